@@ -1,0 +1,50 @@
+# make            build the environment and run the default workflow
+# make test       build the environment and run the tests
+# make help       the other targets
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CORES ?= all
+
+.DEFAULT_GOAL := run
+.PHONY: run test smoke fast lint generated lock help
+
+run: $(VENV)/installed ## run the default workflow
+	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
+	$(BIN)/snakemake --cores $(CORES)
+
+test: $(VENV)/installed ## run all tests
+	@echo "Running the tests (only the quick ones: make fast)"
+	$(BIN)/python -m pytest
+
+fast: $(VENV)/installed ## run the tests that do not start the workflow
+	$(BIN)/python -m pytest -m "not workflow"
+
+smoke: $(VENV)/installed ## run every rule on small grids, into results/smoke
+	$(BIN)/snakemake --cores $(CORES) --configfile config/config.yaml config/smoke.yaml
+
+lint: $(VENV)/installed ## check the style of Python and Snakemake code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
+	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.generated
+
+# The stamp is newer than the lock file, so that a changed pin installs again.
+$(VENV)/installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Minima needs Python 3.11 or newer: make PYTHON=python3.12")'
+	@echo "Building $(VENV) from requirements.lock (a minute or two, once)"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@touch $@
+
+lock: ## pin the newest versions of everything (torch stays), in a fresh environment
+	$(PYTHON) -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip install --quiet torch==2.13.0 $$($(PYTHON) -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; print(" ".join(d.replace(" ", "") for d in p["dependencies"] + sum(p["optional-dependencies"].values(), []) if not d.startswith("torch")))')
+	.venv-lock/bin/python -m pip freeze --exclude-editable | sed -E '/^nvidia-|^triton/d; s/^torch==.*/torch==2.13.0/' > requirements.lock
+	rm -r .venv-lock
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12

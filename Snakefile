@@ -1,0 +1,48 @@
+"""Minima: which minimizer does my network converge to?
+
+snakemake            everything the config asks for
+snakemake plan       what would be trained, and why
+snakemake prune      stored cells that no recorded config uses
+"""
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+sys.path.insert(0, workflow.current_basedir.join("workflow_scripts").get_path_or_uri(secret_free=True))
+
+from minima.plan.mistakes import ConfigError
+from minima.plan.workplan import Plan, check_writable, share_with_scripts
+
+share_with_scripts()
+try:
+    PLAN = Plan(config)
+    check_writable(PLAN.config.results)
+except ConfigError as error:
+    raise WorkflowError(str(error)) from None
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/train.smk"
+include: "rules/aggregate.smk"
+include: "rules/figures.smk"
+include: "rules/maintenance.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        [PATHS.dataset(study) for study in PLAN.studies],
+        [
+            PATHS.figure(study, name, "png")
+            for study in PLAN.studies
+            for name in PLAN.config.studies[study].figures
+        ],

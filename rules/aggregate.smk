@@ -1,0 +1,20 @@
+rule aggregate_study:
+    input:
+        packs=lambda wildcards: [PATHS.pack(name) for name in PLAN.packs_of(wildcards.study)],
+        data=lambda wildcards: [PATHS.data(name) for name in PLAN.data_of_study(wildcards.study)],
+    output:
+        PATHS.dataset("{study}"),
+    log:
+        PATHS.log("aggregate_study", "{study}"),
+    benchmark:
+        PATHS.benchmark("aggregate_study", "{study}")
+    conda:
+        "envs/minima.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        stamp=lambda wildcards: PLAN.study_stamp(wildcards.study),
+        code=fingerprint(["minima.findings.dataset"]),
+    script:
+        "../workflow_scripts/aggregate_study.py"

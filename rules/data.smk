@@ -1,0 +1,18 @@
+rule prepare_data:
+    input:
+        lambda wildcards: PLAN.own_files(wildcards.data),
+    output:
+        PATHS.data("{data}"),
+    log:
+        PATHS.log("prepare_data", "{data}"),
+    benchmark:
+        PATHS.benchmark("prepare_data", "{data}")
+    conda:
+        "envs/minima.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        code=fingerprint(["minima.data.prepare", "minima.data.files"]),
+    script:
+        "../workflow_scripts/prepare_data.py"

@@ -1,0 +1,20 @@
+rule draw_figure:
+    input:
+        PATHS.dataset("{study}"),
+    output:
+        png=PATHS.figure("{study}", "{figure}", "png"),
+        svg=PATHS.figure("{study}", "{figure}", "svg"),
+        table=PATHS.figure("{study}", "{figure}", "csv"),
+    log:
+        PATHS.log("draw_figure", "{study}_{figure}"),
+    benchmark:
+        PATHS.benchmark("draw_figure", "{study}_{figure}")
+    conda:
+        "envs/minima.yaml"
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        stamp=lambda wildcards: PLAN.figure_stamp(wildcards.study, wildcards.figure),
+    script:
+        "../workflow_scripts/draw_figure.py"

@@ -1,0 +1,22 @@
+localrules:
+    plan,
+    prune,
+
+
+# Neither has an output: both look at the store as it is now, each time they are asked.
+rule plan:
+    log:
+        PATHS.log("plan"),
+    conda:
+        "envs/minima.yaml"
+    script:
+        "../workflow_scripts/print_plan.py"
+
+
+rule prune:
+    log:
+        PATHS.log("prune"),
+    conda:
+        "envs/minima.yaml"
+    script:
+        "../workflow_scripts/prune_store.py"

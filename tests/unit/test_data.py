@@ -1,0 +1,255 @@
+"""Prepared data: splits, labels, normalization, embedded and synthetic sources, and its own files."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from pydantic import TypeAdapter
+
+from minima.data import sources
+from minima.data.files import load_split, save
+from minima.data.pool import DataError
+from minima.data.prepare import ARRAYS, array_digest, prepare
+from minima.netcdf import write_atomically
+from minima.plan.known_data import FACTS, KNOWN_FILES
+from minima.plan.recipes import DataRecipe
+
+DIGITS = {"source": "digits", "classes": [3, 8], "train_size": 60, "test_size": 40}
+TEACHER = {"source": "sphere_teacher", "dimension": 6, "train_size": 30, "test_size": 20}
+
+
+# What prepare returns
+
+
+def test_dataset_is_labelled():
+    data = prepare(DIGITS, [0, 5], ".")
+    assert dict(data.sizes) == {"split": 2, "train": 60, "test": 40, "feature": 64, "output": 1}
+    assert data.split.values.tolist() == [0, 5]
+    assert {data[name].dtype for name in ARRAYS} == {np.dtype(np.float64)}
+    assert all(data[name].attrs["long_name"] for name in data.variables)
+    assert {"title", "source", "licence", "source_sha256", "recipe", "Conventions"} == set(data.attrs)
+    assert data.x_train.attrs["row_shape"].tolist() == [1, 8, 8]
+    assert json.loads(data.attrs["recipe"])["normalize"] == "sphere"  # defaults are filled in
+
+
+@pytest.mark.parametrize("recipe", [DIGITS, TEACHER], ids=["digits", "teacher"])
+def test_a_split_is_the_same_alone_and_among_others(recipe):
+    alone, among = prepare(recipe, [5], "."), prepare(recipe, [9, 5, 0], ".")
+    xr.testing.assert_identical(alone.sel(split=5), among.sel(split=5))
+    assert len(set(among.digest.values.tolist())) == 3
+
+
+@pytest.mark.parametrize("recipe", [DIGITS, TEACHER], ids=["digits", "teacher"])
+def test_train_and_test_rows_do_not_depend_on_each_other_s_size(recipe):
+    data = prepare(recipe, [0], ".")
+    fewer_test = prepare(recipe | {"test_size": 10}, [0], ".")
+    fewer_train = prepare(recipe | {"train_size": 10}, [0], ".")
+    np.testing.assert_array_equal(data.x_train, fewer_test.x_train)
+    np.testing.assert_array_equal(data.y_test, fewer_train.y_test)
+    np.testing.assert_array_equal(data.x_train[:, :10], fewer_train.x_train)
+    np.testing.assert_array_equal(data.x_test[:, :10], fewer_test.x_test)
+
+
+def test_rows_are_drawn_without_replacement():
+    everything = {
+        "source": "digits",
+        "classes": [3, 8],
+        "train_size": 300,
+        "test_size": 57,
+        "normalize": "none",
+    }
+    data = prepare(everything, [0], ".").isel(split=0)
+    x, y = FACTS["digits"], sources.EMBEDDED["digits"](return_X_y=True)
+    rows = np.concatenate([data.x_train, data.x_test])
+    pool = y[0][np.isin(y[1], [3, 8])]
+    assert len(rows) == x.class_rows[3] + x.class_rows[8]
+    np.testing.assert_array_equal(np.unique(rows, axis=0), np.unique(pool, axis=0))
+
+
+def test_digest_is_of_the_four_arrays_alone():
+    data = prepare(DIGITS, [0], ".").isel(split=0)
+    arrays = {name: data[name].values for name in ARRAYS}
+    digest = array_digest(arrays)
+    assert str(data.digest.item()) == digest
+    assert prepare(DIGITS | {"split": 0}, [0], ".").digest.item() == digest
+    for name in ARRAYS:
+        changed = arrays[name].copy()
+        changed[-1, -1] = np.nextafter(changed[-1, -1], 9)
+        assert array_digest(arrays | {name: changed}) != digest
+    reshaped = arrays["x_train"].reshape(30, 128)
+    assert array_digest(arrays | {"x_train": reshaped}) != digest
+
+
+@pytest.mark.parametrize("splits", [[], [1, 1]])
+def test_splits_must_be_different(splits):
+    with pytest.raises(DataError, match="different"):
+        prepare(DIGITS, splits, ".")
+
+
+# Labels
+
+
+def test_sign_coding_follows_the_order_of_classes():
+    for classes in ([3, 8], [8, 3]):
+        data = prepare(DIGITS | {"classes": classes}, [0], ".")
+        np.testing.assert_array_equal(data.y_train[..., 0] < 0, data.label_train == classes[0])
+        assert set(np.unique(data.y_train)) == {-1.0, 1.0}
+
+
+def test_onehot_and_value_coding():
+    data = prepare({"source": "wine", "labels": "onehot", "classes": [2, 0, 1], "test_size": 50}, [0], ".")
+    np.testing.assert_array_equal(np.array([2, 0, 1])[data.y_train.argmax("output")], data.label_train)
+    np.testing.assert_array_equal(data.y_train.sum("output"), 1)
+    data = prepare({"source": "wine", "labels": "value", "test_size": 50}, [0], ".")
+    np.testing.assert_array_equal(data.y_test[..., 0], data.label_test)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.9])
+def test_label_noise_moves_its_fraction_of_the_training_labels(fraction):
+    recipe = {"source": "digits", "labels": "onehot", "train_size": 200}
+    clean, noisy = (prepare(recipe | {"label_noise": f}, [0, 1], ".") for f in (0, fraction))
+    moved = (clean.label_train != noisy.label_train).values
+    assert moved.sum(axis=1).tolist() == [200 * fraction] * 2
+    assert (moved[0] != moved[1]).any()
+    np.testing.assert_array_equal(clean.x_train, noisy.x_train)
+    np.testing.assert_array_equal(clean.y_test, noisy.y_test)
+    np.testing.assert_array_equal(noisy.y_train.argmax("output"), noisy.label_train)
+    more = prepare(recipe | {"label_noise": 0.95}, [0, 1], ".")
+    np.testing.assert_array_equal(more.label_train.values[moved], noisy.label_train.values[moved])
+
+
+def test_label_noise_respects_the_chosen_classes():
+    data = prepare(DIGITS | {"label_noise": 0.5}, [0], ".")
+    assert set(np.unique(data.label_train)) == {3, 8}
+
+
+# Normalization
+
+
+@pytest.mark.parametrize(("how", "length"), [("unit", 1), ("sphere", 8)])
+def test_rows_lie_on_the_sphere(how, length):
+    data = prepare(DIGITS | {"normalize": how}, [0], ".")
+    for name in ("x_train", "x_test"):
+        np.testing.assert_allclose(np.linalg.norm(data[name], axis=-1), length, rtol=1e-14)
+
+
+def test_standardize_uses_training_rows_and_drops_constant_features():
+    raw = prepare(DIGITS | {"normalize": "none"}, [0], ".").isel(split=0)
+    data = prepare(DIGITS | {"normalize": "standardize"}, [0], ".").isel(split=0)
+    varies = np.ptp(raw.x_train.values, axis=0) > 0
+    assert not varies.all()
+    assert not data.x_train[:, ~varies].any()
+    assert not data.x_test[:, ~varies].any()
+    np.testing.assert_allclose(data.x_train.mean("train"), 0, atol=1e-14)
+    np.testing.assert_allclose(data.x_train.std("train")[varies], 1)
+    expected = (raw.x_test - raw.x_train.mean("train"))[:, varies] / raw.x_train.std("train")[varies]
+    np.testing.assert_allclose(data.x_test[:, varies], expected)
+
+
+# Sources
+
+
+@pytest.mark.parametrize("source", ["digits", "wine", "breast_cancer", "iris", "diabetes"])
+def test_facts_of_embedded_sources(source):
+    recipe = {"source": source, "labels": "value", "train_size": 50, "test_size": 50}
+    pool = sources.load_pool(TypeAdapter(DataRecipe).validate_python(recipe), Path())
+    facts = FACTS[source]
+    assert pool.x.shape == (len(pool.y), np.prod(facts.shape))
+    if facts.class_rows:
+        labels, rows = np.unique(pool.y, return_counts=True)
+        assert dict(zip(labels.tolist(), rows.tolist(), strict=True)) == facts.class_rows
+    else:
+        assert facts.rows == len(pool.y)
+    assert prepare(recipe, [0], ".").x_test.shape[1] == 50
+
+
+def test_teacher_is_a_relu_network_on_the_unit_sphere():
+    recipe = TEACHER | {"normalize": "none", "teacher_width": 1, "train_size": 500}
+    data = prepare(recipe, [0, 1], ".")
+    np.testing.assert_allclose(np.linalg.norm(data.x_train, axis=-1), 1)
+    first = data.isel(split=0)
+    active = first.y_train[:, 0].values != 0
+    assert 0.3 < active.mean() < 0.7  # a single unit is off on a half-space, and linear on the other
+    x, y = first.x_train.values[active], first.y_train.values[active, 0]
+    np.testing.assert_allclose(x @ np.linalg.lstsq(x, y)[0], y, atol=1e-12)
+    sphere = prepare(recipe | {"normalize": "sphere"}, [0], ".")
+    np.testing.assert_array_equal(sphere.y_train[0], first.y_train)
+    np.testing.assert_allclose(np.linalg.norm(sphere.x_train, axis=-1), np.sqrt(6))
+
+
+def test_teacher_has_targets_of_order_one():
+    data = prepare(TEACHER | {"teacher_width": 100}, range(50), ".")
+    assert 0.5 < float((data.y_train**2).mean()) < 2
+
+
+@pytest.mark.parametrize("source", ["mnist", "fashion_mnist"])
+def test_real_images(source):
+    folder = os.environ.get("MINIMA_DATA_DIR")
+    if not folder:
+        pytest.skip("MINIMA_DATA_DIR names no folder with the real files")
+    recipe = {"source": source, "classes": [3, 8], "train_size": 50, "test_size": 30}
+    pool = sources.load_pool(TypeAdapter(DataRecipe).validate_python(recipe), Path(folder))
+    assert pool.x.shape == (60000, 784)
+    assert (pool.x.dtype, pool.x.max(), pool.shape) == (np.uint8, 255, (1, 28, 28))
+    for y, facts in ((pool.y, FACTS[source].class_rows), (pool.test_y, FACTS[source].test_class_rows)):
+        assert dict(enumerate(np.bincount(y).tolist())) == facts
+    data = prepare(recipe, [0, 1], folder)
+    assert data.x_test.shape == (2, 30, 784)
+    published = {file.name: file.sha256 for file in KNOWN_FILES[source].values()}
+    assert json.loads(data.attrs["source_sha256"]) == published
+
+
+# Files of prepared data
+
+
+def test_saved_file_has_the_same_bytes_later(tmp_path):
+    save(prepare(DIGITS, [0, 5], "."), tmp_path / "a.nc")
+    time.sleep(1.1)  # a time inside the file would differ
+    save(prepare(DIGITS, [0, 5], "."), tmp_path / "b.nc")
+    assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
+
+
+def test_load_split_reads_what_was_saved(tmp_path):
+    data = prepare(DIGITS, [0, 5], ".")
+    save(data, tmp_path / "new" / "a.nc")
+    loaded = load_split(tmp_path / "new" / "a.nc", 5)
+    xr.testing.assert_equal(loaded, data.sel(split=5))
+    assert loaded.attrs == data.attrs
+    assert array_digest({name: loaded[name].values for name in ARRAYS}) == loaded.digest.item()
+
+
+def test_prepared_file_that_is_missing_short_or_without_the_split(tmp_path):
+    path = tmp_path / "a.nc"
+    with pytest.raises(DataError, match=r"no prepared data .*a\.nc"):
+        load_split(path, 0)
+    save(prepare(DIGITS, [0], "."), path)
+    with pytest.raises(DataError, match=r"a\.nc has no split 3"):
+        load_split(path, 3)
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(DataError, match=r"a\.nc is damaged"):
+        load_split(path, 0)
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
+    path = tmp_path / "a.nc"
+    write_atomically(xr.Dataset({"x": ("row", [1.0])}), path)
+    before = path.read_bytes()
+    with pytest.raises(ValueError, match="unexpected encoding"):
+        write_atomically(xr.Dataset({"x": ("row", [2.0])}), path, {"x": {"nonsense": 1}})
+    assert [file.name for file in tmp_path.iterdir()] == ["a.nc"]
+    assert path.read_bytes() == before
+
+
+def test_a_tree_is_written_too(tmp_path):
+    tree = xr.DataTree.from_dict(
+        {"/one": xr.Dataset({"x": ("row", [1.0])}), "/one/two": xr.Dataset({"y": 2})}
+    )
+    for name in ("a.nc", "b.nc"):
+        write_atomically(tree, tmp_path / name, {"/one": {"x": {"zlib": True}}})
+    assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
+    with xr.open_datatree(tmp_path / "a.nc") as read:
+        assert read["one/two/y"].item() == 2

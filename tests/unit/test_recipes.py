@@ -1,0 +1,133 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from minima.plan.known_data import FACTS, KNOWN_FILES
+from minima.plan.recipes import DataRecipe, feature_count, output_count
+
+PACKAGE = str(Path(__file__).parents[2] / "workflow_scripts")
+RECIPE = TypeAdapter(DataRecipe)
+TWO = {"classes": [0, 1]}
+
+
+def parse(source, **options):
+    return RECIPE.validate_python({"source": source, **options})
+
+
+def test_defaults_are_filled_in():
+    dumped = parse("digits", **TWO).model_dump(mode="json")
+    assert dumped == {
+        "source": "digits",
+        "classes": [0, 1],
+        "train_size": 100,
+        "test_size": 100,
+        "labels": "sign",
+        "normalize": "sphere",
+        "label_noise": 0.0,
+        "split": "seed",
+    }
+    assert RECIPE.validate_python(dumped).model_dump(mode="json") == dumped
+
+
+@pytest.mark.parametrize("source", ["diabetes", "sphere_teacher"])
+def test_regression_sources_have_real_targets(source):
+    assert parse(source).labels == "value"
+
+
+def test_numeric_strings_are_numbers():
+    recipe = parse("digits", classes=["3", "8"], train_size="50", split="7", label_noise="0.25")
+    assert (recipe.classes, recipe.train_size, recipe.split, recipe.label_noise) == ([3, 8], 50, 7, 0.25)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"source": "digits"}, "needs exactly two classes and there are 10"),
+        ({"source": "digits", "classes": [0, 1, 2]}, "needs exactly two classes and there are 3"),
+        ({"source": "digits", "classes": [0, 11]}, "digits has no class 11"),
+        ({"source": "mnist", "classes": [-1, 1]}, "mnist has no class -1"),
+        ({"source": "digits", "classes": [1, 1]}, "names a class twice"),
+        ({"source": "digits", "classes": [1]}, "at least 2"),
+        (
+            {"source": "digits", **TWO, "train_size": 300},
+            "train_size 300 + test_size 100 is more than the 360",
+        ),
+        ({"source": "wine", **TWO, "train_size": 31}, "more than the 130 rows of wine, classes"),
+        ({"source": "iris", "labels": "onehot", "train_size": 100, "test_size": 51}, "150 rows of iris"),
+        ({"source": "diabetes", "train_size": 343}, "more than the 442 rows of diabetes"),
+        ({"source": "mnist", **TWO, "train_size": 12666}, "more than the 12665 training rows"),
+        ({"source": "mnist", **TWO, "test_size": 2116}, "more than the 2115 test rows"),
+        ({"source": "fashion_mnist", **TWO, "test_size": 2001}, "more than the 2000 test rows"),
+        ({"source": "diabetes", "labels": "onehot"}, "real targets, not classes: use labels: value"),
+        ({"source": "sphere_teacher", "labels": "sign"}, "real targets, not classes: use labels: value"),
+        ({"source": "diabetes", **TWO}, "remove classes"),
+        ({"source": "diabetes", "label_noise": 0.1}, "label_noise replaces classes"),
+        ({"source": "digits", "labels": "value", "label_noise": 0.1}, "label_noise replaces classes"),
+        ({"source": "digits", **TWO, "label_noise": 1}, "less than 1"),
+        ({"source": "digits", **TWO, "train_size": 0}, "greater than or equal to 1"),
+        ({"source": "digits", **TWO, "test_size": 0}, "greater than or equal to 1"),
+        ({"source": "digits", **TWO, "split": -1}, "greater than or equal to 0"),
+        ({"source": "digits", **TWO, "tran_size": 5}, "Extra inputs"),
+        ({"source": "digit"}, "sphere_teacher"),  # pydantic lists the sources
+        ({"source": "sphere_teacher", "dimension": 1}, "greater than or equal to 2"),
+        ({"source": "file", "path": "rows.txt"}, "pattern"),
+        ({"source": "file", "path": "rows.npz", "target": "price"}, "use y for .npz"),
+        ({"source": "file", "path": "rows.csv", "x": "inputs"}, "use target for .csv"),
+        ({"source": "file", "path": "rows.csv", "sha256": "abc"}, "pattern"),
+        ({"source": "file", "path": "rows.csv", "labels": "sign", "classes": [1, 2, 3]}, "exactly two"),
+        ({"source": "idx", "train_images": "a"}, "train_labels"),
+    ],
+)
+def test_what_cannot_be_is_refused_while_parsing(recipe, message):
+    with pytest.raises(ValidationError) as caught:
+        RECIPE.validate_python(recipe)
+    assert message in str(caught.value)
+
+
+def test_several_mistakes_are_told_at_once():
+    with pytest.raises(ValidationError, match=r"use labels: value.*remove classes"):
+        parse("diabetes", labels="sign", classes=[0, 1])
+
+
+def test_the_largest_sizes_fit():
+    parse("digits", classes=[0, 1], train_size=260, test_size=100)
+    parse("mnist", classes=[0, 1], train_size=12665, test_size=2115)
+    parse("file", path="rows.npz", classes=[-1, 1], labels="sign", train_size=10**6)
+
+
+def test_shapes_are_known_before_the_data():
+    def counts(recipe):
+        dumped = recipe.model_dump(mode="json")
+        return feature_count(dumped), output_count(dumped)
+
+    assert counts(parse("digits", labels="onehot")) == (64, 10)
+    assert counts(parse("mnist", classes=[1, 2, 3], labels="onehot")) == (784, 3)
+    assert counts(parse("sphere_teacher", dimension=7)) == (7, 1)
+    assert all(n > 0 for n in counts(parse("file", path="a.csv", labels="onehot")))
+
+
+def test_own_files_are_named(tmp_path):
+    files = {role: f"{role}.gz" for role in KNOWN_FILES["mnist"]}
+    assert parse("idx", **TWO, **files).own_files(tmp_path)[0] == tmp_path / "train_images.gz"
+    assert [str(path) for path in parse("file", path="a/b.csv").own_files(tmp_path)] == ["a/b.csv"]
+    assert parse("mnist", **TWO).own_files(tmp_path) == []
+
+
+def test_every_option_is_described_and_every_source_known():
+    models = DataRecipe.__origin__.__args__
+    assert {model.model_fields["source"].default for model in models} == set(FACTS)
+    for model in models:
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+            assert "\n" not in field.description
+
+
+def test_parsing_stays_light():
+    code = "import sys, minima.plan.recipes; print({'numpy', 'xarray', 'sklearn'} & set(sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": PACKAGE}
+    )
+    assert ran.stdout.strip() == "set()"

@@ -1,0 +1,36 @@
+"""Prepared data on disk: one netCDF per recipe, read a split at a time."""
+
+from pathlib import Path
+
+import xarray as xr
+
+from minima.data.pool import DataError
+from minima.netcdf import write_atomically
+
+
+def save(dataset: xr.Dataset, path: str | Path) -> None:
+    """Write a prepared dataset; the same dataset gives the same bytes."""
+    encoding: dict[str, dict] = {"digest": {"dtype": "S1", "char_dim_name": "digest_length"}}
+    for name in ("x_train", "x_test"):  # a chunk per split: a job reads only its own
+        shape = (1, *dataset[name].shape[1:])
+        encoding[name] = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape}
+    write_atomically(dataset, path, encoding)
+
+
+def load_split(path: str | Path, split: int) -> xr.Dataset:
+    """One split in memory, without the dimension `split`."""
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            return dataset.sel(split=split).load()
+    except KeyError:
+        raise DataError(f"{path} has no split {split}: prepare it again with this split") from None
+    except FileNotFoundError:
+        raise DataError(f"there is no prepared data {path}: run the rule that prepares it") from None
+    except (OSError, RuntimeError, ValueError) as error:
+        raise DataError(f"{path} is damaged ({error}): delete it and prepare it again") from error
+
+
+def split_digests(path: str | Path) -> dict[int, str]:
+    """Split → digest of its arrays, for every split of a file."""
+    with xr.open_dataset(path, engine="netcdf4") as dataset:
+        return dict(zip(dataset["split"].values.tolist(), dataset["digest"].values.tolist(), strict=True))

@@ -1,0 +1,91 @@
+"""A loader per source: from a recipe to the rows it can draw from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from sklearn import datasets
+
+from minima.data.fetch import fetch
+from minima.data.idx import read_idx
+from minima.data.own_file import load_own_file
+from minima.data.pool import DataError, Pool
+from minima.plan.known_data import KNOWN_FILES, FileRole, KnownFile
+from minima.plan.recipes import File, Idx, Recipe, SphereTeacher
+from minima.streams import stream
+
+EMBEDDED = {
+    "digits": datasets.load_digits,
+    "wine": datasets.load_wine,
+    "breast_cancer": datasets.load_breast_cancer,
+    "iris": datasets.load_iris,
+    "diabetes": datasets.load_diabetes,
+}
+
+
+def load_pool(recipe: Recipe, data_dir: Path) -> Pool:
+    """The rows of a source that holds rows (the sphere teacher draws its own: `draw_sphere`)."""
+    if isinstance(recipe, File):
+        return load_own_file(recipe)
+    if isinstance(recipe, Idx):
+        return _load_idx(_own_files(recipe), recipe.source, data_dir)
+    if recipe.source in KNOWN_FILES:
+        return _load_idx(KNOWN_FILES[recipe.source], recipe.source, data_dir)
+    x, y = EMBEDDED[recipe.source](return_X_y=True)
+    y = y.astype(np.int64) if recipe.targets == "classes" else y.astype(np.float64)[:, None]
+    return Pool(x, y, shape=recipe.facts.shape)
+
+
+def _own_files(recipe: Idx) -> dict[FileRole, KnownFile]:
+    names = {
+        "train_images": recipe.train_images,
+        "train_labels": recipe.train_labels,
+        "test_images": recipe.test_images,
+        "test_labels": recipe.test_labels,
+    }
+    return {role: KnownFile(name, recipe.sha256.get(role)) for role, name in names.items()}
+
+
+def _load_idx(files: Mapping[FileRole, KnownFile], source: str, data_dir: Path) -> Pool:
+    arrays, sha256 = {}, {}
+    for role, file in files.items():
+        path = Path(data_dir) / file.name
+        sha256[file.name] = fetch(path, source, file.sha256, file.address)
+        arrays[role] = read_idx(path)
+    shape = arrays["train_images"].shape[1:]
+    for part in ("train", "test"):
+        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+        where = f"{files[f'{part}_images'].name} and {files[f'{part}_labels'].name}"
+        if labels.ndim != 1 or labels.dtype.kind not in "ui" or images.ndim < 2 or len(images) != len(labels):
+            raise DataError(f"{source}: {where} do not go together: {images.shape} and {labels.shape}.")
+        if images.shape[1:] != shape:
+            raise DataError(f"{source}: training and test images differ in shape.")
+    return Pool(
+        x=arrays["train_images"].reshape(len(arrays["train_images"]), -1),
+        y=arrays["train_labels"].astype(np.int64),
+        test_x=arrays["test_images"].reshape(len(arrays["test_images"]), -1),
+        test_y=arrays["test_labels"].astype(np.int64),
+        shape=(1, *shape) if len(shape) == 2 else shape,
+        sha256=sha256,
+    )
+
+
+def draw_sphere(recipe: SphereTeacher, split: int) -> Pool:
+    """Exactly the rows asked for: points on the unit sphere and a teacher's targets.
+
+    The teacher is √(2/m) Σ_k a_k relu(w_k·x) with gaussian a and w, so that targets have variance of order 1.
+    """
+    teacher = stream(split, "teacher")
+    weights = teacher.standard_normal((recipe.teacher_width, recipe.dimension))
+    signs = teacher.standard_normal(recipe.teacher_width) * np.sqrt(2 / recipe.teacher_width)
+
+    def rows(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+        x = stream(split, name).standard_normal((count, recipe.dimension))
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        # einsum, not BLAS, whose last bit depends on its threads: the digest of y keys trained cells.
+        hidden = np.maximum(np.einsum("rd,kd->rk", x, weights), 0)
+        return x, np.einsum("rk,k->r", hidden, signs)[:, None]
+
+    # Two streams: more training points leave the test points as they are.
+    x, y = rows(recipe.train_size, "split")
+    return Pool(x, y, *rows(recipe.test_size, "split_test"), shape=(recipe.dimension,))

@@ -1,0 +1,152 @@
+"""What a run would train, and why: the plan joined with the store's inventory, before anyone pays."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from minima import store
+from minima.data.files import split_digests
+from minima.plan.cost import Cost, cell_cost, job_memory_mb
+from minima.plan.fingerprint import code_used, training_modules
+from minima.plan.grid import Cell
+from minima.plan.workplan import Plan, cell_fingerprint, data_file
+
+CACHED, NEW, CHANGED = "cached", "new", "changed"
+
+
+@dataclass
+class Forecast:
+    """Cells by study and state, the reasons of the changed ones, and what training the rest costs."""
+
+    studies: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
+    reasons: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
+    unused: int = 0  # stored cells that this config does not ask for
+    jobs: int = 0
+    hours: float = 0.0
+    peak_memory_mb: int = 0
+
+
+def forecast(plan: Plan) -> Forecast:
+    """Reads the keys of the store and the digests of data already prepared; trains and writes nothing.
+
+    Where data are not prepared yet, a stored cell of the same fields counts as cached: its data are taken to
+    come out as they were.
+    """
+    entries = list(store.inventory(Path(plan.paths.store)))
+    stored: dict[str, list[store.Entry]] = defaultdict(list)
+    for entry in entries:
+        stored[entry.identity.cell].append(entry)
+    digests = _known_digests(plan)
+    neighbours = _Neighbours(e.identity.fields for e in entries if e.identity.cell not in plan.cells)
+    states: dict[str, tuple[str, str]] = {}
+    found = Forecast(unused=sum(entry.identity.cell not in plan.cells for entry in entries))
+    for pack in plan.packs.values():
+        for cell in pack.cells:
+            data = digests.get((data_file(cell).name, cell.split))
+            states[cell.digest] = _state(
+                cell, data, stored[cell.digest], neighbours, plan.config.reuse == "any_code"
+            )
+        missing = [cell for cell in pack.cells if states[cell.digest][0] != CACHED]
+        if missing:
+            cost = sum((cell_cost(cell) for cell in missing), Cost())
+            found.jobs += 1
+            found.hours += cost.seconds / 3600
+            found.peak_memory_mb = max(found.peak_memory_mb, job_memory_mb(cost))
+    for (study, _), grid in plan.grids.items():
+        for digest in {cell.digest for cell in grid.cells}:
+            state, reason = states[digest]
+            found.studies[study][state] += 1
+            if reason:
+                found.reasons[study][reason] += 1
+    return found
+
+
+def describe(found: Forecast) -> str:
+    """The forecast as a table for people."""
+    lines = [f"{'study':<24}{CACHED:>9}{NEW:>9}{CHANGED:>9}"]
+    for study, counts in found.studies.items():
+        lines.append(f"{study:<24}{counts[CACHED]:>9}{counts[NEW]:>9}{counts[CHANGED]:>9}")
+        lines += [f"    {count} changed: {reason}" for reason, count in found.reasons[study].most_common()]
+    if found.jobs:
+        lines.append(
+            f"{found.jobs} training jobs, at most {found.hours:.2f} hours on one core, "
+            f"{found.peak_memory_mb} MB in the largest job"
+        )
+    else:
+        lines.append("Nothing to train.")
+    if found.unused:
+        lines.append(f"{found.unused} stored cells are not asked for by this config (snakemake prune)")
+    return "\n".join(lines)
+
+
+def as_json(found: Forecast) -> dict:
+    """The forecast for machines."""
+    return vars(found) | {
+        "studies": {
+            study: {s: counts[s] for s in (CACHED, NEW, CHANGED)} for study, counts in found.studies.items()
+        },
+        "reasons": {study: dict(reasons) for study, reasons in found.reasons.items()},
+    }
+
+
+def _known_digests(plan: Plan) -> dict[tuple[str, int], str]:
+    """(data file, split) → digest of its arrays, for data already prepared."""
+    known = {}
+    for name in plan.data_files:
+        path = Path(plan.paths.data(name))
+        if path.exists():
+            known |= {(name, split): digest for split, digest in split_digests(path).items()}
+    return known
+
+
+def _state(
+    cell: Cell, data: str | None, entries: list[store.Entry], neighbours: "_Neighbours", any_code: bool
+) -> tuple[str, str]:
+    """Cached, new or changed, and the reason of a change."""
+    code = cell_fingerprint(cell)
+    same_data = [entry for entry in entries if data in (None, entry.identity.data)]
+    if any(any_code or entry.identity.code == code for entry in same_data):
+        return CACHED, ""
+    if same_data:
+        return CHANGED, _code_change(cell, same_data[-1].modules)
+    if entries:
+        return CHANGED, f"data: {cell['data']['source']}, split {cell.split}"
+    reason = neighbours.difference(cell.json)
+    return (CHANGED, reason) if reason else (NEW, "")
+
+
+def _code_change(cell: Cell, old: Mapping[str, str]) -> str:
+    new = code_used(training_modules(cell.values))
+    changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    return f"code: {', '.join(changed)}"
+
+
+class _Neighbours:
+    """Stored cells that the config no longer asks for, to be found by all but one of their fields."""
+
+    def __init__(self, cells: Iterable[str]) -> None:
+        self.by_rest: dict[int, str] = {}
+        for fields in cells:
+            for name, old, rest in _one_out(fields):
+                self.by_rest.setdefault(hash((name, rest)), old)
+
+    def difference(self, fields: str) -> str:
+        """`network.width 64 → 128` where a cell differs from an unwanted one in one field, else nothing."""
+        for name, new, rest in _one_out(fields) if self.by_rest else ():
+            old = self.by_rest.get(hash((name, rest)))
+            if old is not None:
+                return f"{name} {old} → {new}"
+        return ""
+
+
+def _one_out(fields: str) -> Iterator[tuple[str, str, frozenset]]:
+    """Each field of a cell: its path, its value and all the others."""
+    items = frozenset(
+        (f"{section}.{key}" if key else section, json.dumps(value, ensure_ascii=False))
+        for section, values in json.loads(fields).items()
+        for key, value in (values.items() if isinstance(values, dict) else [("", values)])
+    )
+    for name, value in items:
+        yield name, value, items - {(name, value)}

@@ -1,0 +1,54 @@
+"""Stored cells that no record and not the present config uses: listed, or moved aside; never deleted."""
+
+import shutil
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from minima import store
+from minima.findings.records import used_keys
+from minima.plan.workplan import Plan, cell_fingerprint
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A shard none of whose cells is in use."""
+
+    path: Path
+    cells: int
+    megabytes: float
+
+
+def unused_shards(plan: Plan) -> list[Unused]:
+    """Shards to prune. A shard with one cell in use stays whole: shards are immutable."""
+    recorded = set().union(*used_keys(Path(plan.paths.records)).values())
+    cells: dict[Path, int] = defaultdict(int)
+    in_use: set[Path] = set()
+    for entry in store.inventory(Path(plan.paths.store)):
+        cells[entry.shard] += 1
+        wanted = plan.cells.get(entry.identity.cell)  # also of a run that has not come to its record yet
+        if entry.identity.key in recorded or (wanted and cell_fingerprint(wanted) == entry.identity.code):
+            in_use.add(entry.shard)
+    return [
+        Unused(path, count, path.stat().st_size / 1e6) for path, count in cells.items() if path not in in_use
+    ]
+
+
+def prune(plan: Plan) -> str:
+    """What was found, and with `prune: move` moved aside, in words."""
+    shards = unused_shards(plan)
+    records = sorted(used_keys(Path(plan.paths.records)))
+    lines = [f"Records of use in {plan.paths.records}: {', '.join(records) or 'none'}"]
+    if not shards:
+        return "\n".join([*lines, "Every stored cell is in use."])
+    cells, megabytes = sum(s.cells for s in shards), sum(s.megabytes for s in shards)
+    lines.append(f"{cells} cells in {len(shards)} shards ({megabytes:.1f} MB) are used by none of them")
+    if plan.config.prune == "list":
+        lines += [f"  {shard.path}: {shard.cells} cells" for shard in shards]
+        return "\n".join([*lines, "To move them aside: snakemake prune --config prune=move"])
+    aside = Path(plan.paths.pruned)
+    for shard in shards:
+        target = aside / shard.path.parent.name / shard.path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(shard.path, target)
+    return "\n".join([*lines, f"They were moved to {aside}. To delete them: rm -r {aside}"])

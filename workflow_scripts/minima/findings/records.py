@@ -1,0 +1,36 @@
+"""Which stored cells are in use: a record per study and config that was carried to its dataset.
+
+    results/records/<study>_<config digest>.json
+
+Deleting a record says that its cells are no longer wanted; `snakemake prune` then finds them.
+"""
+
+import json
+import os
+import uuid
+from pathlib import Path
+
+from minima.plan.workplan import Plan
+
+
+def record_use(plan: Plan, study: str, keys: list[str]) -> Path:
+    """Records that the study, as configured, uses the cells of these keys."""
+    config = plan.config.model_dump(mode="json", include={"data": True, "studies": {study}})
+    path = Path(plan.paths.records) / f"{study}_{plan.study_stamp(study)}.json"
+    write_json({"study": study, "config": config, "keys": keys}, path)
+    return path
+
+
+def used_keys(folder: Path) -> dict[str, set[str]]:
+    """Record name → keys it uses."""
+    return {
+        path.stem: set(json.loads(path.read_text())["keys"]) for path in sorted(folder.glob("[!.]*.json"))
+    }
+
+
+def write_json(content: object, path: Path) -> None:
+    """Written under a temporary name and renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(temporary, path)

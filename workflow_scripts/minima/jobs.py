@@ -1,0 +1,97 @@
+"""What a training job does: ask the store, train what it lacks, write as cells finish, hand over the pack."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from minima import store
+from minima.data.files import load_split, split_digests
+from minima.netcdf import write_atomically
+from minima.plan.fingerprint import code_used, training_modules
+from minima.plan.grid import Cell
+from minima.plan.workplan import cell_fingerprint
+from minima.recording import coordinates
+
+logger = logging.getLogger("minima")
+
+
+def train_pack(
+    cells: Sequence[Cell],
+    data_files: Sequence[Path],
+    store_folder: Path,
+    output: Path,
+    device: str,
+    any_code: bool,
+) -> None:
+    """Writes `output`, the pack of these cells (all of one group), training those the store does not have.
+
+    Each cell that finishes is safe in the store soon after, whatever happens to the job.
+    """
+    where = {
+        split: (Path(file), digest) for file in data_files for split, digest in split_digests(file).items()
+    }
+    wanted = identities(cells, {split: digest for split, (_, digest) in where.items()})
+    stored = store.find(store_folder, cells[0].group, wanted, any_code)
+    found = set() if stored is None else set(stored["cell"].values.tolist())
+    missing = [cell for cell in cells if cell.digest not in found]
+    logger.info("%d cells: %d in the store, %d to train", len(cells), len(found), len(missing))
+    if missing:
+        splits = {cell.split: load_split(where[cell.split][0], cell.split) for cell in missing}
+        _train(missing, splits, wanted, store_folder, device)
+        stored = store.find(store_folder, cells[0].group, wanted, any_code)
+    logger.info("trained %d cells", len(missing))
+    assert stored is not None
+    pack = store.join([stored], [cell.digest for cell in cells])
+    write_atomically(pack, output, encoding=store.string_encoding(pack))
+
+
+def identities(cells: Sequence[Cell], data: Mapping[int, str]) -> dict[str, store.Identity]:
+    """Cell digest → identity, given the digest of each split's arrays."""
+    code = cell_fingerprint(cells[0])
+    return {cell.digest: store.Identity(cell.digest, cell.json, data[cell.split], code) for cell in cells}
+
+
+def _train(
+    cells: Sequence[Cell],
+    splits: Mapping[int, xr.Dataset],
+    wanted: Mapping[str, store.Identity],
+    folder: Path,
+    device: str,
+) -> None:
+    # torch takes a second to import: a pack that the store holds whole does without.
+    from minima.engine.device import choose
+    from minima.training import Arrays, train_cells
+
+    arrays = {
+        split: Arrays(*(data[name].values for name in ("x_train", "y_train", "x_test", "y_test")))
+        for split, data in splits.items()
+    }
+    modules = code_used(training_modules(cells[0].values))
+    results = train_cells(
+        [cell.values for cell in cells], [arrays[cell.split] for cell in cells], choose(device)
+    )
+    finished: list[tuple[store.Identity, dict[str, Any]]] = []
+
+    def flush() -> None:
+        if finished:
+            shard = store.write(folder, cells[0].group, finished, coordinates(cells[0].values), modules)
+            logger.info("wrote %d cells to %s", len(finished), shard)
+            finished.clear()
+
+    begun = last = time.monotonic()
+    try:
+        for done in results:
+            cell = cells[done.position]
+            finished.append((wanted[cell.digest], done.values))
+            logger.info("cell %s %s after %d steps", cell.digest, done.values["status"], done.values["steps"])
+            now = time.monotonic()
+            # A kill loses at most a fifth of the work, or a minute; a long job leaves no thousands of files.
+            if now - last > min(max(2.0, 0.2 * (now - begun)), 60.0):
+                flush()
+                last = now
+    finally:
+        flush()

@@ -1,0 +1,35 @@
+"""A job's log: what it says goes to its file, a failure's last words to the console too."""
+
+import logging
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CONSOLE_LINES = 8
+
+
+@contextmanager
+def job_log(path: str) -> Iterator[None]:
+    """Runs the body with logging to `path`; a failure is logged whole, told on the console, and exits with 1.
+
+    SIGTERM (a cluster's time limit, scancel) ends the body like an exception: finished cells are written.
+    """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    except Exception:
+        text = traceback.format_exc().rstrip()
+        logging.getLogger("minima").error("%s", text)
+        last_lines = "\n".join(text.splitlines()[-CONSOLE_LINES:])
+        print(f"{last_lines}\nThe whole log: {path}", file=sys.stderr, flush=True)
+        sys.exit(1)
+    finally:
+        logging.shutdown()

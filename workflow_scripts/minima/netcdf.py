@@ -1,0 +1,30 @@
+"""Writing netCDF files so that a reader sees the whole file or none."""
+
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+
+def write_atomically(
+    content: xr.Dataset | xr.DataTree, path: str | Path, encoding: Mapping[str, Any] | None = None
+) -> None:
+    """Write `content` beside `path` under a temporary name, then rename it.
+
+    The same content gives the same bytes. A failure leaves the old file, if any, and no temporary one.
+    `encoding` maps variables (Dataset), or groups to variables (DataTree), to their encoding.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not `tempfile`: its files are private to the user, and results are often shared by a group.
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        content.to_netcdf(temporary, engine="netcdf4", encoding=dict(encoding or {}))
+        with temporary.open("rb+") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""What to run. Light: every cluster job imports it again to parse the Snakefile."""

@@ -1,0 +1,223 @@
+"""The config: names, types, defaults, bounds and one-line descriptions, each said once.
+
+`config/schema.json` and the tables of `config/README.md` are generated from these models
+(`make schema`); `minima.plan.mistakes` turns what they refuse into messages.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator
+
+from minima.plan.options import NAME_PATTERN, VARIES, Options
+from minima.plan.recipes import DataRecipe
+
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+FIGURES = Path(__file__).parents[1] / "findings" / "figures"
+
+
+class Network(Options):
+    """The architecture: a fully connected net without biases."""
+
+    kind: Literal["mlp"] = Field("mlp", description="Model family.")
+    depth: int = Field(2, ge=2, le=100, description="Number of weight matrices.")
+    width: int = Field(256, ge=1, description="Units of each hidden layer.")
+    activation: Literal["relu", "erf", "tanh", "linear"] = Field("relu", description="Nonlinearity.")
+    parametrization: Literal["ntk", "standard"] = Field(
+        "ntk", description="Where 1/√fan-in stands: in the forward pass (ntk) or in the draw (standard)."
+    )
+
+
+class Init(Options):
+    """How a network starts."""
+
+    scheme: Literal["gaussian", "antisymmetric", "centred"] = Field(
+        "gaussian",
+        description="gaussian; antisymmetric: (f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0; "
+        "centred: train f − f₀.",
+    )
+    scale: float = Field(1.0, gt=0, description="σ: multiplies all weights.", json_schema_extra=VARIES)
+    flip: bool = Field(
+        False, description="Negate the last layer: the antithetic twin, f₀ → −f₀.", json_schema_extra=VARIES
+    )
+
+
+class RelativeRate(Options):
+    """A learning rate in units of the stability edge."""
+
+    relative: float = Field(gt=0, description="Fraction of the edge 2N/λmax of the tangent kernel at start.")
+
+
+Rate = Annotated[
+    Annotated[float, Field(gt=0), Tag("absolute")] | Annotated[RelativeRate, Tag("relative")],
+    Discriminator(lambda rate: "relative" if isinstance(rate, dict | RelativeRate) else "absolute"),
+]
+
+
+class GradientDescent(Options):
+    """Full-batch gradient descent: θ ← θ − η ∇L."""
+
+    name: Literal["gd"] = "gd"
+    lr: Rate = Field(
+        RelativeRate(relative=0.5),
+        description="Step size η, or {relative: r}: r times the stability edge.",
+        json_schema_extra=VARIES,
+    )
+
+
+class HeavyBall(Options):
+    """Polyak's momentum: v ← μ v − η ∇L, θ ← θ + v."""
+
+    name: Literal["heavy_ball"]
+    lr: Rate = Field(
+        RelativeRate(relative=0.5),
+        description="Step size η, or {relative: r}: r times the stability edge of gradient descent.",
+        json_schema_extra=VARIES,
+    )
+    momentum: float = Field(0.9, ge=0, lt=1, description="μ.", json_schema_extra=VARIES)
+
+
+def _optimizer_name(optimizer: Any) -> str:
+    """The tag of the union; a mapping without a name is gradient descent."""
+    if isinstance(optimizer, dict):
+        return str(optimizer.get("name", "gd"))
+    return getattr(optimizer, "name", "gd")
+
+
+Optimizer = Annotated[
+    Annotated[GradientDescent, Tag("gd")] | Annotated[HeavyBall, Tag("heavy_ball")],
+    Discriminator(_optimizer_name),
+]
+
+
+class Stop(Options):
+    """When a network has finished."""
+
+    residual: float = Field(
+        1e-3, gt=0, lt=1, description="Converged at ‖y − f‖ ≤ residual · ‖y − f₀‖.", json_schema_extra=VARIES
+    )
+    loss: float | None = Field(
+        None, gt=0, description="Converged also at this training loss.", json_schema_extra=VARIES
+    )
+    max_steps: int = Field(100_000, ge=1, description="Stopped after so many steps.")
+
+
+class Record(Options):
+    """What is written down along the way."""
+
+    steps_per_decade: int = Field(
+        10, ge=1, le=1000, description="Log-spaced steps at which the loss is kept."
+    )
+    steps: list[Annotated[int, Field(ge=0)]] | None = Field(
+        None, min_length=1, description="Declared steps instead of log-spaced ones."
+    )
+    residuals: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.1, 0.01], description="Residuals whose first step is kept."
+    )
+
+
+class SeedRange(Options):
+    """`count` seeds from `start`."""
+
+    start: int = Field(ge=0, description="First seed.")
+    count: int = Field(ge=1, description="How many.")
+
+    def values(self) -> list[int]:
+        return list(range(self.start, self.start + self.count))
+
+
+class Training(Options):
+    """The sections of a cell beside its data."""
+
+    network: Network = Field(Network(), description="Architecture.")
+    init: Init = Field(Init(), description="Initialization.")
+    loss: Literal["mse"] = Field("mse", description="Training loss: ‖y − f‖²/2N.")
+    optimizer: Optimizer = Field(GradientDescent(), description="Optimizer and its numbers.")
+    stop: Stop = Field(Stop(), description="Stop rules.")
+    record: Record = Field(Record(), description="Step grid and residuals to record.")
+    predict: list[Literal["linearized"]] = Field(
+        ["linearized"], description="Predicted minimizers, computed from the network's own start."
+    )
+    dtype: Literal["float64", "float32"] = Field("float64", description="Arithmetic of the training.")
+    keep_parameters: bool = Field(False, description="Store the trained parameters.")
+
+
+class Block(Training):
+    """A dense grid: data, network, axes and how to train."""
+
+    data: Name = Field(description="Name of a data recipe.")
+    axes: dict[str, Any] = Field(
+        {},
+        description="Path of a field → its values: a list, {start, count} of whole numbers, "
+        "or a mapping of labels to values.",
+    )
+    seed: SeedRange = Field(
+        SeedRange(start=100, count=1), description="Seeds: {start, count}, or one number."
+    )
+
+    @field_validator("seed", mode="before")
+    @classmethod
+    def _one_seed(cls, seed: Any) -> Any:
+        return seed if isinstance(seed, dict | SeedRange) else {"start": seed, "count": 1}
+
+
+class Figure(Options):
+    """One figure of a study."""
+
+    kind: str = Field("", description="Which drawing; the figure's own name where omitted.")
+    block: str = Field("", description="The block it draws; may be omitted where the study has one.")
+
+
+class Study(Options):
+    """One question: named blocks and the figures that belong to it."""
+
+    title: str = Field("", description="What the study asks.")
+    citation: str = Field("", description="Whose claim it tests.")
+    blocks: dict[Name, Block] = Field(min_length=1, description="Dense grids by name.")
+    figures: dict[Name, Figure] = Field({}, description="Figures by name.")
+
+    @field_validator("figures", mode="before")
+    @classmethod
+    def _bare_names(cls, figures: Any) -> Any:
+        """`test_error:` with nothing behind it is `test_error: {}`."""
+        if not isinstance(figures, dict):
+            return figures
+        return {name: {} if figure is None else figure for name, figure in figures.items()}
+
+
+class Execution(Options):
+    """How jobs run. Never part of a digest: changing it retrains nothing."""
+
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto takes a GPU where the job has one."
+    )
+    pack_minutes: float = Field(10.0, gt=0, description="Estimated minutes a training job should take.")
+    device_memory_gb: float = Field(8.0, gt=0, description="Device memory a pack may use.")
+
+
+class Config(Options):
+    """The whole config."""
+
+    results: str = Field("results", min_length=1, description="Folder of all outputs.")
+    data_dir: str = Field(
+        "data", min_length=1, description="Where data files are looked for and downloaded to."
+    )
+    run: list[str] | None = Field(None, min_length=1, description="Studies to run; all where omitted.")
+    reuse: Literal["same_code", "any_code"] = Field(
+        "same_code", description="any_code accepts stored cells that older code trained."
+    )
+    prune: Literal["list", "move"] = Field("list", description="What `snakemake prune` does.")
+    execution: Execution = Field(Execution(), description="How jobs run.")
+    data: dict[Name, DataRecipe] = Field(min_length=1, description="Data recipes by name.")
+    studies: dict[Name, Study] = Field(min_length=1, description="Studies by name.")
+
+    @field_validator("run", mode="before")
+    @classmethod
+    def _one_study(cls, run: Any) -> Any:
+        """`--config run=init_size` arrives as a bare name."""
+        return [run] if isinstance(run, str) else run
+
+
+def known_figures() -> list[str]:
+    """Every module of `findings/figures` is a kind of figure."""
+    return sorted(path.stem for path in FIGURES.glob("[a-z]*.py"))

@@ -1,0 +1,49 @@
+"""What a pack costs: seconds, memory and device memory from its shapes and steps.
+
+A first model, an upper bound: every network is taken to run to its last step.
+"""
+
+from dataclasses import dataclass
+
+from minima.plan.grid import Cell
+from minima.plan.recipes import feature_count, output_count
+
+START_SECONDS = 5.0  # a job's imports and files
+BASE_MEMORY_MB = 600  # torch, xarray and scikit-learn, imported
+FLOPS_PER_SECOND = 1e10  # what one core reaches on stacked float64 products
+STEP_SECONDS = 5e-6  # per network and step: the small operations around the products
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one cell or of one pack; cells trained together add up."""
+
+    seconds: float = 0.0
+    memory_mb: float = 0.0
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.seconds + other.seconds, self.memory_mb + other.memory_mb)
+
+
+def cell_cost(cell: Cell) -> Cost:
+    """Seconds on one core, and the memory that the cell adds to its pack."""
+    data, network = cell["data"], cell["network"]
+    rows, test_rows = data["train_size"], data["test_size"]
+    width, depth = network["width"], network["depth"]
+    features, outputs = feature_count(data), output_count(data)
+    copies = 2 if cell["init"]["scheme"] == "antisymmetric" else 1
+    parameters = copies * (features * width + (depth - 2) * width**2 + width * outputs)
+    flops = 6.0 * rows * parameters * cell["stop"]["max_steps"]  # forward, backward, gradient: 2 each
+    seconds = flops / FLOPS_PER_SECOND + cell["stop"]["max_steps"] * STEP_SECONDS
+    size = 8 if cell["dtype"] == "float64" else 4
+    activations = copies * (rows + test_rows) * (features + width * depth) * 3
+    kernel = (rows + test_rows) * rows * outputs**2 * 3 if cell["predict"] else 0
+    return Cost(seconds, size * (4 * parameters + activations + kernel) / 1e6)
+
+
+def job_memory_mb(cost: Cost) -> int:
+    return round(BASE_MEMORY_MB + 1.2 * cost.memory_mb)
+
+
+def job_minutes(cost: Cost) -> int:
+    return max(1, round((START_SECONDS + cost.seconds) / 60 + 1))

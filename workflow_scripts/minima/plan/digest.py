@@ -1,0 +1,15 @@
+"""Digests: canonical JSON in, a short name out."""
+
+import hashlib
+import json
+from typing import Any
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and no spaces: key order never changes a digest."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def digest(text: str, length: int = 16) -> str:
+    """The first `length` hex digits of the sha256; 16 keep 10⁶ names apart with chance 1 − 3e-8."""
+    return hashlib.sha256(text.encode()).hexdigest()[:length]

@@ -1,0 +1,76 @@
+"""Fingerprints: a digest of the code that something really uses.
+
+The code of a module is its syntax tree without comments and docstrings, printed back; the code that a
+module uses is its own and that of every module of minima it imports, however indirectly.
+"""
+
+import ast
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+
+from minima.plan.digest import digest
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def training_modules(cell: Mapping) -> list[str]:
+    """Where the code of a cell's training starts: the engine's core and the modules that the cell names."""
+    return [
+        "minima.training",
+        f"minima.engine.models.{cell['network']['kind']}",
+        f"minima.engine.inits.{cell['init']['scheme']}",
+        f"minima.engine.optimizers.{cell['optimizer']['name']}",
+        *(f"minima.theory.{predictor}" for predictor in cell["predict"]),
+    ]
+
+
+def fingerprint(modules: Iterable[str]) -> str:
+    """One digest of all code that these modules use."""
+    return digest("".join(f"{name}{code}" for name, code in sorted(code_used(modules).items())))
+
+
+def code_used(modules: Iterable[str]) -> dict[str, str]:
+    """Module name → digest of its code, for the modules and all that they import from minima."""
+    found: dict[str, str] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name], imports = _read(name)
+            waiting += imports
+    return found
+
+
+@cache
+def _read(name: str) -> tuple[str, tuple[str, ...]]:
+    """Digest of a module's code, and the modules of minima that it imports."""
+    tree = ast.parse(_path(name).read_text(encoding="utf-8"))
+    imports: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            # `from minima.theory import kernels` names a module, `from minima.store import write` a function
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            imports |= {node.module} | {child for child in below if _path(child).exists()}
+        _drop_docstring(node)
+    return digest(ast.unparse(tree)), tuple(
+        i for i in imports if i.startswith("minima.") and _path(i).exists()
+    )
+
+
+def _path(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _drop_docstring(node: ast.AST) -> None:
+    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
+        first = node.body[0]
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
+            node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]

@@ -1,0 +1,141 @@
+"""The files that are written from one source: config/schema.json, the tables of config/README.md and
+rules/envs/minima.yaml.
+
+    make generated
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from minima.plan import recipes
+from minima.plan.config import (
+    Block,
+    Config,
+    Execution,
+    Figure,
+    GradientDescent,
+    HeavyBall,
+    Init,
+    Network,
+    Record,
+    RelativeRate,
+    SeedRange,
+    Stop,
+    Study,
+)
+
+ROOT = Path(__file__).parents[3]
+BEGIN, END = "<!-- options: written by `make generated` -->", "<!-- end of options -->"
+TABLES: dict[str, type[BaseModel]] = {
+    "The config": Config,
+    "execution": Execution,
+    "studies.&lt;name&gt;": Study,
+    "studies.&lt;name&gt;.figures.&lt;name&gt;": Figure,
+    "studies.&lt;name&gt;.blocks.&lt;name&gt;": Block,
+    "seed": SeedRange,
+    "network": Network,
+    "init": Init,
+    "optimizer: {name: gd}": GradientDescent,
+    "optimizer: {name: heavy_ball}": HeavyBall,
+    "lr": RelativeRate,
+    "stop": Stop,
+    "record": Record,
+    "data.&lt;name&gt;, every source": recipes.Recipe,
+}
+
+
+def generated_files() -> dict[Path, str]:
+    """Path → content of every generated file."""
+    schema = json.dumps(Config.model_json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    head, _, rest = readme.partition(BEGIN)
+    tables = "\n\n".join([*_tables()])
+    return {
+        ROOT / "config" / "schema.json": schema,
+        ROOT / "config" / "README.md": f"{head}{BEGIN}\n\n{tables}\n\n{END}{rest.partition(END)[2]}",
+        ROOT / "rules" / "envs" / "minima.yaml": _environment(),
+    }
+
+
+def _environment() -> str:
+    pins = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    lines = [
+        "# Written by `make generated` from requirements.lock.",
+        "channels:",
+        "  - conda-forge",
+        "dependencies:",
+        "  - python >=3.11",
+        "  - pip",
+        "  - pip:",
+        *(f"      - {pin}" for pin in pins),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tables() -> Iterator[str]:
+    for title, model in TABLES.items():
+        yield f"### {title}\n\n{_doc(model)}\n\n" + _table(model, set())
+    common = set(recipes.Recipe.model_fields)
+    for model in _members(recipes.DataRecipe):
+        fields = model.model_fields
+        source = fields["source"]
+        own = set(fields) - common
+        own_table = "\n\n" + _table(model, common) if own else ""
+        yield f"### data.&lt;name&gt;, source: {source.default}\n\n{source.description}{own_table}"
+
+
+def _doc(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _table(model: type[BaseModel], leave_out: set[str]) -> str:
+    rows = ["| option | type | default | meaning |", "|---|---|---|---|"]
+    schema = model.model_json_schema()
+    for name, field in model.model_fields.items():
+        if name not in leave_out:
+            kind = _kind(schema["properties"][name], schema.get("$defs", {}))
+            rows.append(f"| `{name}` | {kind} | {_default(field.default)} | {field.description or ''} |")
+    return "\n".join(rows)
+
+
+def _default(default: Any) -> str:
+    if default is PydanticUndefined:
+        return "required"
+    value = (
+        default.model_dump(mode="json", exclude_defaults=True) if isinstance(default, BaseModel) else default
+    )
+    return "all defaults" if value == {} and isinstance(default, BaseModel) else f"`{json.dumps(value)}`"
+
+
+def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
+    """A field's type in words, with its bounds."""
+    if "$ref" in schema:
+        return "mapping"
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return ", ".join(f"`{choice}`" for choice in schema["enum"])
+    if any_of := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(dict.fromkeys(_kind(choice, definitions) for choice in any_of))
+    if schema.get("type") == "array":
+        return f"list of {_kind(schema['items'], definitions)}"
+    words = {"integer": "whole number", "object": "mapping", "string": "text", "boolean": "true, false"}
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    bounds = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
+    kind = schema.get("type", "anything")
+    return " ".join([words.get(kind, kind), ", ".join(bounds)]).strip()
+
+
+def _members(union: Any) -> list[type[BaseModel]]:
+    return [member for member in get_args(get_args(union)[0]) if issubclass(member, BaseModel)]
+
+
+if __name__ == "__main__":
+    for path, content in generated_files().items():
+        path.write_text(content, encoding="utf-8")
+        print(f"wrote {path.relative_to(ROOT)}")

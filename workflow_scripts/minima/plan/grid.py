@@ -1,0 +1,278 @@
+"""The grid: a block expands into cells, every field explicit, in the order of its axes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from math import prod
+from typing import Any, NamedTuple, get_type_hints
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from minima.plan.config import Block, SeedRange, Training
+from minima.plan.digest import canonical, digest
+from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
+from minima.plan.recipes import DataRecipe, Recipe
+
+SECTION_TYPES = {"data": DataRecipe} | {
+    name: get_type_hints(Training, include_extras=True)[name] for name in Training.model_fields
+}
+SECTIONS = tuple(sorted([*SECTION_TYPES, "seed"]))
+ADAPTERS = {name: TypeAdapter(kind) for name, kind in SECTION_TYPES.items()}
+RESERVED = {"seed", "step", "point", "train_point", "output", "residual", "predictor", "layer", "cell"}
+
+
+class Section(NamedTuple):
+    """One section of a cell, validated: model, values, their JSON, and the JSON of what a pack shares."""
+
+    model: Any
+    values: Any
+    json: str
+    shared: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fully specified training run."""
+
+    sections: tuple[Section, ...]  # in the order of SECTIONS
+
+    @cached_property
+    def json(self) -> str:
+        """The canonical JSON of all fields."""
+        pairs = zip(SECTIONS, self.sections, strict=True)
+        return "{" + ",".join(f'"{name}":{section.json}' for name, section in pairs) + "}"
+
+    @cached_property
+    def digest(self) -> str:
+        return digest(self.json)
+
+    @cached_property
+    def group(self) -> str:
+        """Digest of the fields that a pack shares."""
+        return digest(",".join(section.shared for section in self.sections))
+
+    @property
+    def values(self) -> dict[str, Any]:
+        return {name: section.values for name, section in zip(SECTIONS, self.sections, strict=True)}
+
+    def __getitem__(self, section: str) -> Any:
+        return self.sections[SECTIONS.index(section)].values
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.sections[SECTIONS.index("data")].model
+
+    @property
+    def split(self) -> int:
+        """Which draw of the data the cell sees."""
+        split = self["data"]["split"]
+        return self["seed"] if split == "seed" else split
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of a block."""
+
+    path: str
+    dimension: str
+    labels: tuple[Any, ...]  # coordinates of the dataset
+    values: tuple[Any, ...]  # what is set at `path`
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A block, expanded: cells in C order of the axes, seed last."""
+
+    axes: tuple[Axis, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(len(axis.labels) for axis in self.axes)
+
+
+def expand(block: Block, recipes: Mapping[str, BaseModel], path: str = "block") -> Grid:
+    """All cells of `block`. Raises `ConfigError` with every mistake in its axes."""
+    base = {name: getattr(block, name) for name in Training.model_fields if name in block.model_fields_set}
+    base = {name: _set_by_user(value) for name, value in base.items()}
+    base["data"] = _set_by_user(recipes[block.data])
+    axes = _read_axes(block, base, recipes, path)
+    per_section: dict[str, list[Section]] = {}
+    mistakes: list[Mistake] = []
+    for name in ADAPTERS:
+        mine = [axis for axis in axes if axis.path.split(".")[0] == name]
+        try:
+            per_section[name] = [
+                _section(name, base, dict(zip([axis.path for axis in mine], values, strict=True)))
+                for values in product(*(axis.values for axis in mine))
+            ]
+        except ValidationError as error:  # each axis alone was fine: two of them do not go together
+            together = " × ".join(axis.path for axis in mine) or name
+            mistakes += [
+                Mistake(f"{path}.axes ({together})", m.reason)
+                for m in explain(error, SECTION_TYPES[name], None)
+            ]
+    if mistakes:
+        raise ConfigError(mistakes)
+    seeds = [Section(seed, seed, str(seed), "") for seed in block.seed.values()]
+    seed_axis = Axis("seed", "seed", tuple(block.seed.values()), tuple(block.seed.values()))
+    return Grid((*axes, seed_axis), tuple(_product(axes, per_section, seeds)))
+
+
+def _product(axes: Sequence[Axis], per_section: Mapping[str, list[Section]], seeds: list[Section]):
+    """Cells in C order. A section's variant is a mixed-radix number of its own axes' positions, so that a
+    cell costs a few list look-ups and no validation."""
+    numbers = [range(len(axis.values)) for axis in axes]
+    strides: list[list[tuple[int, int]]] = []
+    for name in SECTIONS:
+        mine = [i for i, axis in enumerate(axes) if axis.path.split(".")[0] == name]
+        strides.append([(i, prod(len(numbers[j]) for j in mine if j > i)) for i in mine])
+    seed_slot = SECTIONS.index("seed")
+    variants = [per_section.get(name, []) for name in SECTIONS]
+    for position in product(*numbers):
+        chosen = [
+            options[sum(position[i] * stride for i, stride in own)] if options else None
+            for options, own in zip(variants, strides, strict=True)
+        ]
+        for seed in seeds:
+            chosen[seed_slot] = seed
+            yield Cell(tuple(chosen))
+
+
+def _section(name: str, base: Mapping[str, Any], settings: Mapping[str, Any]) -> Section:
+    """The section `name` of `base` with `settings` (path → value) put in, parents before children."""
+    value = base[name] if name in base else _default(name)
+    for path in sorted(settings, key=lambda path: path.count(".")):
+        value = _with(value, path.split(".")[1:], settings[path])
+    model = ADAPTERS[name].validate_python(value)
+    values = ADAPTERS[name].dump_python(model, mode="json")
+    return Section(model, values, canonical(values), canonical(_shared(model, values)))
+
+
+def _with(value: Any, keys: Sequence[str], leaf: Any) -> Any:
+    """`value` with `leaf` at `keys`; nothing is changed in place."""
+    if not keys:
+        return leaf
+    inner = value if isinstance(value, dict) else {}
+    return inner | {keys[0]: _with(inner.get(keys[0]), keys[1:], leaf)}
+
+
+def _shared(model: Any, values: Any) -> Any:
+    """The values without the fields marked VARIES."""
+    if not isinstance(model, BaseModel):
+        return values
+    fields = type(model).model_fields
+    return {k: v for k, v in values.items() if not (fields[k].json_schema_extra or {}).get("varies")}
+
+
+def _set_by_user(value: Any) -> Any:
+    """Only what was written: an axis may choose another optimizer, which has other defaults."""
+    return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+
+
+def _default(name: str) -> Any:
+    return _set_by_user(Training.model_fields[name].default)
+
+
+def _read_axes(
+    block: Block, base: Mapping[str, Any], recipes: Mapping[str, BaseModel], path: str
+) -> tuple[Axis, ...]:
+    mistakes: list[Mistake] = []
+    read: list[tuple[str, tuple[Any, ...], tuple[Any, ...]]] = []
+    for field, given in block.axes.items():
+        where = f"{path}.axes.{field}"
+        try:
+            read.append((field, *_read_axis(field, given, base, recipes, where)))
+        except ConfigError as error:
+            mistakes += error.mistakes
+    names = dimension_names([field for field, _, _ in read])
+    for name in sorted(set(names) & RESERVED):
+        mistakes.append(
+            Mistake(f"{path}.axes", f"'{name}' is a dimension of every dataset and cannot be an axis")
+        )
+    if mistakes:
+        raise ConfigError(mistakes)
+    return tuple(Axis(f, name, labels, values) for (f, labels, values), name in zip(read, names, strict=True))
+
+
+def _read_axis(
+    field: str, given: Any, base: Mapping[str, Any], recipes: Mapping[str, BaseModel], where: str
+) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """Labels and values of one axis, each value tried alone on the block's base."""
+    section, *keys = field.split(".")
+    if section == "seed":
+        raise ConfigError([Mistake(where, "seed is a key of the block: seed: {start: 100, count: 10}")])
+    if section not in ADAPTERS:
+        raise ConfigError([Mistake(where, unknown(section, ADAPTERS, "no section of a cell"))])
+    if field == "data":
+        return _recipe_axis(given, recipes, where)
+    labels, values = _labels_and_values(given, where)
+    mistakes: list[Mistake] = []
+    coerced = []
+    for label, value in zip(labels or values, values, strict=True):
+        try:
+            values_of_section = _section(section, base, {field: value}).values
+        except ValidationError as error:
+            raw = _with(base.get(section, {}), keys, value)
+            mistakes += [_blame(where, keys, m) for m in explain(error, SECTION_TYPES[section], raw)]
+            continue
+        for key in keys:
+            values_of_section = values_of_section[key]
+        coerced.append(label if labels else values_of_section)
+    if not mistakes and any(isinstance(label, dict | list | type(None)) for label in coerced):
+        mistakes.append(
+            Mistake(where, "values that are no plain numbers or words need labels: {label: value, …}")
+        )
+    if not mistakes and (doubles := sorted({str(v) for v in coerced if coerced.count(v) > 1})):
+        mistakes.append(Mistake(where, f"the same value twice: {', '.join(doubles)}"))
+    if mistakes:
+        raise ConfigError(mistakes)
+    return tuple(coerced), tuple(values)
+
+
+def _recipe_axis(given: Any, recipes: Mapping[str, BaseModel], where: str):
+    """The axis `data` goes over recipes by name."""
+    labels, values = _labels_and_values(given, where)
+    if missing := [value for value in values if value not in recipes]:
+        raise ConfigError([Mistake(where, unknown(value, recipes, "no data recipe")) for value in missing])
+    return labels or values, tuple(_set_by_user(recipes[value]) for value in values)
+
+
+def _labels_and_values(given: Any, where: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """A list gives values; {start, count} whole numbers; another mapping labels and values."""
+    if isinstance(given, dict) and set(given) == {"start", "count"}:
+        try:
+            return (), tuple(SeedRange.model_validate(given).values())
+        except ValidationError as error:
+            raise ConfigError(explain(error, SeedRange, given, where)) from None
+    if isinstance(given, dict) and given:
+        return tuple(map(str, given)), tuple(given.values())
+    if isinstance(given, list) and given:
+        return (), tuple(given)
+    form = "a list, {start, count}, or a mapping of labels to values"
+    raise ConfigError(
+        [Mistake(where, "is empty" if given in ([], {}, None) else f"needs {form}, not {given!r}")]
+    )
+
+
+def _blame(where: str, keys: Sequence[str], mistake: Mistake) -> Mistake:
+    """A mistake at the axis's own field is the axis's; one elsewhere in the section names the field too."""
+    at = mistake.path
+    own = ".".join(keys)
+    same = at in ("config", own) or at.endswith(f".{own}") or not own
+    return Mistake(where, mistake.reason if same else f"{at}: {mistake.reason}")
+
+
+def dimension_names(paths: Sequence[str]) -> list[str]:
+    """A path's last part; its parent where that part is `name`; parent_child where two would clash."""
+
+    def short(path: str) -> str:
+        parts = path.split(".")
+        return parts[-2] if parts[-1] == "name" and len(parts) > 1 else parts[-1]
+
+    names = [short(path) for path in paths]
+    return [
+        "_".join(path.split(".")[-2:]) if names.count(name) > 1 else name
+        for path, name in zip(paths, names, strict=True)
+    ]

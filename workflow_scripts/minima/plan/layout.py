@@ -1,0 +1,48 @@
+"""Where results stand: the one place that knows the names of folders and files.
+
+Paths are given as text with forward slashes, so that wildcards (`{pack}`) can stand for names.
+"""
+
+# Folders under `results` that belong to all studies, so no study may take their names.
+SHARED_FOLDERS = ("data", "store", "store_pruned", "packs", "references", "logs", "benchmarks", "records")
+
+
+class Layout:
+    """The paths under one results folder."""
+
+    def __init__(self, results: str) -> None:
+        self.results = results.rstrip("/")
+
+    def data(self, name: str) -> str:
+        return f"{self.results}/data/{name}.nc"
+
+    def pack(self, name: str) -> str:
+        return f"{self.results}/packs/{name}.nc"
+
+    def dataset(self, study: str) -> str:
+        return f"{self.results}/{study}/dataset.nc"
+
+    def figure(self, study: str, name: str, kind: str) -> str:
+        return f"{self.results}/{study}/figures/{name}.{kind}"
+
+    def log(self, rule: str, name: str = "") -> str:
+        return f"{self.results}/logs/{rule}/{name}.log" if name else f"{self.results}/logs/{rule}.log"
+
+    def benchmark(self, rule: str, name: str) -> str:
+        return f"{self.results}/benchmarks/{rule}/{name}.tsv"
+
+    @property
+    def store(self) -> str:
+        return f"{self.results}/store"
+
+    @property
+    def pruned(self) -> str:
+        return f"{self.results}/store_pruned"
+
+    @property
+    def records(self) -> str:
+        return f"{self.results}/records"
+
+    @property
+    def plan(self) -> str:
+        return f"{self.results}/plan.json"

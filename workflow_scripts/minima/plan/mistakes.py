@@ -1,0 +1,121 @@
+"""Mistakes of a config: each a path, a reason and, where one is near, the word that was meant."""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, NamedTuple, get_args
+
+from pydantic import BaseModel, ValidationError
+
+REASONS = {
+    "missing": "is missing",
+    "string_pattern_mismatch": "names are lower case: a letter, then letters, digits and _",
+}
+
+
+class Mistake(NamedTuple):
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+class ConfigError(ValueError):
+    """All mistakes of a config at once."""
+
+    def __init__(self, mistakes: Iterable[Mistake]) -> None:
+        self.mistakes = list(dict.fromkeys(mistakes))
+        count = "1 mistake" if len(self.mistakes) == 1 else f"{len(self.mistakes)} mistakes"
+        lines = "\n".join(f"  {mistake}" for mistake in self.mistakes)
+        super().__init__(f"The config has {count}:\n{lines}\nEvery option: config/README.md")
+
+
+def unknown(word: object, known: Iterable[str], what: str = "") -> str:
+    """`'widht' is no …; did you mean 'width'?`, with all choices where none is near."""
+    known = list(known)
+    near = get_close_matches(str(word), known, n=1, cutoff=0.6)
+    hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
+    return f"'{word}' is {what or 'not an option'} ({hint})"
+
+
+def explain(error: ValidationError, kind: Any, raw: Any, prefix: str = "") -> list[Mistake]:
+    """pydantic's errors about `raw`, read as the type `kind`, with paths as the user wrote them."""
+    return [_explain_one(detail, _models(kind), raw, prefix) for detail in error.errors(include_url=False)]
+
+
+def _explain_one(detail: Any, models: list[type[BaseModel]], raw: Any, prefix: str) -> Mistake:
+    location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
+    if location and location[-1] == "[key]":
+        location = location[:-1]
+    path = _path(raw, location, prefix)
+    if kind == "extra_forbidden":
+        return Mistake(path, unknown(location[-1], _keys_at(models, location[:-1])))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        field = context["discriminator"].strip("'")
+        field = field if field.isidentifier() else "name"
+        if kind == "union_tag_not_found":
+            return Mistake(f"{path}.{field}".lstrip("."), REASONS["missing"])
+        choices = [choice.strip(" '") for choice in context["expected_tags"].split(",")]
+        return Mistake(f"{path}.{field}".lstrip("."), unknown(context["tag"], choices))
+    if kind == "literal_error":
+        choices = [choice.strip(" '") for choice in context["expected"].replace(" or ", ", ").split(",")]
+        return Mistake(path, unknown(detail["input"], choices))
+    if kind == "value_error":
+        return Mistake(path, str(context["error"]))
+    reason = REASONS.get(kind) or _lower_first(detail["msg"])
+    return Mistake(path, reason if kind == "missing" else f"{reason}, not {_short(detail['input'])}")
+
+
+def _lower_first(message: str) -> str:
+    message = message.removeprefix("Input ")
+    return message[:1].lower() + message[1:]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _path(raw: Any, location: Sequence[str | int], prefix: str) -> str:
+    """The location without the tags that pydantic adds for unions: what is not in `raw` is skipped,
+    except the last part (a missing or unknown key)."""
+    parts = [prefix] if prefix else []
+    for position, part in enumerate(location):
+        if _holds(raw, part):
+            raw = raw[part]
+        elif position < len(location) - 1 or not isinstance(raw, dict):
+            continue
+        parts.append(str(part))
+    return ".".join(parts) or "config"
+
+
+def _holds(raw: Any, part: str | int) -> bool:
+    if isinstance(raw, list | tuple):
+        return isinstance(part, int) and part < len(raw)
+    return isinstance(raw, dict) and part in raw
+
+
+def _keys_at(models: list[type[BaseModel]], location: Sequence[str | int]) -> list[str]:
+    """The keys that may stand at a location: fields of the models there (of all members of a union)."""
+    for part in location:
+        fields = [field for owner in models if (field := owner.model_fields.get(str(part)))]
+        inner = [model for field in fields for model in _models(field.annotation)]
+        models = inner or [model for model in models if _tag(model) == part] or models
+    return list(dict.fromkeys(name for m in models for name in m.model_fields))
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    """What a union calls this member: the only value of its `name` or `source`."""
+    for field in ("name", "source"):
+        if (
+            field in model.model_fields
+            and len(choices := get_args(model.model_fields[field].annotation)) == 1
+        ):
+            return choices[0]
+    return None
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]

@@ -1,0 +1,215 @@
+"""The plan of a config: its grids, packs and data files, and every mistake in it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from minima.plan.config import Block, Config, known_figures
+from minima.plan.digest import canonical, digest
+from minima.plan.fingerprint import fingerprint, training_modules
+from minima.plan.grid import Cell, Grid, expand
+from minima.plan.layout import SHARED_FOLDERS, Layout
+from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
+from minima.plan.packs import Pack, make_packs
+from minima.plan.recipes import DataRecipe, Recipe
+
+SPLITS_PER_FILE = (
+    10  # a data file holds a whole decade of splits, used or not: one more seed rewrites no file
+)
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file of prepared splits."""
+
+    name: str
+    model: Recipe
+    splits: tuple[int, ...]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return self.model.model_dump(mode="json")
+
+
+class Plan:
+    """All that a validated config asks for. Reads nothing but the config and minima's own code."""
+
+    def __init__(self, raw: Mapping[str, Any]) -> None:
+        self.config, self.grids = read_config(raw)
+        self.paths = Layout(self.config.results)
+
+    @property
+    def studies(self) -> list[str]:
+        return list(dict.fromkeys(study for study, _ in self.grids))
+
+    @cached_property
+    def cells(self) -> dict[str, Cell]:
+        """Digest → cell, over all blocks."""
+        return {cell.digest: cell for grid in self.grids.values() for cell in grid.cells}
+
+    @cached_property
+    def packs(self) -> dict[str, Pack]:
+        execution = self.config.execution
+        return make_packs(self.cells.values(), 60 * execution.pack_minutes, 1000 * execution.device_memory_gb)
+
+    @cached_property
+    def data_files(self) -> dict[str, DataFile]:
+        return {file.name: file for file in map(data_file, self.cells.values())}
+
+    @cached_property
+    def _pack_of(self) -> dict[str, str]:
+        return {cell.digest: pack.name for pack in self.packs.values() for cell in pack.cells}
+
+    def packs_of(self, study: str) -> list[str]:
+        """The packs that hold the study's cells."""
+        blocks = [grid for (name, _), grid in self.grids.items() if name == study]
+        return sorted({self._pack_of[cell.digest] for grid in blocks for cell in grid.cells})
+
+    def data_of(self, pack: str) -> list[str]:
+        """The data files that a pack reads."""
+        return sorted({data_file(cell).name for cell in self.packs[pack].cells})
+
+    def data_of_study(self, study: str) -> list[str]:
+        return sorted(
+            {data_file(cell).name for grid in self.blocks_of(study).values() for cell in grid.cells}
+        )
+
+    def own_files(self, name: str) -> list[str]:
+        """The user's files behind a data file: a change in one prepares it again."""
+        file = self.data_files[name]
+        return [str(path) for path in file.model.own_files(Path(self.config.data_dir))]
+
+    def blocks_of(self, study: str) -> dict[str, Grid]:
+        return {block: grid for (name, block), grid in self.grids.items() if name == study}
+
+    def pack_stamp(self, pack: str) -> str:
+        """What a pack's output depends on beside its data: cells and code."""
+        cells = self.packs[pack].cells
+        return f"{self.packs[pack].digest}-{cell_fingerprint(cells[0])}-{self.config.reuse}"
+
+    def study_stamp(self, study: str) -> str:
+        """What a study's dataset depends on beside its packs: names, axes and cells."""
+        blocks = {
+            block: [[axis.dimension, list(axis.labels)] for axis in grid.axes]
+            + [[c.digest for c in grid.cells]]
+            for block, grid in self.blocks_of(study).items()
+        }
+        texts = self.config.studies[study].model_dump(include={"title", "citation"})
+        return digest(canonical([blocks, texts]))
+
+    def figure_stamp(self, study: str, figure: str) -> str:
+        kind, block = self.figure(study, figure)
+        return f"{kind}-{block}-{fingerprint([f'minima.findings.figures.{kind}'])}"
+
+    def figure(self, study: str, figure: str) -> tuple[str, str]:
+        """Kind and block of a figure, defaults filled in."""
+        chosen = self.config.studies[study].figures[figure]
+        return chosen.kind or figure, chosen.block or next(iter(self.config.studies[study].blocks))
+
+
+def data_file(cell: Cell) -> DataFile:
+    """The file that holds a cell's split."""
+    recipe = {key: value for key, value in cell["data"].items() if key != "split"}
+    name = f"{recipe['source']}_{digest(canonical(recipe), 8)}"
+    if cell["data"]["split"] != "seed":
+        return DataFile(f"{name}_{cell.split}", cell.recipe, (cell.split,))
+    decade, _ = divmod(cell.split, SPLITS_PER_FILE)
+    first = decade * SPLITS_PER_FILE
+    last = first + SPLITS_PER_FILE - 1
+    return DataFile(f"{name}_{first}to{last}", cell.recipe, tuple(range(first, last + 1)))
+
+
+def cell_fingerprint(cell: Cell) -> str:
+    return fingerprint(training_modules(cell.values))
+
+
+def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], Grid]]:
+    """The validated config and the grids of the studies to run, by (study, block).
+
+    Raises `ConfigError` with every mistake: those of form, of reference and of the grids.
+    """
+    mistakes: list[Mistake] = []
+    config = None
+    try:
+        config = Config.model_validate(raw)
+    except ValidationError as error:
+        mistakes += explain(error, Config, raw)
+    # What is well-formed is checked further even where something else is not.
+    recipes = _well_formed(raw.get("data"), DataRecipe)
+    studies = raw.get("studies") if isinstance(raw.get("studies"), dict) else {}
+    grids: dict[tuple[str, str], Grid] = {}
+    for study, entry in studies.items():
+        if study in SHARED_FOLDERS:
+            mistakes.append(
+                Mistake(f"studies.{study}", "is the name of a folder of all studies' results; choose another")
+            )
+        blocks = entry.get("blocks") if isinstance(entry, dict) else None
+        mistakes += _figure_mistakes(entry, f"studies.{study}.figures")
+        for name, block in _well_formed(blocks, Block).items():
+            path = f"studies.{study}.blocks.{name}"
+            if block.data not in recipes:
+                if block.data not in (raw.get("data") or {}):
+                    mistakes.append(Mistake(f"{path}.data", unknown(block.data, recipes, "no data recipe")))
+                continue
+            try:
+                grids[study, name] = expand(block, recipes, path)
+            except ConfigError as error:
+                mistakes += error.mistakes
+    run = raw.get("run")
+    for name in [run] if isinstance(run, str) else run if isinstance(run, list) else []:
+        if name not in studies:
+            mistakes.append(Mistake("run", unknown(name, studies, "no study")))
+    if mistakes or config is None:
+        raise ConfigError(mistakes)
+    wanted = config.run or list(config.studies)
+    return config, {key: grid for key, grid in grids.items() if key[0] in wanted}
+
+
+def _well_formed(raw: Any, kind: Any) -> dict[str, Any]:
+    """Those entries of a mapping that validate; the others' mistakes are told with the whole config's."""
+    adapter = TypeAdapter(kind)
+    good = {}
+    for name, value in raw.items() if isinstance(raw, dict) else ():
+        try:
+            good[name] = adapter.validate_python(value)
+        except ValidationError:
+            continue
+    return good
+
+
+def _figure_mistakes(study: Any, path: str) -> list[Mistake]:
+    figures = study.get("figures") if isinstance(study, dict) else None
+    if not isinstance(figures, dict):
+        return []
+    blocks = study.get("blocks") or {}
+    mistakes = []
+    for name, figure in figures.items():
+        figure = figure if isinstance(figure, dict) else {}
+        kind, block = figure.get("kind") or name, figure.get("block")
+        if kind not in known_figures():
+            mistakes.append(Mistake(f"{path}.{name}", unknown(kind, known_figures(), "no kind of figure")))
+        if block and block not in blocks:
+            mistakes.append(Mistake(f"{path}.{name}.block", unknown(block, blocks, "no block of the study")))
+        if not block and len(blocks) > 1:
+            mistakes.append(Mistake(f"{path}.{name}", f"say which block it draws: {', '.join(blocks)}"))
+    return mistakes
+
+
+def check_writable(folder: str | os.PathLike) -> None:
+    """Refuses a results folder that cannot be written, before any job starts."""
+    path = Path(folder).absolute()
+    nearest = next(p for p in (path, *path.parents) if p.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise ConfigError([Mistake("results", f"the folder {path} cannot be written")])
+
+
+def share_with_scripts() -> None:
+    """Makes every job's script import this very package: PYTHONPATH goes before an installed copy, the end of
+    `sys.path`, where Snakemake puts a script's folder, does not."""
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, paths))

@@ -1,0 +1,23 @@
+"""When a network's losses are written down."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def step_grid(record: Mapping[str, Any], max_steps: int) -> list[int]:
+    """The recorded steps: those declared, or 0 and a log-spaced grid up to the last step."""
+    if record["steps"] is not None:
+        return sorted({step for step in record["steps"] if step <= max_steps})
+    count = int(record["steps_per_decade"] * np.log10(max_steps)) + 2
+    return [0, *sorted({round(step) for step in np.geomspace(1, max_steps, count).tolist()})]
+
+
+def coordinates(cell: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Coordinates of the dimensions that a cell's fields declare."""
+    record = cell["record"]
+    return {
+        "step": step_grid(record, cell["stop"]["max_steps"]),
+        "level": sorted(record["residuals"], reverse=True),
+    }

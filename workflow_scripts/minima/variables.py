@@ -1,0 +1,39 @@
+"""What a cell stores: one table of names, dimensions, meanings and units for store, packs and datasets."""
+
+from typing import NamedTuple
+
+
+class Variable(NamedTuple):
+    dims: tuple[str, ...]
+    long_name: str
+    units: str = "1"
+
+
+STATUSES = ("converged", "stopped", "diverged", "missing")
+
+# In the store a leading dimension `cell` is added, in a dataset the dimensions of the block.
+VARIABLES = {
+    "status": Variable((), "how training ended: converged, stopped (out of steps), diverged or missing", ""),
+    "steps": Variable((), "steps trained", "step"),
+    "residual": Variable((), "‖y − f‖/‖y − f₀‖ at the end"),
+    "lr": Variable((), "learning rate, absolute", "1/loss"),
+    "kernel_max": Variable((), "largest eigenvalue of the tangent kernel at the start"),
+    "kernel_min": Variable((), "smallest eigenvalue of the tangent kernel at the start"),
+    "loss": Variable(("step",), "training loss ‖y − f‖²/2N"),
+    "residual_steps": Variable(("level",), "first step at or below each recorded residual", "step"),
+    "start_train": Variable(("train_point", "output"), "prediction on the training points at the start"),
+    "start_test": Variable(("point", "output"), "prediction on the test points at the start"),
+    "train": Variable(("train_point", "output"), "prediction on the training points at the end"),
+    "test": Variable(("point", "output"), "prediction on the test points at the end"),
+    "start_norm": Variable(("layer",), "Frobenius norm of each weight matrix at the start"),
+    "norm": Variable(("layer",), "Frobenius norm of each weight matrix at the end"),
+    "distance": Variable(("layer",), "distance that each weight matrix travelled"),
+    "parameters": Variable(("parameter",), "trained weights, layer after layer, flattened"),
+    "linearized_test": Variable(("point", "output"), "prediction on the test points, linearized limit"),
+}
+
+COORDINATES = {
+    "step": Variable(("step",), "steps taken", "step"),
+    "level": Variable(("level",), "recorded residual"),
+}
+PREDICTORS = ("linearized",)  # each has a variable `<predictor>_test`

@@ -1,0 +1,19 @@
+"""Train one pack: those of its cells that the store does not have."""
+
+from pathlib import Path
+
+from minima.logs import job_log
+
+with job_log(snakemake.log[0]):
+    from minima.jobs import train_pack
+    from minima.plan.workplan import Plan
+
+    plan = Plan(snakemake.config)
+    train_pack(
+        plan.packs[snakemake.wildcards.pack].cells,
+        data_files=[Path(path) for path in snakemake.input],
+        store_folder=Path(plan.paths.store),
+        output=Path(snakemake.output[0]),
+        device=plan.config.execution.device,
+        any_code=plan.config.reuse == "any_code",
+    )
