@@ -21,7 +21,7 @@ fast: $(VENV)/installed ## run the tests that do not start the workflow
 	$(BIN)/python -m pytest -m "not workflow"
 
 smoke: $(VENV)/installed ## run every rule on small grids, into results/smoke
-	$(BIN)/snakemake --cores $(CORES) --configfile config/config.yaml config/smoke.yaml
+	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
 
 lint: $(VENV)/installed ## check the style of Python and Snakemake code
 	$(BIN)/ruff check .

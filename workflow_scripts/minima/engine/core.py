@@ -37,11 +37,13 @@ class Ensemble:
             return each, tape
         return torch.einsum("k,ek...->e...", self._readout_like(each), each.unflatten(0, (-1, copies))), tape
 
-    def gradients(self, weights: Sequence[Tensor], tape: Any, delta: Tensor, out: Sequence[Tensor]) -> None:
-        """∂L/∂W_l into `out`, from delta = ∂L/∂f [E, n, outputs]."""
+    def add_gradients(
+        self, weights: Sequence[Tensor], tape: Any, delta: Tensor, into: Sequence[Tensor]
+    ) -> None:
+        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f [E, n, outputs]. `into` may be the weights themselves."""
         if self.readout != (1.0,):
             delta = torch.einsum("k,e...->ek...", self._readout_like(delta), delta).flatten(0, 1)
-        self.model.gradients(_flat(weights), tape, delta, _flat(out))
+        self.model.add_gradients(_flat(weights), tape, delta, _flat(into))
 
     def _readout_like(self, tensor: Tensor) -> Tensor:
         return torch.tensor(self.readout, dtype=tensor.dtype, device=tensor.device)
@@ -100,6 +102,22 @@ class _Stack:
         return replace(self, **{name: pick(value) for name, value in vars(self).items()})
 
 
+@dataclass(frozen=True)
+class _Gradients:
+    """The gradient at the present weights, handed to the optimizer unevaluated: added where it is wanted, it
+    needs no buffer and no further pass over the weights."""
+
+    ensemble: Ensemble
+    weights: list[Tensor]
+    tape: Any
+    delta: Tensor  # ∂L/∂f
+
+    def add(self, into: Sequence[Tensor], factor: Tensor | float = 1.0) -> None:
+        """into += factor · ∂L/∂W, with a factor per network [E, 1, 1, 1]. To be called once a step."""
+        delta = self.delta * (factor.squeeze(3) if isinstance(factor, Tensor) else factor)
+        self.ensemble.add_gradients(self.weights, self.tape, delta, into)
+
+
 def train(
     ensemble: Ensemble,
     weights: Sequence[Tensor],
@@ -114,7 +132,6 @@ def train(
     `weights` are trained in place. `numbers` holds the optimizer's hyperparameters, one per network.
     """
     stack = _stack(weights, x, y, optimizer, numbers, rules)
-    gradients = [torch.empty_like(weight) for weight in stack.weights]
     log = _Progress(len(y))
     points = y.shape[1]
     columns = {step: column for column, step in enumerate(rules.record_steps)}
@@ -147,11 +164,10 @@ def train(
             if not len(going):
                 return
             stack = stack.keep(going)
-            gradients = [gradient[: len(going)] for gradient in gradients]
             f, tape = ensemble.forward(stack.weights, stack.x)
             error = f - stack.y
-        ensemble.gradients(stack.weights, tape, error.div_(points), gradients)
-        optimizer.step(stack.weights, gradients, stack.state, stack.numbers)
+        gradients = _Gradients(ensemble, stack.weights, tape, error.div_(points))
+        optimizer.step(stack.weights, stack.state, stack.numbers, gradients.add)
         log.line(step, rules.max_steps, residual, len(stack.index))
 
 

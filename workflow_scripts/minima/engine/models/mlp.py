@@ -59,14 +59,14 @@ class MLP:
             tape.kept.append(kept)
         return _product(tape.hidden[-1], weights[-1].mT, self.factors[-1]), tape
 
-    def gradients(self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, out: Sequence[Tensor]) -> None:
-        """∂L/∂W_l into `out`, from delta = ∂L/∂f [B, n, outputs]."""
+    def add_gradients(
+        self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, into: Sequence[Tensor]
+    ) -> None:
+        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f [B, n, outputs]. `into` may be the weights themselves."""
         for layer in reversed(range(len(weights))):
-            torch.baddbmm(
-                out[layer], delta.mT, tape.hidden[layer], beta=0, alpha=self.factors[layer], out=out[layer]
-            )
-            if layer:
-                delta = self._pull_back(weights, tape, delta, layer)
+            below = self._pull_back(weights, tape, delta, layer) if layer else delta
+            into[layer].baddbmm_(delta.mT, tape.hidden[layer], alpha=self.factors[layer])
+            delta = below
 
     def signals(self, weights: Sequence[Tensor], tape: Tape) -> list[Tensor]:
         """∂f/∂a_l for l = 1 … H: [B, n, outputs, m_l], a row per point and output."""

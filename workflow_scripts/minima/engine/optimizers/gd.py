@@ -1,6 +1,6 @@
 """Full-batch gradient descent: θ ← θ − η g."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
@@ -12,10 +12,9 @@ def start(weights: Sequence[Tensor]) -> list[Tensor]:
 
 def step(
     weights: Sequence[Tensor],
-    gradients: Sequence[Tensor],
     state: Sequence[Tensor],
     numbers: Mapping[str, Tensor],
+    add_gradient: Callable[..., None],
 ) -> None:
-    """One step in place. `numbers["lr"]` is η per network, shaped to broadcast over weights."""
-    for weight, gradient in zip(weights, gradients, strict=True):
-        weight.addcmul_(gradient, numbers["lr"], value=-1)
+    """One step in place. `numbers["lr"]` is η per network; `add_gradient(into, c)` adds c·g to `into`."""
+    add_gradient(weights, -numbers["lr"])

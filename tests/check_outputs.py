@@ -1,0 +1,32 @@
+"""Checks that a run's outputs exist and are valid: python tests/check_outputs.py results/smoke"""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def check(results: Path) -> None:
+    datasets = sorted(results.glob("*/dataset.nc"))
+    assert datasets, f"no dataset in {results}"
+    for path in datasets:
+        with xr.open_datatree(path, engine="netcdf4") as tree:
+            for name, node in tree["trained"].children.items():
+                statuses = set(node.ds.status.values.ravel().tolist())
+                assert "missing" not in statuses, f"{path}: {name} has missing cells"
+                assert "converged" in statuses, f"{path}: nothing converged in {name}"
+                print(f"{path}: {name} {dict(node.ds.sizes)}, {', '.join(sorted(statuses))}")
+        figures = sorted((path.parent / "figures").glob("*.png"))
+        assert figures, f"no figure of {path.parent.name}"
+        for figure in figures:
+            assert figure.read_bytes().startswith(PNG), figure
+            assert figure.with_suffix(".svg").read_text(encoding="utf-8").rstrip().endswith("</svg>"), figure
+            assert len(pd.read_csv(figure.with_suffix(".csv"))), figure
+            print(f"{figure}: picture and data")
+
+
+if __name__ == "__main__":
+    check(Path(sys.argv[1]))
