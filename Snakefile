@@ -32,17 +32,17 @@ except ConfigError as error:
 include: "rules/common.smk"
 include: "rules/data.smk"
 include: "rules/train.smk"
+include: "rules/reference.smk"
 include: "rules/aggregate.smk"
+include: "rules/claims.smk"
 include: "rules/figures.smk"
+include: "rules/report.smk"
 include: "rules/maintenance.smk"
 
 
 rule all:
     default_target: True
     input:
+        PATHS.report,
         [PATHS.dataset(study) for study in PLAN.studies],
-        [
-            PATHS.figure(study, name, "png")
-            for study in PLAN.studies
-            for name in PLAN.config.studies[study].figures
-        ],
+        [PATHS.figure(study, name, "png") for study, name in PLAN.figures],

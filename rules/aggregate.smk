@@ -2,6 +2,7 @@ rule aggregate_study:
     input:
         packs=lambda wildcards: [PATHS.pack(name) for name in PLAN.packs_of(wildcards.study)],
         data=lambda wildcards: [PATHS.data(name) for name in PLAN.data_of_study(wildcards.study)],
+        references=lambda wildcards: [PATHS.reference(name) for name in PLAN.references_of(wildcards.study)],
     output:
         PATHS.dataset("{study}"),
     log:

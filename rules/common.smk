@@ -8,6 +8,7 @@ PATHS = PLAN.paths
 
 wildcard_constraints:
     data="[a-z0-9_]+",
+    reference="[a-z0-9_]+",
     pack="[a-z0-9_]+",
     study="[a-z][a-z0-9_]*",
     figure="[a-z][a-z0-9_]*",

@@ -1,5 +1,6 @@
 """Checks that a run's outputs exist and are valid: python tests/check_outputs.py results/smoke"""
 
+import json
 import sys
 from pathlib import Path
 
@@ -26,6 +27,12 @@ def check(results: Path) -> None:
             assert figure.with_suffix(".svg").read_text(encoding="utf-8").rstrip().endswith("</svg>"), figure
             assert len(pd.read_csv(figure.with_suffix(".csv"))), figure
             print(f"{figure}: picture and data")
+    verdicts = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    assert verdicts, "no verdict"
+    assert all(verdict["verdict"] in ("supported", "refuted", "inconclusive") for verdict in verdicts)
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert all(verdict["id"] in page for verdict in verdicts), "a claim is missing in the report"
+    print(f"{results}: {len(verdicts)} verdicts, a report of {len(page) / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

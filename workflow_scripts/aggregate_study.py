@@ -13,5 +13,6 @@ with job_log(snakemake.log[0]):
         snakemake.wildcards.study,
         packs=[Path(path) for path in snakemake.input.packs],
         data_files=[Path(path) for path in snakemake.input.data],
+        references=[Path(path) for path in snakemake.input.references],
         output=Path(snakemake.output[0]),
     )

@@ -8,6 +8,6 @@ with job_log(snakemake.log[0]):
     from minima.findings.drawing import draw_figure
     from minima.plan.workplan import Plan
 
-    kind, block = Plan(snakemake.config).figure(snakemake.wildcards.study, snakemake.wildcards.figure)
+    kind, *blocks = Plan(snakemake.config).figure(snakemake.wildcards.study, snakemake.wildcards.figure)
     pictures = [Path(snakemake.output.png), Path(snakemake.output.svg)]
-    draw_figure(kind, block, Path(snakemake.input[0]), Path(snakemake.output.table), pictures)
+    draw_figure(kind, blocks, Path(snakemake.input[0]), Path(snakemake.output.table), pictures)

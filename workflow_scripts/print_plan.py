@@ -5,8 +5,8 @@ from pathlib import Path
 from minima.logs import job_log
 
 with job_log(snakemake.log[0]):
+    from minima.findings.files import write_json
     from minima.findings.forecast import as_json, describe, forecast
-    from minima.findings.records import write_json
     from minima.plan.workplan import Plan
 
     plan = Plan(snakemake.config)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from minima import store
 from minima.data.files import load_split, split_digests
-from minima.netcdf import write_atomically
+from minima.netcdf import string_encoding, write_atomically
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.workplan import cell_fingerprint
@@ -46,7 +46,7 @@ def train_pack(
     logger.info("trained %d cells", len(missing))
     assert stored is not None
     pack = store.join([stored], [cell.digest for cell in cells])
-    write_atomically(pack, output, encoding=store.string_encoding(pack))
+    write_atomically(pack, output, encoding=string_encoding(pack))
 
 
 def identities(cells: Sequence[Cell], data: Mapping[int, str]) -> dict[str, store.Identity]:

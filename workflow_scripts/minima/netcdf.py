@@ -28,3 +28,8 @@ def write_atomically(
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def string_encoding(dataset: xr.Dataset) -> dict[str, dict[str, str]]:
+    """Fixed-width characters for strings: deterministic bytes, where variable-length ones are not."""
+    return {str(name): {"dtype": "S1"} for name, v in dataset.variables.items() if v.dtype.kind in "UO"}

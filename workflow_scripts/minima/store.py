@@ -18,7 +18,7 @@ import netCDF4
 import numpy as np
 import xarray as xr
 
-from minima.netcdf import write_atomically
+from minima.netcdf import string_encoding, write_atomically
 from minima.plan.digest import digest
 from minima.variables import COORDINATES, VARIABLES, Variable
 
@@ -103,13 +103,13 @@ def inventory(folder: Path, group: str | None = None) -> Iterator[Entry]:
         try:
             # Not through xarray, which takes ten times as long for five columns of words.
             with netCDF4.Dataset(path) as shard:
-                columns = [shard[name][:].tolist() for name in ("cell", "fields", "data", "code")]
-                keys = shard["key"][:].tolist()
+                columns = (shard[name][:].tolist() for name in ("key", "cell", "fields", "data", "code"))
+                rows = list(zip(*columns, strict=True))
                 modules = json.loads(shard.modules)
-        except (OSError, ValueError, LookupError, AttributeError, RuntimeError) as error:
+        except (OSError, TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
             logger.warning("%s is not a readable shard and is passed over: %s", path, error)
             continue
-        for row, (key, *values) in enumerate(zip(keys, *columns, strict=True)):
+        for row, (key, *values) in enumerate(rows):
             identity = Identity(*values)
             if identity.key == key:
                 yield Entry(identity, path, row, modules)
@@ -155,8 +155,3 @@ def to_dataset(
 
 def _attributes(variable: Variable) -> dict[str, str]:
     return {"long_name": variable.long_name, "units": variable.units}
-
-
-def string_encoding(dataset: xr.Dataset) -> dict[str, dict[str, str]]:
-    """Fixed-width characters for strings: deterministic bytes, where variable-length ones are not."""
-    return {str(name): {"dtype": "S1"} for name, v in dataset.variables.items() if v.dtype.kind in "UO"}

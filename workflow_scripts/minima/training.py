@@ -91,9 +91,7 @@ def _train_stack(
     first = cells[0]
     start = _start(ensemble, scheme, cells, splits, device)
     kernels = _kernels(ensemble, start) if _needs_kernel(first) else None
-    edges = [
-        2 * len(split.y_train) / _top(kernel) for split, kernel in zip(splits, kernels or [], strict=False)
-    ]
+    edges = [_edge(kernel, start.x.shape[1]) for kernel in kernels or ()]
     rates = [_rate(cell["optimizer"]["lr"], edges[i] if edges else None) for i, cell in enumerate(cells)]
     numbers = {
         name: torch.tensor([float(cell["optimizer"][name]) for cell in cells], dtype=torch.float64)
@@ -112,7 +110,7 @@ def _train_stack(
     optimizer = import_module(f"minima.engine.optimizers.{first['optimizer']['name']}")
     for done in train(ensemble, start.weights, start.x, start.y, optimizer, numbers, rules):
         values = _results(ensemble, done, start, [weight[done.index] for weight in initial])
-        values["lr"] = rates[done.index]
+        values["learning_rate"] = rates[done.index]
         if kernels is not None:
             kernel = kernels[done.index]
             eigenvalues = np.linalg.eigvalsh(kernel[: kernel.shape[1]])
@@ -169,9 +167,10 @@ def _kernels(ensemble: Ensemble, start: _Start) -> list[Array]:
     return kernels
 
 
-def _top(kernel: Array) -> float:
-    """λmax of the kernel of the training points."""
-    return float(np.linalg.eigvalsh(kernel[: kernel.shape[1]])[-1])
+def _edge(kernel: Array, points: int) -> float:
+    """The stability edge 2N/λmax; 0 for a network that no step moves (all its ReLUs are off)."""
+    top = float(np.linalg.eigvalsh(kernel[: kernel.shape[1]])[-1])
+    return 2 * points / top if top > 0 else 0.0
 
 
 def _rate(lr: float | Mapping[str, float], edge: float | None) -> float:
@@ -208,13 +207,14 @@ def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequenc
     def norms(weights: Sequence[Tensor]) -> list[float]:
         return [float(torch.linalg.vector_norm(weight)) for weight in weights]
 
+    first_steps = done.residual_steps.cpu().numpy()
     travelled = [after - before for after, before in zip(done.weights, initial, strict=True)]
     return {
         "status": done.status,
         "steps": done.steps,
         "residual": done.residual,
         "loss": done.losses.cpu().numpy(),
-        "residual_steps": done.residual_steps.cpu().numpy(),
+        "residual_steps": np.where(first_steps < 0, np.nan, first_steps),
         "start_train": begin[:points].cpu().numpy(),
         "start_test": begin[points:].cpu().numpy(),
         "train": end[:points].cpu().numpy(),

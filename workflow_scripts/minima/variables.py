@@ -11,12 +11,19 @@ class Variable(NamedTuple):
 
 STATUSES = ("converged", "stopped", "diverged", "missing")
 
+# Minimizers computed from a network's own start; each is a module of `theory` and a variable `<name>_test`.
+PREDICTORS = {
+    "linearized": "limit of the linearized network",
+    "interpolant": "limit of the linearized network without its initial function",
+    "linearized_gd": "linearized network, trained by gradient descent to a residual of 1e-8",
+}
+
 # In the store a leading dimension `cell` is added, in a dataset the dimensions of the block.
 VARIABLES = {
     "status": Variable((), "how training ended: converged, stopped (out of steps), diverged or missing", ""),
     "steps": Variable((), "steps trained", "step"),
     "residual": Variable((), "‖y − f‖/‖y − f₀‖ at the end"),
-    "lr": Variable((), "learning rate, absolute", "1/loss"),
+    "learning_rate": Variable((), "learning rate, absolute", "1/loss"),
     "kernel_max": Variable((), "largest eigenvalue of the tangent kernel at the start"),
     "kernel_min": Variable((), "smallest eigenvalue of the tangent kernel at the start"),
     "loss": Variable(("step",), "training loss ‖y − f‖²/2N"),
@@ -29,11 +36,12 @@ VARIABLES = {
     "norm": Variable(("layer",), "Frobenius norm of each weight matrix at the end"),
     "distance": Variable(("layer",), "distance that each weight matrix travelled"),
     "parameters": Variable(("parameter",), "trained weights, layer after layer, flattened"),
-    "linearized_test": Variable(("point", "output"), "prediction on the test points, linearized limit"),
+} | {
+    f"{name}_test": Variable(("point", "output"), f"prediction on the test points, {text}")
+    for name, text in PREDICTORS.items()
 }
 
 COORDINATES = {
     "step": Variable(("step",), "steps taken", "step"),
     "level": Variable(("level",), "recorded residual"),
 }
-PREDICTORS = ("linearized",)  # each has a variable `<predictor>_test`

@@ -18,6 +18,7 @@ logger = logging.getLogger("minima")
 
 DIVERGED_LOSS = 1e3  # times the initial loss
 LOG_SECONDS = 10.0
+ROUNDINGS = 16  # a relative error of so many units in the last place is none
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Ensemble:
     def add_gradients(
         self, weights: Sequence[Tensor], tape: Any, delta: Tensor, into: Sequence[Tensor]
     ) -> None:
-        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f [E, n, outputs]. `into` may be the weights themselves."""
+        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f [E, n, outputs]. `into` may be the weights."""
         if self.readout != (1.0,):
             delta = torch.einsum("k,e...->ek...", self._readout_like(delta), delta).flatten(0, 1)
         self.model.add_gradients(_flat(weights), tape, delta, _flat(into))
@@ -140,7 +141,7 @@ def train(
         error = f - stack.y
         square = error.square().sum((1, 2))
         if step == 0:
-            stack.start_square = square
+            stack.start_square = _start_square(square, stack.y)
         residual = _residual(square, stack.start_square)
         if step in columns:
             stack.losses[:, columns[step]] = square / (2 * points)
@@ -181,7 +182,7 @@ def _stack(
 ) -> _Stack:
     networks = len(y)
     return _Stack(
-        index=torch.arange(networks),
+        index=torch.arange(networks, device=y.device),
         x=x,
         y=y,
         start_square=y.new_empty(networks),
@@ -196,9 +197,15 @@ def _stack(
     )
 
 
+def _start_square(square: Tensor, y: Tensor) -> Tensor:
+    """‖y − f₀‖²; 0 for a network that starts at the solution, up to rounding."""
+    rounding = ROUNDINGS * torch.finfo(y.dtype).eps
+    return torch.where(square <= rounding**2 * y.square().sum((1, 2)), 0, square)
+
+
 def _residual(square: Tensor, start_square: Tensor) -> Tensor:
     """‖y − f‖/‖y − f₀‖; 0 for a network that starts at the solution."""
-    return torch.where(start_square > 0, (square / start_square).sqrt(), square.sqrt())
+    return torch.where(start_square == 0, 0, (square / start_square).sqrt())
 
 
 def _mark_first_steps(first: Tensor, residual: Tensor, levels: Sequence[float], step: int) -> None:

@@ -2,12 +2,14 @@
 
     trained/<block>      what training found: predictions, errors, losses, status
     predicted/<block>    where theory says it should end, along the dimension `predictor`
+    reference/<block>    kernel regressions on the same data, along the dimension `reference`
 
 Dimensions are the block's axes and `seed`, then `step`, `level`, `point` (test), `train_point`, `output` and
 `layer`. Where a cell has no value there is NaN, and a `status` that says why.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +17,34 @@ import numpy as np
 import xarray as xr
 
 from minima.data.files import load_split
+from minima.findings.placing import along, place
 from minima.findings.records import record_use
-from minima.netcdf import write_atomically
-from minima.plan.grid import Grid
-from minima.plan.workplan import Plan, data_file
-from minima.store import string_encoding
-from minima.variables import COORDINATES, PREDICTORS
+from minima.netcdf import string_encoding, write_atomically
+from minima.plan.digest import canonical
+from minima.plan.grid import Cell, Grid
+from minima.plan.workplan import Plan, data_file, reference_fit
+from minima.variables import PREDICTORS
 
-# The networks themselves stay in the packs; labels of the store say nothing to a reader of the study.
-LEFT_OUT = {"parameters", "key", "fields", "data"}
 UNIT = {"units": "1"}
 
 
 def write_study(
-    plan: Plan, study: str, packs: Sequence[Path], data_files: Sequence[Path], output: Path
+    plan: Plan,
+    study: str,
+    packs: Sequence[Path],
+    data_files: Sequence[Path],
+    references: Sequence[Path],
+    output: Path,
 ) -> None:
     """Writes the study's dataset, and the record that its config uses these cells."""
     blocks = plan.blocks_of(study)
-    by_name = {path.stem: path for path in data_files}
-    data_of = {cell.digest: by_name[data_file(cell).name] for grid in blocks.values() for cell in grid.cells}
+    cells = [cell for grid in blocks.values() for cell in grid.cells]
     settings = plan.config.studies[study]
+    by_name = {path.stem: path for path in [*data_files, *references]}
+    data_of = {cell.digest: by_name[data_file(cell).name] for cell in cells}
+    reference_of = {}
+    if kinds := settings.references.named():
+        reference_of = {cell.digest: by_name[reference_fit(cell, kinds).name] for cell in cells}
     attributes = {
         "title": settings.title or study,
         "source": "Minima: networks trained by the workflow, limits predicted by theory",
@@ -43,7 +53,7 @@ def write_study(
         "config_digest": plan.study_stamp(study),
     }
     opened = [xr.load_dataset(path, engine="netcdf4") for path in packs]
-    tree = aggregate(blocks, opened, data_of, attributes)
+    tree = aggregate(blocks, opened, data_of, attributes, reference_of)
     write_atomically(tree, output, encoding=tree_encoding(tree))
     keys = {cell: key for pack in opened for cell, key in zip(pack.cell.values, pack.key.values, strict=True)}
     record_use(plan, study, sorted(keys[cell] for cell in data_of))
@@ -54,16 +64,24 @@ def aggregate(
     packs: Sequence[xr.Dataset],
     data_of: Mapping[str, Path],
     attributes: Mapping[str, Any],
+    reference_of: Mapping[str, Path] | None = None,
 ) -> xr.DataTree:
-    """The study's dataset from its packs; `data_of` maps a cell's digest to the file of its data."""
+    """The study's dataset from its packs.
+
+    `data_of` and `reference_of` map a cell's digest to the file of its data and of its references.
+    """
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=dict(attributes))}
     for name, grid in blocks.items():
-        block = _place(grid, packs)
+        block = place(grid, packs).assign_attrs(fixed=canonical(_fixed(grid)))
         targets = _targets(grid, data_of)
         predicted = _predicted(block)
         nodes[f"trained/{name}"] = _with_errors(_without(block, predicted), targets, grid)
         if predicted is not None:
             nodes[f"predicted/{name}"] = _with_errors(predicted, targets, grid)
+        if reference_of:
+            nodes[f"reference/{name}"] = _with_errors(_references(grid, reference_of), targets, grid)
+    for node in nodes.values():
+        _name_units(node)
     return xr.DataTree.from_dict(nodes)
 
 
@@ -72,81 +90,46 @@ def tree_encoding(tree: xr.DataTree) -> dict[str, dict[str, dict[str, str]]]:
     return {node.path: string_encoding(node.to_dataset(inherit=False)) for node in tree.subtree}
 
 
-def _place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Every variable of the block's cells, in the shape of its grid."""
-    place = {cell.digest: position for position, cell in enumerate(grid.cells)}
-    mine = []
-    for pack in packs:
-        rows = [row for row, cell in enumerate(pack["cell"].values.tolist()) if cell in place]
-        if rows:
-            mine.append((pack.isel(cell=rows), [place[cell] for cell in pack["cell"].values[rows].tolist()]))
-    coordinates = {
-        name: np.unique(np.concatenate([pack[name].values for pack, _ in mine])) for name in COORDINATES
-    }
-    found: dict[str, Any] = {}
-    for name in dict.fromkeys(str(name) for pack, _ in mine for name in pack.data_vars):
-        if name in LEFT_OUT:
-            continue
-        parts = [(pack[name], positions) for pack, positions in mine if name in pack]
-        dims = parts[0][0].dims[1:]
-        sizes = [
-            len(coordinates[dim]) if dim in coordinates else max(part.sizes[dim] for part, _ in parts)
-            for dim in dims
-        ]
-        values = _empty(parts[0][0], (len(grid.cells), *sizes))
-        for part, positions in parts:
-            where = [
-                np.searchsorted(coordinates[dim], part[dim].values)
-                if dim in coordinates
-                else np.arange(part.sizes[dim])
-                for dim in dims
-            ]
-            values[np.ix_(positions, *where)] = part.values
-        attributes = parts[0][0].attrs
-        found[name] = ((*_dims(grid), *dims), values.reshape(*grid.shape, *sizes), attributes)
-    axes = {
-        axis.dimension: (axis.dimension, np.array(axis.labels), {"long_name": axis.path})
-        for axis in grid.axes
-    }
-    shared = {
-        name: (name, values, {"long_name": COORDINATES[name].long_name, "units": COORDINATES[name].units})
-        for name, values in coordinates.items()
-    }
-    return xr.Dataset(found, coords=axes | shared)
+def _fixed(grid: Grid) -> dict[str, Any]:
+    """The fields that all cells of a block share; those on an axis are left out."""
+    first = deepcopy(grid.cells[0].values)
+    for axis in grid.axes:
+        *parents, last = axis.path.split(".")
+        section = first
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, dict) else None  # on an axis itself
+        if isinstance(section, dict):
+            section.pop(last, None)
+    return first
 
 
-def _empty(like: xr.DataArray, shape: tuple[int, ...]) -> np.ndarray:
-    """Nothing found: NaN for numbers, `missing` for words."""
-    if like.dtype.kind in "UO":
-        return np.full(shape, "missing", dtype="U16")
-    return np.full(shape, np.nan, dtype=np.float64)
+def _name_units(node: xr.Dataset) -> None:
+    """Words have no unit; a number that names none is a pure number."""
+    for variable in node.variables.values():
+        variable.attrs.setdefault("units", "" if variable.dtype.kind in "UO" else "1")
 
 
 def _targets(grid: Grid, data_of: Mapping[str, Path]) -> xr.Dataset:
     """The targets along those axes on which the data depend."""
-    kept = [
-        i for i, axis in enumerate(grid.axes) if axis.path.split(".")[0] == "data" or axis.dimension == "seed"
-    ]
-    cells = np.array(grid.cells, dtype=object).reshape(grid.shape)
-    cells = cells[tuple(slice(None) if i in kept else 0 for i in range(len(grid.axes)))]
-    loaded = [load_split(data_of[cell.digest], cell.split) for cell in cells.ravel()]
-    dims = [grid.axes[i].dimension for i in kept]
-    found = {}
-    for name, rows, text in (
-        ("y_train", "train_point", "targets of the training points"),
-        ("y_test", "point", "targets of the test points"),
-    ):
-        most = max(len(split[name]) for split in loaded)
-        values = np.full((len(loaded), most, loaded[0].sizes["output"]), np.nan)
-        for position, split in enumerate(loaded):
-            values[position, : len(split[name])] = split[name].values
-        shape = (*cells.shape, *values.shape[1:])
-        found[f"target_{name[2:]}"] = (
-            (*dims, rows, "output"),
-            values.reshape(shape),
-            {"long_name": text} | UNIT,
-        )
-    return xr.Dataset(found)
+
+    def load(cell: Cell) -> xr.Dataset:
+        split = load_split(data_of[cell.digest], cell.split)[["y_train", "y_test"]]
+        return split.rename_dims(train="train_point", test="point").drop_vars("split")
+
+    targets = along(grid, ("data",), load).rename(y_train="target_train", y_test="target_test")
+    for part, name in (("train", "training"), ("test", "test")):
+        targets[f"target_{part}"].attrs = {"long_name": f"targets of the {name} points"} | UNIT
+    return targets
+
+
+def _references(grid: Grid, reference_of: Mapping[str, Path]) -> xr.Dataset:
+    """The references along those axes on which they depend."""
+
+    def load(cell: Cell) -> xr.Dataset:
+        with xr.open_dataset(reference_of[cell.digest], engine="netcdf4") as fitted:
+            return fitted.sel(split=cell.split, drop=True).load()
+
+    return along(grid, ("data", "network.depth", "network.activation"), load)
 
 
 def _predicted(block: xr.Dataset) -> xr.Dataset | None:
@@ -174,7 +157,7 @@ def _without(block: xr.Dataset, predicted: xr.Dataset | None) -> xr.Dataset:
 
 def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: Grid) -> xr.Dataset:
     """Adds mean squared errors and, where the targets are classes, the fraction put in the wrong one."""
-    coding = grid.cells[0]["data"]["labels"]
+    classes = all(cell["data"]["labels"] != "value" for cell in grid.cells)
     node = node.assign(targets if "train" in node else targets[["target_test"]])
     for part, point in (("train", "train_point"), ("test", "point")):
         if part not in node:
@@ -182,18 +165,16 @@ def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: Grid) -> xr.Datase
         f, y = node[part], node[f"target_{part}"]
         node[f"{part}_mse"] = ((f - y) ** 2).mean((point, "output"))  # NaN where no point has a value
         node[f"{part}_mse"].attrs = {"long_name": f"mean squared error on the {part} points"} | UNIT
-        if coding != "value":
-            wrong = _class(f, coding) != _class(y, coding)
-            node[f"{part}_error"] = wrong.where((f - y).notnull().all("output")).mean(point)
+        if classes:
+            wrong = _class(f) != _class(y)
+            node[f"{part}_error"] = wrong.where((f - y).notnull().any("output")).mean(point)
             node[f"{part}_error"].attrs = {
                 "long_name": f"fraction of {part} points put in the wrong class"
             } | UNIT
     return node
 
 
-def _class(f: xr.DataArray, coding: str) -> xr.DataArray:
-    return f.isel(output=0) > 0 if coding == "sign" else f.fillna(-np.inf).argmax("output")
-
-
-def _dims(grid: Grid) -> tuple[str, ...]:
-    return tuple(axis.dimension for axis in grid.axes)
+def _class(f: xr.DataArray) -> xr.DataArray:
+    """The sign of one output, the largest of several; some cells of a block may have fewer than others."""
+    several = f.notnull().sum("output") > 1
+    return xr.where(several, f.fillna(-np.inf).argmax("output"), f.isel(output=0) > 0)

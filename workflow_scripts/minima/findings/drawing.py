@@ -1,25 +1,33 @@
 """A figure from a study's dataset: its table, then its picture drawn from the table alone."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
 import xarray as xr
 
+from minima.findings.files import write_text
 from minima.findings.style import save, styled
 
 
-def draw_figure(kind: str, block: str, dataset: Path, table_path: Path, picture_paths: list[Path]) -> None:
+def draw_figure(
+    kind: str, blocks: Sequence[str], dataset: Path, table_path: Path, pictures: Sequence[Path]
+) -> None:
     """Writes the table (.csv) and the pictures (.png, .svg) of one figure."""
     figure_module = import_module(f"minima.findings.figures.{kind}")
     with xr.open_datatree(dataset, engine="netcdf4") as tree:
-        table = figure_module.tabulate(tree, block)
-    temporary = table_path.with_name(f".{table_path.name}")
-    table.to_csv(temporary, index=False, float_format="%.10g")
-    temporary.replace(table_path)
+        table = figure_module.tabulate(tree, *blocks)
+    write_text(table.to_csv(index=False, float_format="%.10g"), table_path)
     with styled():
-        figure = figure_module.draw(
-            pd.read_csv(table_path, keep_default_na=False, na_values=["nan", ""]).fillna({"panel": ""})
-        )
-        for path in picture_paths:
+        figure = figure_module.draw(read_table(table_path))
+        for path in pictures:
             save(figure, path)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A figure's table as it was written: an empty word stays a word, an empty number is NaN."""
+    table = pd.read_csv(path, keep_default_na=False, na_values={})
+    for column in table.columns.intersection(["x", "estimate", "low", "high"]):
+        table[column] = pd.to_numeric(table[column], errors="coerce")
+    return table

@@ -6,10 +6,9 @@ Deleting a record says that its cells are no longer wanted; `snakemake prune` th
 """
 
 import json
-import os
-import uuid
 from pathlib import Path
 
+from minima.findings.files import write_json
 from minima.plan.workplan import Plan
 
 
@@ -26,11 +25,3 @@ def used_keys(folder: Path) -> dict[str, set[str]]:
     return {
         path.stem: set(json.loads(path.read_text())["keys"]) for path in sorted(folder.glob("[!.]*.json"))
     }
-
-
-def write_json(content: object, path: Path) -> None:
-    """Written under a temporary name and renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    os.replace(temporary, path)

@@ -1,19 +1,45 @@
-"""Intervals over the unit of replication."""
+"""Estimates with intervals over the unit of replication."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+
+from minima.streams import stream
+
+RESAMPLES = 4999
 
 
 class Interval(NamedTuple):
-    """A mean and its confidence interval from n values; NaN where n is too small."""
+    """An estimate and its confidence interval from n units; NaN where n is too small."""
 
     estimate: float
     low: float
     high: float
     n: int
+
+
+class NotEstimable(ValueError):
+    """The dataset does not hold what an estimand needs; the message says what."""
+
+
+def _mean(units: NDArray) -> float:
+    return float(units.mean())
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What an estimand finds: units of replication along the first axis, and the statistic of a set of them.
+
+    values [n, ...]; statistic: values of any n → a number; note: what was left out, in words.
+    """
+
+    values: NDArray
+    statistic: Callable[[NDArray], float] = field(default=_mean)
+    note: str = ""
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
@@ -28,3 +54,49 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
         return Interval(mean, np.nan, np.nan, 1)
     half = float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
+
+
+def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
+    """BCa interval of the mean of the finite values: positive where they are, as a logarithmic axis needs."""
+    values = np.asarray(values, dtype=np.float64).ravel()
+    values = values[np.isfinite(values)]
+    if len(values) < 2 or np.ptp(values) == 0:
+        mean = float(values.mean()) if len(values) else np.nan
+        return Interval(mean, *((mean, mean) if len(values) > 1 else (np.nan, np.nan)), len(values))
+    low, high = stats.bootstrap(
+        (values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, rng=stream(0, "bootstrap")
+    ).confidence_interval
+    return Interval(float(values.mean()), float(low), float(high), len(values))
+
+
+def bootstrap_interval(sample: Sample, level: float = 0.95) -> Interval:
+    """BCa interval of the sample's statistic, whole units resampled; the same resamples at every call."""
+    n = len(sample.values)
+    estimate = sample.statistic(sample.values) if n else np.nan
+    if n < 2:
+        return Interval(estimate, np.nan, np.nan, n)
+
+    def of_units(rows: NDArray) -> float:
+        return sample.statistic(sample.values[rows])
+
+    found = stats.bootstrap(
+        (np.arange(n),),
+        of_units,
+        n_resamples=RESAMPLES,
+        confidence_level=level,
+        vectorized=False,
+        method="BCa",
+        rng=stream(0, "bootstrap"),
+    )
+    low, high = found.confidence_interval
+    if np.ptp(found.bootstrap_distribution) <= 1e-9 * abs(estimate):  # BCa divides by the spread
+        low = high = estimate
+    return Interval(estimate, float(low), float(high), n)
+
+
+def extent(sample: Sample) -> Interval:
+    """The mean over units between the least and the greatest: for claims about every unit."""
+    values = sample.values.astype(np.float64)
+    if not len(values):
+        return Interval(np.nan, np.nan, np.nan, 0)
+    return Interval(float(values.mean()), float(values.min()), float(values.max()), len(values))

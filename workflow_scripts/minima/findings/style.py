@@ -1,25 +1,43 @@
 """How every figure looks: colour-blind safe, readable in grey, the same colour for the same thing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
-# Okabe and Ito's palette; the marker says the same as the colour.
-SERIES = {
-    "trained": ("#0072B2", "o", "-"),
-    "linearized": ("#D55E00", "s", "--"),
+
+class Look(NamedTuple):
+    """Marker and dash say the same as the colour (Okabe and Ito's palette)."""
+
+    colour: str
+    marker: str
+    dash: str
+
+
+LOOKS = {
+    "trained": Look("#0072B2", "o", "-"),
+    "linearized": Look("#D55E00", "s", "--"),
+    "interpolant": Look("#E69F00", "D", "-."),
+    "centred": Look("#009E73", "^", "-"),
+    "antisymmetric": Look("#CC79A7", "v", "-"),
+    "infinite width": Look("#000000", "", ":"),
 }
+GUIDE = {"color": "#666666", "linestyle": ":", "linewidth": 0.9}
 RC = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "axes.titlesize": "medium",
     "figure.dpi": 150,
     "font.size": 9,
     "grid.alpha": 0.3,
+    "legend.fontsize": "small",
     "legend.frameon": False,
     "svg.fonttype": "none",
     "svg.hashsalt": "minima",  # the same figure gives the same bytes
@@ -27,25 +45,56 @@ RC = {
 
 
 @contextmanager
-def styled():
+def styled() -> Iterator[None]:
     with mpl.rc_context(RC):
         yield
 
 
 def panels(
-    rows: int, columns: int, width: float = 3.2, height: float = 2.6
+    rows: int, columns: int, width: float = 3.2, height: float = 2.6, share: bool = True
 ) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of panels that share their x axis by column and their y axis by row."""
+    """A figure of panels; shared ones have one x axis by column and one y axis by row."""
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharex="col", sharey="row")
-    return figure, axes.tolist()
+    sharing = {"sharex": "col", "sharey": "row"} if share else {}
+    return figure, figure.subplots(rows, columns, squeeze=False, **sharing).tolist()
 
 
-def series(axes: Axes, kind: str, x: Sequence, middle: Sequence, low: Sequence, high: Sequence) -> None:
-    """A line with its interval, in the colour, marker and dash of its kind."""
-    colour, marker, dash = SERIES[kind]
-    axes.plot(x, middle, color=colour, marker=marker, linestyle=dash, markersize=4, linewidth=1.3, label=kind)
-    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+def line(axes: Axes, table: pd.DataFrame, look: Look, label: str) -> None:
+    """Estimates over x with their intervals; the table has columns x, estimate, low, high."""
+    colour, marker, dash = look
+    table = table.sort_values("x")
+    axes.plot(
+        table.x,
+        table.estimate,
+        color=colour,
+        marker=marker,
+        linestyle=dash,
+        markersize=4,
+        linewidth=1.3,
+        label=label,
+    )
+    if table.low.notna().any():  # an empty band would leave a logarithmic axis without limits
+        axes.fill_between(table.x, table.low, table.high, color=colour, alpha=0.18, linewidth=0)
+
+
+def log_y(axes: Axes) -> None:
+    """A logarithmic y axis with enough labels where it spans less than a decade."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def ticks_at(axes: Axes, values: Sequence[float]) -> None:
+    """On a logarithmic x axis: ticks where the data are, in plain numbers."""
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def number_of_seeds(table: pd.DataFrame) -> str:
+    """`n = 10`, or the range where it differs between points."""
+    least, most = int(table.n.min()), int(table.n.max())
+    return f"n = {least}" if least == most else f"n = {least} to {most}"
 
 
 def save(figure: Figure, path: str | Path) -> None:

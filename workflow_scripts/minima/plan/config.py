@@ -49,8 +49,8 @@ class RelativeRate(Options):
 
 
 Rate = Annotated[
-    Annotated[float, Field(gt=0), Tag("absolute")] | Annotated[RelativeRate, Tag("relative")],
-    Discriminator(lambda rate: "relative" if isinstance(rate, dict | RelativeRate) else "absolute"),
+    Annotated[float, Field(gt=0), Tag("a number")] | Annotated[RelativeRate, Tag("a mapping")],
+    Discriminator(lambda rate: "a mapping" if isinstance(rate, dict | RelativeRate) else "a number"),
 ]
 
 
@@ -135,7 +135,7 @@ class Training(Options):
     optimizer: Optimizer = Field(GradientDescent(), description="Optimizer and its numbers.")
     stop: Stop = Field(Stop(), description="Stop rules.")
     record: Record = Field(Record(), description="Step grid and residuals to record.")
-    predict: list[Literal["linearized"]] = Field(
+    predict: list[Literal["linearized", "interpolant", "linearized_gd"]] = Field(
         ["linearized"], description="Predicted minimizers, computed from the network's own start."
     )
     dtype: Literal["float64", "float32"] = Field("float64", description="Arithmetic of the training.")
@@ -161,19 +161,53 @@ class Block(Training):
         return seed if isinstance(seed, dict | SeedRange) else {"start": seed, "count": 1}
 
 
+Ridge = Annotated[float, Field(ge=0)]
+
+
+class KernelReference(Options):
+    """Kernel regression with a kernel of infinitely wide networks."""
+
+    alpha: list[Ridge] = Field(
+        [0.0], min_length=1, description="Ridges, in the kernel's units; 0 interpolates."
+    )
+
+
+class RbfReference(Options):
+    """Kernel regression with exp(−γ‖x − x'‖²): the null that the tangent kernel must beat."""
+
+    alpha: list[Ridge] = Field([0.0], min_length=1, description="Ridges; 0 interpolates.")
+    gamma: list[Annotated[float, Field(gt=0)]] | None = Field(
+        None, min_length=1, description="Inverse squared lengths γ; null: 1/features."
+    )
+
+
+class References(Options):
+    """Minimizers computed once per data and architecture; those not named are not fitted."""
+
+    ntk: KernelReference | None = Field(None, description="Neural tangent kernel.")
+    nngp: KernelReference | None = Field(None, description="Kernel of the untrained network (NNGP).")
+    rbf: RbfReference | None = Field(None, description="Gaussian kernel.")
+
+    def named(self) -> dict[str, dict[str, Any]]:
+        """Kind → options, of those that were asked for."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
 class Figure(Options):
     """One figure of a study."""
 
     kind: str = Field("", description="Which drawing; the figure's own name where omitted.")
     block: str = Field("", description="The block it draws; may be omitted where the study has one.")
+    beside: str = Field("", description="A second block, drawn beside the first.")
 
 
 class Study(Options):
-    """One question: named blocks and the figures that belong to it."""
+    """One question: named blocks, and the references and figures that belong to it."""
 
     title: str = Field("", description="What the study asks.")
     citation: str = Field("", description="Whose claim it tests.")
     blocks: dict[Name, Block] = Field(min_length=1, description="Dense grids by name.")
+    references: References = Field(References(), description="Kernel regressions to compare with.")
     figures: dict[Name, Figure] = Field({}, description="Figures by name.")
 
     @field_validator("figures", mode="before")
@@ -202,6 +236,7 @@ class Config(Options):
     data_dir: str = Field(
         "data", min_length=1, description="Where data files are looked for and downloaded to."
     )
+    claims: str | None = Field("config/claims.yaml", description="The claims register; null: no verdicts.")
     run: list[str] | None = Field(None, min_length=1, description="Studies to run; all where omitted.")
     reuse: Literal["same_code", "any_code"] = Field(
         "same_code", description="any_code accepts stored cells that older code trained."

@@ -10,7 +10,7 @@ from minima.plan.recipes import feature_count, output_count
 
 START_SECONDS = 5.0  # a job's imports and files
 BASE_MEMORY_MB = 600  # torch, xarray and scikit-learn, imported
-FLOPS_PER_SECOND = 1e10  # what one core reaches on stacked float64 products
+FLOPS_PER_SECOND = 3e10  # what one core reaches on stacked float64 products
 STEP_SECONDS = 5e-6  # per network and step: the small operations around the products
 
 

@@ -13,13 +13,26 @@ from minima.plan.config import Block, SeedRange, Training
 from minima.plan.digest import canonical, digest
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe, Recipe
+from minima.variables import VARIABLES
 
 SECTION_TYPES = {"data": DataRecipe} | {
     name: get_type_hints(Training, include_extras=True)[name] for name in Training.model_fields
 }
 SECTIONS = tuple(sorted([*SECTION_TYPES, "seed"]))
 ADAPTERS = {name: TypeAdapter(kind) for name, kind in SECTION_TYPES.items()}
-RESERVED = {"seed", "step", "point", "train_point", "output", "residual", "predictor", "layer", "cell"}
+# Names that every dataset has already: its other dimensions, and what a cell stores.
+RESERVED = {
+    "seed",
+    "step",
+    "level",
+    "point",
+    "train_point",
+    "output",
+    "predictor",
+    "layer",
+    "cell",
+    *VARIABLES,
+}
 
 
 class Section(NamedTuple):
@@ -113,6 +126,11 @@ def expand(block: Block, recipes: Mapping[str, BaseModel], path: str = "block") 
                 Mistake(f"{path}.axes ({together})", m.reason)
                 for m in explain(error, SECTION_TYPES[name], None)
             ]
+            continue
+        # Also behind two labels, or in two recipes: a cell has one place in the dataset.
+        if len({section.json for section in per_section[name]}) < len(per_section[name]):
+            together = " × ".join(axis.path for axis in mine)
+            mistakes.append(Mistake(f"{path}.axes ({together})", f"the same {name} twice"))
     if mistakes:
         raise ConfigError(mistakes)
     seeds = [Section(seed, seed, str(seed), "") for seed in block.seed.values()]
@@ -188,9 +206,7 @@ def _read_axes(
             mistakes += error.mistakes
     names = dimension_names([field for field, _, _ in read])
     for name in sorted(set(names) & RESERVED):
-        mistakes.append(
-            Mistake(f"{path}.axes", f"'{name}' is a dimension of every dataset and cannot be an axis")
-        )
+        mistakes.append(Mistake(f"{path}.axes", f"'{name}' is a name in every dataset and cannot be an axis"))
     if mistakes:
         raise ConfigError(mistakes)
     return tuple(Axis(f, name, labels, values) for (f, labels, values), name in zip(read, names, strict=True))
@@ -234,9 +250,10 @@ def _read_axis(
 def _recipe_axis(given: Any, recipes: Mapping[str, BaseModel], where: str):
     """The axis `data` goes over recipes by name."""
     labels, values = _labels_and_values(given, where)
-    if missing := [value for value in values if value not in recipes]:
-        raise ConfigError([Mistake(where, unknown(value, recipes, "no data recipe")) for value in missing])
-    return labels or values, tuple(_set_by_user(recipes[value]) for value in values)
+    names = tuple(map(str, values))
+    if missing := [name for name in names if name not in recipes]:
+        raise ConfigError([Mistake(where, unknown(name, recipes, "no data recipe")) for name in missing])
+    return labels or names, tuple(_set_by_user(recipes[name]) for name in names)
 
 
 def _labels_and_values(given: Any, where: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -265,7 +282,7 @@ def _blame(where: str, keys: Sequence[str], mistake: Mistake) -> Mistake:
 
 
 def dimension_names(paths: Sequence[str]) -> list[str]:
-    """A path's last part; its parent where that part is `name`; parent_child where two would clash."""
+    """A path's last part; its parent where that part is `name`; parent_child where that would clash."""
 
     def short(path: str) -> str:
         parts = path.split(".")
@@ -273,6 +290,6 @@ def dimension_names(paths: Sequence[str]) -> list[str]:
 
     names = [short(path) for path in paths]
     return [
-        "_".join(path.split(".")[-2:]) if names.count(name) > 1 else name
+        "_".join(path.split(".")[-2:]) if names.count(name) > 1 or name in RESERVED else name
         for path, name in zip(paths, names, strict=True)
     ]

@@ -19,11 +19,26 @@ class Layout:
     def pack(self, name: str) -> str:
         return f"{self.results}/packs/{name}.nc"
 
+    def reference(self, name: str) -> str:
+        return f"{self.results}/references/{name}.nc"
+
     def dataset(self, study: str) -> str:
         return f"{self.results}/{study}/dataset.nc"
 
     def figure(self, study: str, name: str, kind: str) -> str:
         return f"{self.results}/{study}/figures/{name}.{kind}"
+
+    @property
+    def claims(self) -> str:
+        return f"{self.results}/claims.json"
+
+    @property
+    def claims_page(self) -> str:
+        return f"{self.results}/claims.md"
+
+    @property
+    def report(self) -> str:
+        return f"{self.results}/report.html"
 
     def log(self, rule: str, name: str = "") -> str:
         return f"{self.results}/logs/{rule}/{name}.log" if name else f"{self.results}/logs/{rule}.log"

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ValidationError
 
 REASONS = {
     "missing": "is missing",
+    "model_type": "should be a mapping",
+    "model_attributes_type": "should be a mapping",
+    "dict_type": "should be a mapping",
     "string_pattern_mismatch": "names are lower case: a letter, then letters, digits and _",
 }
 
@@ -32,7 +35,7 @@ class ConfigError(ValueError):
 
 def unknown(word: object, known: Iterable[str], what: str = "") -> str:
     """`'widht' is no …; did you mean 'width'?`, with all choices where none is near."""
-    known = list(known)
+    known = [str(choice) for choice in known]
     near = get_close_matches(str(word), known, n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
     return f"'{word}' is {what or 'not an option'} ({hint})"
@@ -47,7 +50,7 @@ def _explain_one(detail: Any, models: list[type[BaseModel]], raw: Any, prefix: s
     location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
     if location and location[-1] == "[key]":
         location = location[:-1]
-    path = _path(raw, location, prefix)
+    path = _path(raw, location, prefix, kind == "missing")
     if kind == "extra_forbidden":
         return Mistake(path, unknown(location[-1], _keys_at(models, location[:-1])))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
@@ -60,6 +63,8 @@ def _explain_one(detail: Any, models: list[type[BaseModel]], raw: Any, prefix: s
     if kind == "literal_error":
         choices = [choice.strip(" '") for choice in context["expected"].replace(" or ", ", ").split(",")]
         return Mistake(path, unknown(detail["input"], choices))
+    if kind == "too_short":
+        return Mistake(path, f"needs at least {context['min_length']} of them, not {_short(detail['input'])}")
     if kind == "value_error":
         return Mistake(path, str(context["error"]))
     reason = REASONS.get(kind) or _lower_first(detail["msg"])
@@ -76,14 +81,14 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _path(raw: Any, location: Sequence[str | int], prefix: str) -> str:
+def _path(raw: Any, location: Sequence[str | int], prefix: str, missing: bool) -> str:
     """The location without the tags that pydantic adds for unions: what is not in `raw` is skipped,
-    except the last part (a missing or unknown key)."""
+    except the last part where that is the `missing` key."""
     parts = [prefix] if prefix else []
     for position, part in enumerate(location):
         if _holds(raw, part):
             raw = raw[part]
-        elif position < len(location) - 1 or not isinstance(raw, dict):
+        elif not missing or position < len(location) - 1 or not isinstance(raw, dict):
             continue
         parts.append(str(part))
     return ".".join(parts) or "config"

@@ -17,7 +17,9 @@ from minima.plan.layout import SHARED_FOLDERS, Layout
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.packs import Pack, make_packs
 from minima.plan.recipes import DataRecipe, Recipe
+from minima.plan.register import Claim, read_register
 
+KERNEL_ACTIVATIONS = ("relu", "erf", "linear")  # whose infinitely wide kernels have a closed form
 SPLITS_PER_FILE = (
     10  # a data file holds a whole decade of splits, used or not: one more seed rewrites no file
 )
@@ -36,6 +38,17 @@ class DataFile:
         return self.model.model_dump(mode="json")
 
 
+@dataclass(frozen=True)
+class ReferenceFit:
+    """The references of one data file and architecture."""
+
+    name: str
+    data: str
+    depth: int
+    activation: str
+    kinds: Mapping[str, Mapping[str, Any]]
+
+
 class Plan:
     """All that a validated config asks for. Reads nothing but the config and minima's own code."""
 
@@ -46,6 +59,17 @@ class Plan:
     @property
     def studies(self) -> list[str]:
         return list(dict.fromkeys(study for study, _ in self.grids))
+
+    @cached_property
+    def claims(self) -> list[Claim]:
+        """The registered claims about the studies to run, in the register's order."""
+        if self.config.claims is None:
+            return []
+        return [claim for claim in read_register(self.config.claims) if claim.study in self.studies]
+
+    @property
+    def judged_studies(self) -> list[str]:
+        return list(dict.fromkeys(claim.study for claim in self.claims))
 
     @cached_property
     def cells(self) -> dict[str, Cell]:
@@ -84,6 +108,21 @@ class Plan:
         file = self.data_files[name]
         return [str(path) for path in file.model.own_files(Path(self.config.data_dir))]
 
+    @cached_property
+    def reference_fits(self) -> dict[str, ReferenceFit]:
+        """Name → fit, of every data file, architecture and choice of references."""
+        fits = {}
+        for (study, _), grid in self.grids.items():
+            if kinds := self.config.studies[study].references.named():
+                fits |= {fit.name: fit for fit in (reference_fit(cell, kinds) for cell in grid.cells)}
+        return fits
+
+    def references_of(self, study: str) -> list[str]:
+        """The fits that a study's dataset is made of."""
+        kinds = self.config.studies[study].references.named()
+        cells = (cell for grid in self.blocks_of(study).values() for cell in grid.cells)
+        return sorted({reference_fit(cell, kinds).name for cell in cells}) if kinds else []
+
     def blocks_of(self, study: str) -> dict[str, Grid]:
         return {block: grid for (name, block), grid in self.grids.items() if name == study}
 
@@ -99,17 +138,37 @@ class Plan:
             + [[c.digest for c in grid.cells]]
             for block, grid in self.blocks_of(study).items()
         }
+        references = self.config.studies[study].references.named()
         texts = self.config.studies[study].model_dump(include={"title", "citation"})
-        return digest(canonical([blocks, texts]))
+        return digest(canonical([blocks, references, texts]))
+
+    def claims_stamp(self) -> str:
+        """What the verdicts depend on beside the datasets: the register and the code of the estimands."""
+        estimands = {part.estimand for claim in self.claims for part in claim.asked}
+        modules = {f"minima.findings.estimands.{name.split('.')[0]}" for name in estimands}
+        register = digest(canonical([claim.model_dump(mode="json") for claim in self.claims]))
+        return f"{register}-{fingerprint(['minima.findings.claims', *modules])}"
 
     def figure_stamp(self, study: str, figure: str) -> str:
-        kind, block = self.figure(study, figure)
-        return f"{kind}-{block}-{fingerprint([f'minima.findings.figures.{kind}'])}"
+        kind, *blocks = self.figure(study, figure)
+        return f"{kind}-{'-'.join(blocks)}-{fingerprint([f'minima.findings.figures.{kind}'])}"
 
-    def figure(self, study: str, figure: str) -> tuple[str, str]:
-        """Kind and block of a figure, defaults filled in."""
+    def report_stamp(self) -> str:
+        """What the report says beside its inputs: the studies' texts and its own code."""
+        texts = {study: self.config.studies[study].model_dump(mode="json") for study in self.studies}
+        kinds = {f"minima.findings.figures.{self.figure(*figure)[0]}" for figure in self.figures}
+        return f"{digest(canonical(texts))}-{fingerprint(['minima.findings.reporting', *kinds])}"
+
+    @property
+    def figures(self) -> list[tuple[str, str]]:
+        """Study and name of every figure."""
+        return [(study, name) for study in self.studies for name in self.config.studies[study].figures]
+
+    def figure(self, study: str, figure: str) -> tuple[str, ...]:
+        """Kind and blocks of a figure, defaults filled in."""
         chosen = self.config.studies[study].figures[figure]
-        return chosen.kind or figure, chosen.block or next(iter(self.config.studies[study].blocks))
+        block = chosen.block or next(iter(self.config.studies[study].blocks))
+        return (chosen.kind or figure, block, *filter(None, [chosen.beside]))
 
 
 def data_file(cell: Cell) -> DataFile:
@@ -122,6 +181,13 @@ def data_file(cell: Cell) -> DataFile:
     first = decade * SPLITS_PER_FILE
     last = first + SPLITS_PER_FILE - 1
     return DataFile(f"{name}_{first}to{last}", cell.recipe, tuple(range(first, last + 1)))
+
+
+def reference_fit(cell: Cell, kinds: Mapping[str, Mapping[str, Any]]) -> ReferenceFit:
+    """The fit that holds a cell's references."""
+    network, data = cell["network"], data_file(cell).name
+    name = f"{data}_{network['activation']}{network['depth']}_{digest(canonical(kinds), 6)}"
+    return ReferenceFit(name, data, network["depth"], network["activation"], kinds)
 
 
 def cell_fingerprint(cell: Cell) -> str:
@@ -140,29 +206,32 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
     except ValidationError as error:
         mistakes += explain(error, Config, raw)
     # What is well-formed is checked further even where something else is not.
+    raw = _mapping(raw)
     recipes = _well_formed(raw.get("data"), DataRecipe)
-    studies = raw.get("studies") if isinstance(raw.get("studies"), dict) else {}
+    studies = _mapping(raw.get("studies"))
     grids: dict[tuple[str, str], Grid] = {}
     for study, entry in studies.items():
         if study in SHARED_FOLDERS:
             mistakes.append(
                 Mistake(f"studies.{study}", "is the name of a folder of all studies' results; choose another")
             )
-        blocks = entry.get("blocks") if isinstance(entry, dict) else None
+        entry = _mapping(entry)
         mistakes += _figure_mistakes(entry, f"studies.{study}.figures")
+        blocks = {name: _sound_part(block) for name, block in _mapping(entry.get("blocks")).items()}
         for name, block in _well_formed(blocks, Block).items():
             path = f"studies.{study}.blocks.{name}"
             if block.data not in recipes:
-                if block.data not in (raw.get("data") or {}):
+                if block.data not in _mapping(raw.get("data")):
                     mistakes.append(Mistake(f"{path}.data", unknown(block.data, recipes, "no data recipe")))
                 continue
             try:
                 grids[study, name] = expand(block, recipes, path)
+                mistakes += _reference_mistakes(entry.get("references"), grids[study, name], path)
             except ConfigError as error:
                 mistakes += error.mistakes
     run = raw.get("run")
     for name in [run] if isinstance(run, str) else run if isinstance(run, list) else []:
-        if name not in studies:
+        if isinstance(name, str) and name not in studies:
             mistakes.append(Mistake("run", unknown(name, studies, "no study")))
     if mistakes or config is None:
         raise ConfigError(mistakes)
@@ -170,11 +239,16 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
     return config, {key: grid for key, grid in grids.items() if key[0] in wanted}
 
 
+def _mapping(value: Any) -> dict:
+    """The value where it is a mapping, as it should be; else the mistakes of form tell."""
+    return value if isinstance(value, dict) else {}
+
+
 def _well_formed(raw: Any, kind: Any) -> dict[str, Any]:
     """Those entries of a mapping that validate; the others' mistakes are told with the whole config's."""
     adapter = TypeAdapter(kind)
     good = {}
-    for name, value in raw.items() if isinstance(raw, dict) else ():
+    for name, value in _mapping(raw).items():
         try:
             good[name] = adapter.validate_python(value)
         except ValidationError:
@@ -182,22 +256,52 @@ def _well_formed(raw: Any, kind: Any) -> dict[str, Any]:
     return good
 
 
-def _figure_mistakes(study: Any, path: str) -> list[Mistake]:
-    figures = study.get("figures") if isinstance(study, dict) else None
-    if not isinstance(figures, dict):
-        return []
-    blocks = study.get("blocks") or {}
+def _sound_part(block: Any) -> Any:
+    """A block without its malformed sections and the axes over them: the rest may have other mistakes."""
+    try:
+        Block.model_validate(block)
+    except ValidationError as error:
+        bad = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+        rest = {key: value for key, value in _mapping(block).items() if key not in bad}
+        axes = _mapping(rest.get("axes")).items()
+        return rest | {"axes": {path: v for path, v in axes if str(path).split(".")[0] not in bad}}
+    return block
+
+
+def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
+    blocks = _mapping(study.get("blocks"))
     mistakes = []
-    for name, figure in figures.items():
-        figure = figure if isinstance(figure, dict) else {}
+    for name, figure in _mapping(study.get("figures")).items():
+        figure = _mapping(figure)
         kind, block = figure.get("kind") or name, figure.get("block")
+        drawn = [(key, figure[key]) for key in ("block", "beside") if isinstance(figure.get(key), str)]
         if kind not in known_figures():
             mistakes.append(Mistake(f"{path}.{name}", unknown(kind, known_figures(), "no kind of figure")))
-        if block and block not in blocks:
-            mistakes.append(Mistake(f"{path}.{name}.block", unknown(block, blocks, "no block of the study")))
+        for key, wanted in drawn:
+            if wanted and wanted not in blocks:
+                mistakes.append(
+                    Mistake(f"{path}.{name}.{key}", unknown(wanted, blocks, "no block of the study"))
+                )
         if not block and len(blocks) > 1:
-            mistakes.append(Mistake(f"{path}.{name}", f"say which block it draws: {', '.join(blocks)}"))
+            choices = ", ".join(map(str, blocks))
+            mistakes.append(Mistake(f"{path}.{name}", f"say which block it draws: {choices}"))
     return mistakes
+
+
+def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:
+    """Networks that the wide-network kernels do not know."""
+    kinds = [kind for kind in ("ntk", "nngp") if _mapping(references).get(kind) is not None]
+    networks = {(cell["network"]["activation"], cell["network"]["parametrization"]) for cell in grid.cells}
+    return [
+        Mistake(f"{path}.network", f"the reference {kind} needs {need}, not {given}")
+        for kind in kinds
+        for activation, parametrization in sorted(networks)
+        for known, given, need in (
+            (KERNEL_ACTIVATIONS, activation, "activation relu, erf or linear"),
+            (("ntk",), parametrization, "parametrization ntk"),
+        )
+        if given not in known
+    ]
 
 
 def check_writable(folder: str | os.PathLike) -> None:

@@ -62,7 +62,7 @@ class MLP:
     def add_gradients(
         self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, into: Sequence[Tensor]
     ) -> None:
-        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f [B, n, outputs]. `into` may be the weights themselves."""
+        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f [B, n, outputs]. `into` may be the weights."""
         for layer in reversed(range(len(weights))):
             below = self._pull_back(weights, tape, delta, layer) if layer else delta
             into[layer].baddbmm_(delta.mT, tape.hidden[layer], alpha=self.factors[layer])

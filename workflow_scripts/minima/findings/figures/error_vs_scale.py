@@ -1,4 +1,5 @@
-"""Test error against the size of the initialization σ: trained networks and their linearized limits."""
+"""Test error against the size of the initialization σ: trained networks, their linearized limits, infinitely
+wide networks, and the strategies that take the initial function out."""
 
 from itertools import product
 
@@ -7,57 +8,109 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.stats import t_interval
-from minima.findings.style import panels, series
+from minima.findings.measures import converged, fixed
+from minima.findings.stats import bootstrap_mean
+from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
-    "Test error against the initialization scale σ, of the trained networks and of the limits that their "
-    "linearization at the start predicts. Lines: means over seeds (of the logarithm, for the squared error); "
-    "bands: 95 % t intervals. Networks that did not converge are left out; n counts the others."
+    "Test error against the initialization scale σ. Trained networks follow the limits that their own "
+    "linearization at the start predicts; both follow the expectation over initializations of infinitely "
+    "wide networks, which has no free parameter, and leave the level of the centred and antisymmetric "
+    "nets about where σ* was predicted before any training (vertical line: the initialization's share of "
+    "the error equals the rest). Points: means over seeds; bands: 95 % bootstrap intervals. Networks that"
+    " did not converge are left out; n counts the others."
 )
 MEASURES = {"test_mse": "test mean squared error", "test_error": "test 0-1 error"}
+COLUMNS = ["panel", "measure", "series", "x", "estimate", "low", "high", "n"]
 
 
-def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
-    """One row per panel, measure, series and σ: estimate, low, high, n."""
+def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
+    """One row per panel, measure, series and σ; the row `σ*` has the predicted crossing as its x.
+
+    `beside` names a block of the same networks with other init schemes.
+    """
     trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
-    converged = trained.status == "converged"
-    sources = {"trained": trained} | {str(p): predicted.sel(predictor=p) for p in predicted.predictor.values}
-    across = [str(dim) for dim in trained.status.dims if dim not in ("scale", "seed")]
-    rows = []
-    for place in product(*(trained[dim].values.tolist() for dim in across)):
-        chosen = dict(zip(across, place, strict=True))
-        for measure, (kind, source) in product(MEASURES, sources.items()):
-            if measure not in source:
-                continue
-            values = source[measure].where(converged).sel(chosen)
-            for scale in trained.scale.values.tolist():
-                here = values.sel(scale=scale).values
-                log = measure == "test_mse"
-                estimate, low, high, n = t_interval(np.log(here) if log else here)
-                if log:
-                    estimate, low, high = np.exp([estimate, low, high])
-                panel = ", ".join(f"{dim} {value}" for dim, value in chosen.items())
-                rows.append((panel, measure, kind, scale, estimate, low, high, n))
-    return pd.DataFrame(rows, columns=["panel", "measure", "series", "scale", "estimate", "low", "high", "n"])
+    sources = {"trained": trained, "linearized": predicted.sel(predictor="linearized")}
+    usable = converged(trained)
+    rows: list[tuple] = []
+    for panel, chosen in _panels(trained):
+        for measure, (series, source) in product(MEASURES, sources.items()):
+            if measure in source:
+                rows += _rows(panel, measure, series, source[measure].where(usable).sel(chosen))
+        if beside:
+            rows += _beside(tree[f"trained/{beside}"].to_dataset(), panel, chosen)
+        if "reference" in tree and block in tree["reference"]:
+            rows += _infinite_width(tree, block, panel, trained, chosen)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """A column of panels per place in the grid, a row per measure."""
-    names = list(dict.fromkeys(table.panel))
-    measures = list(dict.fromkeys(table.measure))
+    names, measures = list(dict.fromkeys(table.panel)), list(dict.fromkeys(table.measure))
     figure, axes = panels(len(measures), len(names))
     for (row, measure), (column, name) in product(enumerate(measures), enumerate(names)):
         here, ax = table[(table.measure == measure) & (table.panel == name)], axes[row][column]
-        for kind, line in here.groupby("series", sort=False):
-            series(ax, str(kind), line.scale, line.estimate, line.low, line.high)
-        ax.set_yscale("log" if measure == "test_mse" else "linear")
+        ax.set_xscale("log")
+        for series, points in here.groupby("series", sort=False):
+            if series == "σ*":
+                ax.axvline(points.x.iloc[0], label="σ* predicted", **GUIDE)
+            else:
+                line(ax, points, LOOKS[str(series)], str(series))
+        if measure == "test_mse":
+            log_y(ax)
+        ticks_at(ax, sorted(set(here.x[here.series == "trained"])))
         if row == 0:
-            least, most = here.n.min(), here.n.max()
-            ax.set_title(f"{name}\nn = {least}" if least == most else f"{name}\nn = {least} to {most}")
+            ax.set_title(f"{name}\n{number_of_seeds(here[here.series == 'trained'])}".strip())
         if row == len(measures) - 1:
             ax.set_xlabel("initialization scale σ")
         if column == 0:
             ax.set_ylabel(MEASURES[measure])
-    axes[0][0].legend()
+    axes[0][-1].legend()
     return figure
+
+
+def _panels(trained: xr.Dataset) -> list[tuple[str, dict]]:
+    """Title and selection of every place in the grid, but for σ and the seed."""
+    across = [str(dim) for dim in trained.status.dims if dim not in ("scale", "seed")]
+    places = product(*(trained[dim].values.tolist() for dim in across))
+    chosen = [dict(zip(across, place, strict=True)) for place in places]
+    return [(", ".join(f"{dim} {value}" for dim, value in place.items()), place) for place in chosen]
+
+
+def _rows(panel: str, measure: str, series: str, values: xr.DataArray) -> list[tuple]:
+    scales = values.scale.values.tolist()
+    return [(panel, measure, series, s, *bootstrap_mean(values.sel(scale=s).values)) for s in scales]
+
+
+def _beside(other: xr.Dataset, panel: str, chosen: dict) -> list[tuple]:
+    """The other schemes, where their networks are those of the panel."""
+    if any(
+        fixed(other, "network", name) != value for name, value in chosen.items() if name in ("width", "depth")
+    ):
+        return []
+    usable = converged(other)
+    return [
+        row
+        for scheme in other.scheme.values.tolist()
+        for measure in MEASURES
+        if measure in other
+        for row in _rows(panel, measure, scheme, other[measure].where(usable).sel(scheme=scheme))
+    ]
+
+
+def _infinite_width(
+    tree: xr.DataTree, block: str, panel: str, trained: xr.Dataset, chosen: dict
+) -> list[tuple]:
+    """E[MSE](σ) = MSE_int + σ^{2H} V, averaged over the data of the seeds, and σ* = (MSE_int/V)^{1/2H}."""
+    reference = tree[f"reference/{block}"].to_dataset()
+    reference = reference.sel({dim: value for dim, value in chosen.items() if dim in reference.dims})
+    depth = chosen.get("depth") or fixed(trained, "network", "depth")
+    interpolant, share = reference.test_mse.sel(reference="ntk"), reference.limit_variance.mean("point")
+    scales = np.geomspace(trained.scale.min(), trained.scale.max(), 40)
+    rows = [
+        (panel, "test_mse", "infinite width", s, *bootstrap_mean(interpolant + s ** (2 * depth) * share))
+        for s in scales.tolist()
+    ]
+    crossing = float((interpolant.mean() / share.mean()) ** (0.5 / depth))
+    n = interpolant.size
+    return rows + [(panel, m, "σ*", crossing, np.nan, np.nan, np.nan, n) for m in MEASURES if m in trained]

@@ -1,0 +1,19 @@
+rule judge_claims:
+    input:
+        [PATHS.dataset(study) for study in PLAN.judged_studies],
+    output:
+        json=PATHS.claims,
+        page=PATHS.claims_page,
+    log:
+        PATHS.log("judge_claims"),
+    benchmark:
+        PATHS.benchmark("judge_claims", "all")
+    conda:
+        "envs/minima.yaml"
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        stamp=PLAN.claims_stamp(),
+    script:
+        "../workflow_scripts/judge_claims.py"

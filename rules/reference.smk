@@ -1,0 +1,19 @@
+rule fit_reference:
+    input:
+        lambda wildcards: PATHS.data(PLAN.reference_fits[wildcards.reference].data),
+    output:
+        PATHS.reference("{reference}"),
+    log:
+        PATHS.log("fit_reference", "{reference}"),
+    benchmark:
+        PATHS.benchmark("fit_reference", "{reference}")
+    conda:
+        "envs/minima.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        code=fingerprint(["minima.references"]),
+    script:
+        "../workflow_scripts/fit_reference.py"

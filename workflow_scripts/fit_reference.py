@@ -1,0 +1,12 @@
+"""Fit the kernel references of one data file and architecture."""
+
+from pathlib import Path
+
+from minima.logs import job_log
+
+with job_log(snakemake.log[0]):
+    from minima.plan.workplan import Plan
+    from minima.references import fit_reference
+
+    fit = Plan(snakemake.config).reference_fits[snakemake.wildcards.reference]
+    fit_reference(fit, Path(snakemake.input[0]), Path(snakemake.output[0]))

@@ -1,0 +1,187 @@
+"""Verdicts: each claim of the register, estimated on its study's dataset and held against its region.
+
+Supported: the 95 % interval lies inside the region; refuted: it lies outside; else inconclusive. A claim of
+several parts needs all of them, and one with a control also the control: an estimator that finds the effect
+where it must be absent proves nothing.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from minima.findings.files import write_json, write_text
+from minima.findings.stats import Interval, NotEstimable, Sample, bootstrap_interval, extent, t_interval
+from minima.plan.register import Claim, Control, Part
+
+SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+CONTROL_OUTCOMES = {SUPPORTED: "holds", REFUTED: "fails", INCONCLUSIVE: INCONCLUSIVE}
+
+
+def judge_all(
+    claims: Sequence[Claim], datasets: Mapping[str, Path], json_path: Path, page_path: Path
+) -> None:
+    """Writes the verdicts for machines and for people; `datasets` maps a study to its file."""
+    trees = {study: xr.open_datatree(path, engine="netcdf4") for study, path in datasets.items()}
+    verdicts = [judge(claim, trees[claim.study]) for claim in claims]
+    write_text(as_markdown(verdicts), page_path)
+    write_json(verdicts, json_path)
+
+
+def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
+    """The claim and its verdict as plain values."""
+    parts = [judge_part(part, tree) for part in claim.parts]
+    head = parts[0]
+    verdict, reason = _together(parts)
+    control = _judge_control(claim, tree)
+    if verdict == SUPPORTED and control["outcome"] in ("fails", INCONCLUSIVE):
+        verdict, reason = INCONCLUSIVE, f"the control {_outcome_in_words(control)}"
+    return {
+        "id": claim.id,
+        "paper": claim.paper,
+        "study": claim.study,
+        "statement": claim.statement,
+        "unit": claim.unit,
+        "estimand": head["estimand"],
+        **{key: head[key] for key in ("estimate", "low", "high", "n", "region")},
+        "verdict": verdict,
+        "reason": reason,
+        "parts": parts,
+        "control": control,
+        "figures": claim.figures,
+        "headline": isinstance(claim.control, Control),
+    }
+
+
+def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
+    """One number against its region."""
+    found = {
+        "label": part.label,
+        "estimand": f"{part.label} ({_interval_in_words(part)})",
+        "region": region_in_words(part.region),
+    }
+    try:
+        sample = _estimate(part, tree)
+    except NotEstimable as error:
+        return (
+            found | _numbers(Interval(math.nan, math.nan, math.nan, 0)) | _verdict(INCONCLUSIVE, str(error))
+        )
+    interval = {"t": lambda s: t_interval(s.values), "bootstrap": bootstrap_interval, "every": extent}[
+        part.interval
+    ](sample)
+    found |= _numbers(interval)
+    if interval.n < part.replicates:
+        reason = f"{interval.n} units where {part.replicates} are needed"
+        return found | _verdict(INCONCLUSIVE, "; ".join(filter(None, [reason, sample.note])))
+    return found | _verdict(place(interval, part.region, every=part.interval == "every"), sample.note)
+
+
+def place(interval: Interval, region: tuple[float | None, float | None], every: bool = False) -> str:
+    """Where an interval lies. For claims about every unit one unit outside refutes."""
+    low = -math.inf if region[0] is None else region[0]
+    high = math.inf if region[1] is None else region[1]
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return INCONCLUSIVE
+    if low <= interval.low and interval.high <= high:
+        return SUPPORTED
+    if every or interval.high < low or interval.low > high:
+        return REFUTED
+    return INCONCLUSIVE
+
+
+def region_in_words(region: tuple[float | None, float | None]) -> str:
+    low, high = region
+    if low is None:
+        return f"≤ {high:g}"
+    return f"≥ {low:g}" if high is None else f"in [{low:g}, {high:g}]"
+
+
+def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
+    """The verdicts as a page for people."""
+    verdicts = list(verdicts)
+    lines = [
+        "# Verdicts",
+        "",
+        f"{len(verdicts)} claims were tested.",
+        "",
+        "| claim | statement | estimate [95 % interval] | n | region | verdict | control |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for verdict in verdicts:
+        for number, part in enumerate(verdict["parts"]):
+            first = number == 0
+            lines.append(
+                f"| {verdict['id'] if first else ''} | {verdict['statement'] if first else part['label']} "
+                f"| {number_in_words(part)} | {part['n']} | {part['region']} "
+                f"| {verdict['verdict'] if first else part['verdict']} "
+                f"| {_control_in_words(verdict['control']) if first else ''} |"
+            )
+        if verdict["reason"]:
+            lines.append(f"| | {verdict['reason']} | | | | | |")
+    return "\n".join(lines) + "\n"
+
+
+def number_in_words(part: Mapping[str, Any]) -> str:
+    if part["estimate"] is None:
+        return "–"
+    if part["low"] is None:
+        return f"{part['estimate']:.3g}"
+    return f"{part['estimate']:.3g} [{part['low']:.3g}, {part['high']:.3g}]"
+
+
+def _estimate(part: Part, tree: xr.DataTree) -> Sample:
+    module, function = part.estimand.split(".")
+    estimand = getattr(import_module(f"minima.findings.estimands.{module}"), function)
+    try:
+        return estimand(tree, **part.arguments)
+    except KeyError as error:  # a block, variable or label that this config's grid does not have
+        raise NotEstimable(f"not in the dataset: {str(error).strip(chr(39) + chr(34))}") from error
+
+
+def _judge_control(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
+    if not isinstance(claim.control, Control):
+        return {"outcome": "none", "reason": claim.control.reason}
+    found = judge_part(claim.control, tree)
+    outcome = CONTROL_OUTCOMES[found.pop("verdict")]
+    return found | {"statement": claim.control.statement, "outcome": outcome}
+
+
+def _together(parts: list[dict[str, Any]]) -> tuple[str, str]:
+    """All parts must be supported; one refuted part refutes."""
+    reasons = list(dict.fromkeys(part["reason"] for part in parts if part["reason"]))
+    for verdict in (REFUTED, INCONCLUSIVE):
+        if guilty := [part["label"] for part in parts if part["verdict"] == verdict]:
+            which = guilty[0] if len(guilty) == 1 else f"{len(guilty)} of {len(parts)} parts"
+            return verdict, "; ".join([f"{verdict}: {which}"] * (len(parts) > 1) + reasons)
+    return SUPPORTED, "; ".join(reasons)
+
+
+def _verdict(verdict: str, reason: str = "") -> dict[str, str]:
+    return {"verdict": verdict, "reason": reason}
+
+
+def _numbers(interval: Interval) -> dict[str, float | int | None]:
+    """JSON knows no NaN."""
+    numbers = interval._asdict()
+    return {key: None if math.isnan(value) else value for key, value in numbers.items()}
+
+
+def _interval_in_words(part: Part) -> str:
+    return {"t": "mean, t interval", "bootstrap": "BCa bootstrap", "every": "least to greatest"}[
+        part.interval
+    ]
+
+
+def _control_in_words(control: Mapping[str, Any]) -> str:
+    if control["outcome"] == "none":
+        return f"– ({control['reason']})"
+    return f"{control['outcome']}: {control['statement']}, {number_in_words(control)}, {control['region']}"
+
+
+def _outcome_in_words(control: Mapping[str, Any]) -> str:
+    return (
+        "failed" if control["outcome"] == "fails" else f"is inconclusive ({control['reason'] or 'interval'})"
+    )

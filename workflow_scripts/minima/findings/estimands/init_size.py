@@ -1,0 +1,161 @@
+"""Estimands of the study `init_size` (arXiv:2011.02408): the size of the initialization and the minimizer.
+
+Each takes a study's dataset and says what it finds per seed. A seed counts only where every network it needs
+converged. Distances are in function space: root mean square over test points and outputs.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from minima.findings.measures import converged, fixed, half_difference, rms
+from minima.findings.stats import NotEstimable, Sample
+
+Selection = Mapping[str, Any] | None
+
+
+def slope_in_width(tree: xr.DataTree, block: str, to: str, select: Selection = None) -> Sample:
+    """Log-log slope in width of ‖net − p‖/‖p‖, p the predicted minimizer `to`; curves per seed."""
+    trained, predicted = _node(tree, "trained", block, select), _node(tree, "predicted", block, select)
+    target = predicted.test.sel(predictor=to)
+    curves = np.log(rms(trained.test - target) / rms(target))
+    return _slopes(curves, converged(trained, "width"), "width")
+
+
+def gap(tree: xr.DataTree, block: str, between: tuple[str, str], select: Selection = None) -> Sample:
+    """Largest ‖p − q‖/‖q‖ of a seed over the block, between two predicted minimizers."""
+    predicted = _node(tree, "predicted", block, select)
+    first, second = (predicted.test.sel(predictor=name) for name in between)
+    gaps = rms(first - second) / rms(second)
+    if bool(gaps.isnull().any()):
+        raise NotEstimable(f"{between[0]} or {between[1]} is missing for some network")
+    return Sample(gaps.max([dim for dim in gaps.dims if dim != "seed"]).values)
+
+
+def share_slope(
+    tree: xr.DataTree, block: str, source: str = "trained", over: float = 1.0, select: Selection = None
+) -> Sample:
+    """Log-log slope in σ of the initialization's share ‖(f₊ − f₋)/2‖ over flipped pairs, divided by `over`;
+    curves per seed. `source` is `trained` or a predicted minimizer."""
+    trained = _node(tree, "trained", block, select)
+    share = rms(half_difference(_functions(tree, block, source, select)))
+    return _slopes(np.log(share), converged(trained, "scale", "flip"), "scale", over)
+
+
+def excess_ratio(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
+    """The initialization's test error, trained over closed form, per seed (geometric mean over σ).
+
+    Over a flipped pair the mean MSE is MSE(f̄) + mean ((f₊ − f₋)/2)² exactly, f̄ the pair's mean: the second
+    term is the initialization's error.
+    """
+    trained = _node(tree, "trained", block, select)
+    excess = [
+        rms(half_difference(_functions(tree, block, source, select))) ** 2
+        for source in ("trained", "linearized")
+    ]
+    ratio = np.log(excess[0] / excess[1]).mean("scale")
+    return _per_seed(np.exp(ratio), converged(trained, "scale", "flip"))
+
+
+def increase(
+    tree: xr.DataTree, block: str, scales: tuple[float, float], measure: str, select: Selection = None
+) -> Sample:
+    """`measure` at the second σ minus at the first, per seed."""
+    trained = _node(tree, "trained", block, select).sel(scale=list(scales))
+    low, high = (trained[measure].sel(scale=scale) for scale in scales)
+    return _per_seed(high - low, converged(trained, "scale"))
+
+
+def growth(tree: xr.DataTree, block: str, scales: tuple[float, float], select: Selection = None) -> Sample:
+    """Mean test MSE at the second σ over that at the first; pairs per seed."""
+    trained = _node(tree, "trained", block, select).sel(scale=list(scales))
+    pairs = _per_seed(trained.test_mse, converged(trained, "scale"), "scale")
+    return Sample(pairs.values, lambda units: float(units[:, 1].mean() / units[:, 0].mean()), pairs.note)
+
+
+def crossing_ratio(
+    tree: xr.DataTree,
+    block: str,
+    centred: str,
+    variance: str = "limit_variance",
+    select: Selection = None,
+    select_centred: Selection = None,
+) -> Sample:
+    """Measured over predicted σ*, where the mean MSE is twice that of the centred nets of the same width.
+
+    Measured: log-log interpolated in σ. Predicted before any training, from infinitely wide nets on the same
+    data: (MSE_int/V)^{1/2H}, with V the named variance at σ = 1.
+    """
+    trained = _node(tree, "trained", block, select)
+    beside = _node(tree, "trained", centred, select_centred)
+    reference = tree[f"reference/{block}"].to_dataset()
+    usable = converged(trained, "scale") & converged(beside)
+    scales, depth = trained.scale.values, fixed(trained, "network", "depth")
+    columns = np.column_stack(
+        [
+            trained.test_mse.transpose("seed", "scale").values,
+            beside.test_mse.values,
+            reference.test_mse.sel(reference="ntk").values,
+            reference[variance].mean("point").values,
+        ]
+    )
+
+    def ratio(units: np.ndarray) -> float:
+        *curve, centred_mse, mse_int, share = units.mean(axis=0)
+        predicted = (mse_int / share) ** (0.5 / depth)
+        return float(_crossing(scales, np.array(curve), 2 * centred_mse) / predicted)
+
+    kept = usable.values
+    return Sample(columns[kept], ratio, _note(kept))
+
+
+def _crossing(scales: np.ndarray, curve: np.ndarray, level: float) -> float:
+    """The last σ at which the curve rises through the level; NaN where it does not."""
+    above = curve > level
+    rising = np.flatnonzero(~above[:-1] & above[1:])
+    if not len(rising):
+        return np.nan
+    left = rising[-1]
+    x, y = np.log(scales[left : left + 2]), np.log(curve[left : left + 2])
+    return float(np.exp(np.interp(np.log(level), y, x)))
+
+
+def _node(tree: xr.DataTree, kind: str, block: str, select: Selection) -> xr.Dataset:
+    node = tree[f"{kind}/{block}"].to_dataset()
+    return node.sel({dim: value for dim, value in (select or {}).items() if dim in node.dims})
+
+
+def _functions(tree: xr.DataTree, block: str, source: str, select: Selection) -> xr.DataArray:
+    if source == "trained":
+        return _node(tree, "trained", block, select).test
+    return _node(tree, "predicted", block, select).test.sel(predictor=source)
+
+
+def _slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 1.0) -> Sample:
+    """Least-squares slope of the mean curve against log(dim); whole curves are the units."""
+    x = np.log(curves[dim].values)
+    if len(x) < 2:
+        raise NotEstimable(f"a slope in {dim} needs two values of it")
+    kept = _per_seed(curves, usable, dim)
+
+    def slope(units: np.ndarray) -> float:
+        return float(np.polyfit(x, units.mean(axis=0), 1)[0] / over)
+
+    return Sample(kept.values, slope, kept.note)
+
+
+def _per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:
+    """Usable seeds along the first axis."""
+    if extra := set(values.dims) - {"seed", *dims}:
+        raise NotEstimable(f"select one value of {', '.join(sorted(map(str, extra)))}")
+    kept = usable.values
+    return Sample(values.transpose("seed", *dims).values[kept], note=_note(kept))
+
+
+def _note(kept: np.ndarray) -> str:
+    left_out = int((~kept).sum())
+    return (
+        f"{left_out} of {len(kept)} seeds left out: not all of their networks converged" if left_out else ""
+    )

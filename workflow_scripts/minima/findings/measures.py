@@ -1,0 +1,27 @@
+"""Small questions that figures and estimands ask of a block's dataset."""
+
+import json
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+
+def rms(functions: xr.DataArray) -> xr.DataArray:
+    """Root mean square over test points and outputs: the distance in function space."""
+    return np.sqrt((functions**2).mean(("point", "output"), skipna=False))
+
+
+def half_difference(functions: xr.DataArray) -> xr.DataArray:
+    """(f₊ − f₋)/2 over flipped pairs: the initialization's share of the minimizer."""
+    return (functions.sel(flip=False) - functions.sel(flip=True)) / 2
+
+
+def converged(trained: xr.Dataset, *over: str) -> xr.DataArray:
+    """Where all networks, over these dimensions, converged."""
+    return (trained.status == "converged").all(over)
+
+
+def fixed(block: xr.Dataset, section: str, field: str) -> Any:
+    """A field of the block's cells that no axis varies."""
+    return json.loads(block.attrs["fixed"])[section][field]

@@ -1,0 +1,100 @@
+"""From a heap of cells to labelled arrays in the shape of a block's grid."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from minima.plan.grid import Axis, Cell, Grid
+from minima.variables import COORDINATES
+
+# The networks themselves stay in the packs; labels of the store say nothing to a reader of the study.
+LEFT_OUT = {"parameters", "key", "fields", "data"}
+
+
+def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Every variable of the block's cells, in the shape of its grid."""
+    place = {cell.digest: position for position, cell in enumerate(grid.cells)}
+    mine = []
+    for pack in packs:
+        rows = [row for row, cell in enumerate(pack["cell"].values.tolist()) if cell in place]
+        if rows:
+            mine.append((pack.isel(cell=rows), [place[cell] for cell in pack["cell"].values[rows].tolist()]))
+    coordinates = {
+        name: np.unique(np.concatenate([pack[name].values for pack, _ in mine])) for name in COORDINATES
+    }
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(str(name) for pack, _ in mine for name in pack.data_vars):
+        if name in LEFT_OUT:
+            continue
+        parts = [(pack[name], positions) for pack, positions in mine if name in pack]
+        dims = parts[0][0].dims[1:]
+        sizes = [
+            len(coordinates[dim]) if dim in coordinates else max(part.sizes[dim] for part, _ in parts)
+            for dim in dims
+        ]
+        values = _empty(parts[0][0], (len(grid.cells), *sizes))
+        for part, positions in parts:
+            where = [
+                np.searchsorted(coordinates[dim], part[dim].values)
+                if dim in coordinates
+                else np.arange(part.sizes[dim])
+                for dim in dims
+            ]
+            values[np.ix_(positions, *where)] = part.values
+        attributes = parts[0][0].attrs
+        found[name] = (
+            (*(axis.dimension for axis in grid.axes), *dims),
+            values.reshape(*grid.shape, *sizes),
+            attributes,
+        )
+    shared = {
+        name: (name, values, {"long_name": COORDINATES[name].long_name, "units": COORDINATES[name].units})
+        for name, values in coordinates.items()
+    }
+    return xr.Dataset(found, coords=_labels(grid.axes) | shared)
+
+
+def _labels(axes: Iterable[Axis]) -> dict[str, Any]:
+    """The coordinates of some axes."""
+    return {
+        axis.dimension: (axis.dimension, np.array(axis.labels), {"long_name": axis.path}) for axis in axes
+    }
+
+
+def _empty(like: xr.DataArray, shape: tuple[int, ...]) -> np.ndarray:
+    """Nothing found: NaN for numbers, `missing` for words."""
+    if like.dtype.kind in "UO":
+        return np.full(shape, "missing", dtype="U16")
+    return np.full(shape, np.nan, dtype=np.float64)
+
+
+def along(grid: Grid, fields: Sequence[str], load: Callable[[Cell], xr.Dataset]) -> xr.Dataset:
+    """What depends only on some fields and on the seed, loaded once per place of those axes.
+
+    Rows that only some places have (a train size that varies) are NaN in the others.
+    """
+
+    def depends(path: str) -> bool:
+        return path == "seed" or any(path == field or path.startswith(f"{field}.") for field in fields)
+
+    kept = [i for i, axis in enumerate(grid.axes) if depends(axis.path)]
+    cells = np.array(grid.cells, dtype=object).reshape(grid.shape)
+    cells = cells[tuple(slice(None) if i in kept else 0 for i in range(len(grid.axes)))]
+    loaded = [load(cell) for cell in cells.ravel()]
+    most = {dim: max(part.sizes[dim] for part in loaded) for dim in loaded[0].sizes}
+    padded = [
+        part.pad({dim: (0, most[dim] - size) for dim, size in part.sizes.items() if size < most[dim]})
+        for part in loaded
+    ]
+    joined = xr.concat(padded, dim="place", coords="minimal", compat="override", join="override")
+    dims = [grid.axes[i].dimension for i in kept]
+    labels = _labels(grid.axes[i] for i in kept)
+    shaped = {
+        name: ((*dims, *v.dims[1:]), v.values.reshape(*cells.shape, *v.shape[1:]), v.attrs)
+        for name, v in joined.data_vars.items()
+    }
+    return xr.Dataset(
+        shaped, coords={name: c for name, c in joined.coords.items() if name != "place"} | labels
+    )

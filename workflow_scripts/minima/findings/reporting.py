@@ -1,0 +1,90 @@
+"""From a run's results to its report: what the page shows is gathered here, how it looks is `report`'s."""
+
+import json
+import os
+from collections import Counter
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+import xarray as xr
+
+from minima.findings.report import FigureEntry, StudySection, render, write_report
+from minima.plan.digest import canonical, digest
+from minima.plan.grid import Grid
+from minima.plan.workplan import Plan
+
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "xarray", "snakemake")
+
+
+def write_run_report(plan: Plan, output: Path) -> None:
+    """Writes the page of all studies of this run."""
+    verdicts = json.loads(Path(plan.paths.claims).read_text(encoding="utf-8")) if plan.claims else []
+    statuses: Counter[str] = Counter()
+    sections = []
+    for study in plan.studies:
+        with xr.open_datatree(plan.paths.dataset(study), engine="netcdf4") as tree:
+            counts = {
+                name: Counter(node.ds.status.values.ravel().tolist())
+                for name, node in tree["trained"].children.items()
+            }
+        statuses += sum(counts.values(), Counter())
+        sections.append(_section(plan, study, counts, output))
+    facts = {
+        "Networks": _counted(statuses),
+        "Digest of the data and studies in the config": _config_digest(plan),
+        "Made with": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
+    }
+    write_report(output, render(verdicts, sections, facts))
+
+
+def _section(plan: Plan, study: str, counts: dict[str, Counter], output: Path) -> StudySection:
+    settings = plan.config.studies[study]
+    blocks = [
+        (name, f"{_axes(grid)}: {_counted(counts[name])}") for name, grid in plan.blocks_of(study).items()
+    ]
+    figures = [_figure(plan, study, name, output) for name in settings.figures]
+    return StudySection(study, settings.title or study, settings.citation, blocks, figures)
+
+
+def _figure(plan: Plan, study: str, name: str, output: Path) -> FigureEntry:
+    kind, *_ = plan.figure(study, name)
+    module = f"minima.findings.figures.{kind}"
+
+    def link(suffix: str) -> str:
+        return os.path.relpath(plan.paths.figure(study, name, suffix), output.parent)
+
+    return FigureEntry(
+        name=name,
+        caption=import_module(module).CAPTION,
+        png=Path(plan.paths.figure(study, name, "png")),
+        svg=link("svg"),
+        table=link("csv"),
+        script=module,
+        claims=[claim.id for claim in plan.claims if claim.study == study and name in claim.figures],
+    )
+
+
+def _axes(grid: Grid) -> str:
+    """`width 64, 256 × scale 0.5 … 3 (5) × 10 seeds`."""
+    *axes, seeds = grid.axes
+    words = []
+    for axis in axes:
+        labels = [f"{label:g}" if isinstance(label, float) else str(label) for label in axis.labels]
+        many = len(labels) > 4
+        words.append(
+            f"{axis.dimension} {labels[0]} … {labels[-1]} ({len(labels)})"
+            if many
+            else f"{axis.dimension} {', '.join(labels)}"
+        )
+    count = len(seeds.labels)
+    return " × ".join([*words, f"{count} seed" + "s" * (count > 1)])
+
+
+def _counted(statuses: Counter) -> str:
+    kinds = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+    return f"{statuses.total()} networks ({kinds})"
+
+
+def _config_digest(plan: Plan) -> str:
+    return digest(canonical(plan.config.model_dump(mode="json", include={"data", "studies"})))

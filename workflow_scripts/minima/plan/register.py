@@ -1,0 +1,108 @@
+"""The claims register: published statements, each turned into estimands, regions and a control.
+
+The register is a file of its own (`config/claims.yaml`), written before the runs it judges.
+"""
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Discriminator, Field, Tag, ValidationError
+
+from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
+from minima.plan.options import Options
+
+ESTIMANDS = Path(__file__).parents[1] / "findings" / "estimands"
+
+
+class Part(Options):
+    """One number of a claim, and where it must lie."""
+
+    estimand: str = Field(description="Function of the dataset, as module.function of findings/estimands.")
+    arguments: dict[str, Any] = Field({}, description="What the estimand is asked: block, selection …")
+    region: tuple[float | None, float | None] = Field(description="[low, high]; null: unbounded.")
+    interval: Literal["t", "bootstrap", "every"] = Field(
+        "t",
+        description="t: Student's, of the mean; bootstrap: BCa, of the statistic, whole units resampled; "
+        "every: each unit must lie in the region.",
+    )
+    replicates: int = Field(5, ge=2, description="Units needed; with fewer the part is inconclusive.")
+    label: str = Field(min_length=1, description="Which part of the claim this is.")
+
+
+class Control(Part):
+    """A configuration in which the effect must be absent, so that a broken estimator cannot pass."""
+
+    statement: str = Field(description="What must hold there.")
+
+
+class NoControl(Options):
+    """The reason why a claim has no control."""
+
+    reason: str = Field(min_length=1, description="Why there is none.")
+
+
+class Claim(Options):
+    """One published statement."""
+
+    id: str = Field(pattern=r"^[a-z]+-[0-9]+[a-z]?$", description="Short name.")
+    paper: str = Field(description="arXiv number.")
+    study: str = Field(description="The study whose dataset it is judged on.")
+    statement: str = Field(description="What is claimed, in words.")
+    unit: str = Field("seed: data split and initialization", description="Unit of replication.")
+    parts: list[Part] = Field(min_length=1, description="All must hold; the first is the headline.")
+    control: Annotated[
+        Annotated[Control, Tag("control")] | Annotated[NoControl, Tag("reason")],
+        Discriminator(lambda control: "reason" if "reason" in dict(control) else "control"),
+    ] = Field(description="A control, or {reason: why there is none}.")
+    figures: list[str] = Field([], description="Figures of the study that show it.")
+
+    @property
+    def asked(self) -> list[Part]:
+        """All that is estimated for it."""
+        return [*self.parts, *([self.control] if isinstance(self.control, Control) else [])]
+
+
+class Register(Options):
+    """All claims."""
+
+    claims: list[Claim] = Field(description="The claims, in the order of the report.")
+
+
+def read_register(path: str | Path) -> list[Claim]:
+    """The claims of a register file. Raises `ConfigError` with every mistake in it."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([Mistake("claims", f"there is no file {path}")]) from None
+    except yaml.YAMLError as error:
+        raise ConfigError([Mistake("claims", f"{path} is no YAML: {' '.join(str(error).split())}")]) from None
+    try:
+        claims = Register.model_validate(raw).claims
+    except ValidationError as error:
+        raise ConfigError(explain(error, Register, raw, str(path))) from None
+    known, mistakes = known_estimands(), []
+    ids = [claim.id for claim in claims]
+    for claim in claims:
+        where = f"{path}: {claim.id}"
+        if ids.count(claim.id) > 1:
+            mistakes.append(Mistake(where, "stands twice"))
+        for part in claim.asked:
+            if part.estimand not in known:
+                mistakes.append(Mistake(where, unknown(part.estimand, known, "no estimand")))
+    if mistakes:
+        raise ConfigError(mistakes)
+    return claims
+
+
+def known_estimands() -> list[str]:
+    """Every public function of the modules in findings/estimands, as module.function; read, not imported."""
+    return [name for path in sorted(ESTIMANDS.glob("[a-z]*.py")) for name in _functions(path)]
+
+
+def _functions(path: Path) -> Iterable[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+            yield f"{path.stem}.{node.name}"

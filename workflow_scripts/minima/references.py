@@ -1,0 +1,96 @@
+"""The job that fits the references of one data file and architecture."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from minima.data.files import load_split, split_digests
+from minima.netcdf import string_encoding, write_atomically
+from minima.plan.workplan import ReferenceFit
+from minima.theory.infinite_width import trained_limit
+from minima.theory.kernels import nngp_diagonal
+from minima.theory.reference import Reference, fit_references
+
+UNIT = {"units": "1"}
+
+
+def fit_reference(fit: ReferenceFit, data_file: Path, output: Path) -> None:
+    """Writes every reference of every split of the data file, along the dimensions `split`, `reference`."""
+    splits = [load_split(data_file, split) for split in split_digests(data_file)]
+    dataset = xr.concat(
+        [_one_split(fit, split) for split in splits], dim="split", coords="minimal", compat="override"
+    )
+    dataset = dataset.assign_coords(split=("split", list(split_digests(data_file))))
+    write_atomically(dataset, output, encoding=string_encoding(dataset))
+
+
+def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
+    x_train, y_train, x_test = (data[name].values for name in ("x_train", "y_train", "x_test"))
+    architecture = {"depth": fit.depth, "activation": fit.activation}
+    fitted: list[Reference] = []
+    for kind, options in fit.kinds.items():
+        extra = {"gammas": options.get("gamma")} if kind == "rbf" else architecture
+        fitted += fit_references(kind, x_train, y_train, x_test, options["alpha"], **extra)
+    found = _labelled(fitted)
+    if "ntk" in fit.kinds:  # the trained infinitely wide network's spread over initializations, at σ = 1
+        limit = trained_limit(x_train, y_train, x_test, **architecture)
+        found["limit_variance"] = (
+            "point",
+            limit.variance,
+            {"long_name": "variance over initializations of infinitely wide trained networks, at σ = 1"}
+            | UNIT,
+        )
+        found["start_variance"] = (
+            "point",
+            nngp_diagonal(x_test, **architecture),
+            {"long_name": "variance over initializations of infinitely wide untrained networks, at σ = 1"}
+            | UNIT,
+        )
+    return found
+
+
+def _labelled(fitted: Iterable[Reference]) -> xr.Dataset:
+    fitted = list(fitted)
+    label = [_label(reference) for reference in fitted]
+    return xr.Dataset(
+        {
+            "train": (
+                ("reference", "train_point", "output"),
+                np.stack([r.train for r in fitted]),
+                {"long_name": "reference function on the training points"} | UNIT,
+            ),
+            "test": (
+                ("reference", "point", "output"),
+                np.stack([r.test for r in fitted]),
+                {"long_name": "reference function on the test points"} | UNIT,
+            ),
+            "jitter": (
+                "reference",
+                np.array([r.jitter for r in fitted]),
+                {"long_name": "what was added to the kernel's diagonal to solve"} | UNIT,
+            ),
+            "solver": ("reference", np.array([r.solver for r in fitted]), {"long_name": "how it was solved"}),
+        },
+        coords={
+            "reference": ("reference", np.array(label), {"long_name": "kernel and its options"}),
+            "kind": ("reference", np.array([r.kind for r in fitted]), {"long_name": "kernel"}),
+            "alpha": ("reference", np.array([r.alpha for r in fitted]), {"long_name": "ridge"} | UNIT),
+            "gamma": (
+                "reference",
+                np.array([np.nan if r.gamma is None else r.gamma for r in fitted]),
+                {"long_name": "inverse squared length of the RBF kernel"} | UNIT,
+            ),
+        },
+    )
+
+
+def _label(reference: Reference) -> str:
+    """`ntk`, `ntk alpha=0.001`, `rbf gamma=0.0156`: what is not said is 0."""
+    parts = [reference.kind]
+    if reference.gamma is not None:
+        parts.append(f"gamma={reference.gamma:.3g}")
+    if reference.alpha:
+        parts.append(f"alpha={reference.alpha:.3g}")
+    return " ".join(parts)

@@ -1,0 +1,11 @@
+"""Write the report page of this run: verdicts, figures and facts."""
+
+from pathlib import Path
+
+from minima.logs import job_log
+
+with job_log(snakemake.log[0]):
+    from minima.findings.reporting import write_run_report
+    from minima.plan.workplan import Plan
+
+    write_run_report(Plan(snakemake.config), Path(snakemake.output[0]))
