@@ -25,6 +25,9 @@ def job_log(path: str) -> Iterator[None]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         yield
+    except KeyboardInterrupt:
+        logging.getLogger("minima").warning("interrupted from the keyboard")
+        sys.exit(128 + signal.SIGINT)
     except Exception:
         text = traceback.format_exc().rstrip()
         logging.getLogger("minima").error("%s", text)

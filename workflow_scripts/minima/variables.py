@@ -27,7 +27,7 @@ VARIABLES = {
     "kernel_max": Variable((), "largest eigenvalue of the tangent kernel at the start"),
     "kernel_min": Variable((), "smallest eigenvalue of the tangent kernel at the start"),
     "loss": Variable(("step",), "training loss ‖y − f‖²/2N"),
-    "residual_steps": Variable(("level",), "first step at or below each recorded residual", "step"),
+    "residual_steps": Variable(("level",), "first step at or below each recorded residual, if any", "step"),
     "start_train": Variable(("train_point", "output"), "prediction on the training points at the start"),
     "start_test": Variable(("point", "output"), "prediction on the test points at the start"),
     "train": Variable(("train_point", "output"), "prediction on the training points at the end"),

@@ -76,7 +76,9 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
     if interval.n < part.replicates:
         reason = f"{interval.n} units where {part.replicates} are needed"
         return found | _verdict(INCONCLUSIVE, "; ".join(filter(None, [reason, sample.note])))
-    return found | _verdict(place(interval, part.region, every=part.interval == "every"), sample.note)
+    verdict = place(interval, part.region, every=part.interval == "every")
+    reasons = [_why_inconclusive(interval)] if verdict == INCONCLUSIVE else []
+    return found | _verdict(verdict, "; ".join(filter(None, [*reasons, sample.note])))
 
 
 def place(interval: Interval, region: tuple[float | None, float | None], every: bool = False) -> str:
@@ -164,9 +166,15 @@ def _verdict(verdict: str, reason: str = "") -> dict[str, str]:
 
 
 def _numbers(interval: Interval) -> dict[str, float | int | None]:
-    """JSON knows no NaN."""
+    """JSON knows neither NaN nor infinity."""
     numbers = interval._asdict()
-    return {key: None if math.isnan(value) else value for key, value in numbers.items()}
+    return {key: value if math.isfinite(value) else None for key, value in numbers.items()}
+
+
+def _why_inconclusive(interval: Interval) -> str:
+    if math.isnan(interval.low) or math.isnan(interval.high):
+        return "the interval is not defined"
+    return "the interval reaches over the region's edge"
 
 
 def _interval_in_words(part: Part) -> str:
@@ -182,6 +190,4 @@ def _control_in_words(control: Mapping[str, Any]) -> str:
 
 
 def _outcome_in_words(control: Mapping[str, Any]) -> str:
-    return (
-        "failed" if control["outcome"] == "fails" else f"is inconclusive ({control['reason'] or 'interval'})"
-    )
+    return "failed" if control["outcome"] == "fails" else f"is inconclusive ({control['reason']})"

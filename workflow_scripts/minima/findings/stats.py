@@ -1,5 +1,6 @@
 """Estimates with intervals over the unit of replication."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -79,15 +80,17 @@ def bootstrap_interval(sample: Sample, level: float = 0.95) -> Interval:
     def of_units(rows: NDArray) -> float:
         return sample.statistic(sample.values[rows])
 
-    found = stats.bootstrap(
-        (np.arange(n),),
-        of_units,
-        n_resamples=RESAMPLES,
-        confidence_level=level,
-        vectorized=False,
-        method="BCa",
-        rng=stream(0, "bootstrap"),
-    )
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # NaN says it, and what follows
+        found = stats.bootstrap(
+            (np.arange(n),),
+            of_units,
+            n_resamples=RESAMPLES,
+            confidence_level=level,
+            vectorized=False,
+            method="BCa",
+            rng=stream(0, "bootstrap"),
+        )
     low, high = found.confidence_interval
     if np.ptp(found.bootstrap_distribution) <= 1e-9 * abs(estimate):  # BCa divides by the spread
         low = high = estimate

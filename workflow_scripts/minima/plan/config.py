@@ -36,7 +36,9 @@ class Init(Options):
         description="gaussian; antisymmetric: (f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0; "
         "centred: train f − f₀.",
     )
-    scale: float = Field(1.0, gt=0, description="σ: multiplies all weights.", json_schema_extra=VARIES)
+    scale: float = Field(
+        1.0, gt=0, le=1e6, description="σ: multiplies all weights.", json_schema_extra=VARIES
+    )
     flip: bool = Field(
         False, description="Negate the last layer: the antithetic twin, f₀ → −f₀.", json_schema_extra=VARIES
     )

@@ -155,7 +155,14 @@ class Plan:
 
     def report_stamp(self) -> str:
         """What the report says beside its inputs: the studies' texts and its own code."""
-        texts = {study: self.config.studies[study].model_dump(mode="json") for study in self.studies}
+        # Not the blocks as written: `8` and `"8"` are the same width, and the stamps know the cells.
+        texts = {
+            study: [
+                self.study_stamp(study),
+                self.config.studies[study].model_dump(mode="json", exclude={"blocks"}),
+            ]
+            for study in self.studies
+        }
         kinds = {f"minima.findings.figures.{self.figure(*figure)[0]}" for figure in self.figures}
         return f"{digest(canonical(texts))}-{fingerprint(['minima.findings.reporting', *kinds])}"
 

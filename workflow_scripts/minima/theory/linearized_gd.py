@@ -21,7 +21,10 @@ def predict(kernel: Array, start: Array, targets: Array) -> Array:
     rows = points * outputs
     within, across = kernel[:rows], kernel[rows:]
     error = (targets - start[:points]).ravel()
-    rate = 1 / np.linalg.eigvalsh(within)[-1]  # η/N
+    top = np.linalg.eigvalsh(within)[-1]
+    if top <= 0:  # no step moves it
+        return np.full_like(start[points:], np.nan)
+    rate = 1 / top  # η/N
     goal = RESIDUAL * np.linalg.norm(error)
     travelled = np.zeros(rows)  # Σ η e/N: f moves by Θ_x times this
     for _ in range(MAX_STEPS):

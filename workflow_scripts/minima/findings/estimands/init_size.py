@@ -4,7 +4,8 @@ Each takes a study's dataset and says what it finds per seed. A seed counts only
 converged. Distances are in function space: root mean square over test points and outputs.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,14 +64,14 @@ def increase(
     tree: xr.DataTree, block: str, scales: tuple[float, float], measure: str, select: Selection = None
 ) -> Sample:
     """`measure` at the second σ minus at the first, per seed."""
-    trained = _node(tree, "trained", block, select).sel(scale=list(scales))
+    trained = _node(tree, "trained", block, select, scales)
     low, high = (trained[measure].sel(scale=scale) for scale in scales)
     return _per_seed(high - low, converged(trained, "scale"))
 
 
 def growth(tree: xr.DataTree, block: str, scales: tuple[float, float], select: Selection = None) -> Sample:
     """Mean test MSE at the second σ over that at the first; pairs per seed."""
-    trained = _node(tree, "trained", block, select).sel(scale=list(scales))
+    trained = _node(tree, "trained", block, select, scales)
     pairs = _per_seed(trained.test_mse, converged(trained, "scale"), "scale")
     return Sample(pairs.values, lambda units: float(units[:, 1].mean() / units[:, 0].mean()), pairs.note)
 
@@ -91,14 +92,19 @@ def crossing_ratio(
     trained = _node(tree, "trained", block, select)
     beside = _node(tree, "trained", centred, select_centred)
     reference = tree[f"reference/{block}"].to_dataset()
-    usable = converged(trained, "scale") & converged(beside)
     scales, depth = trained.scale.values, fixed(trained, "network", "depth")
+    usable, curves, *levels = xr.align(  # the blocks may have different seeds, fixed data have none
+        converged(trained, "scale") & converged(beside),
+        trained.test_mse,
+        beside.test_mse,
+        reference.test_mse.sel(reference="ntk"),
+        reference[variance].mean("point"),
+        join="inner",
+    )
     columns = np.column_stack(
         [
-            trained.test_mse.transpose("seed", "scale").values,
-            beside.test_mse.values,
-            reference.test_mse.sel(reference="ntk").values,
-            reference[variance].mean("point").values,
+            curves.transpose("seed", "scale").values,
+            *(level.broadcast_like(usable).values for level in levels),
         ]
     )
 
@@ -122,9 +128,25 @@ def _crossing(scales: np.ndarray, curve: np.ndarray, level: float) -> float:
     return float(np.exp(np.interp(np.log(level), y, x)))
 
 
-def _node(tree: xr.DataTree, kind: str, block: str, select: Selection) -> xr.Dataset:
+def _node(
+    tree: xr.DataTree, kind: str, block: str, select: Selection, scales: Sequence[float] = ()
+) -> xr.Dataset:
+    """A block's dataset at the selected places: those of its axes, or what all of its cells share."""
     node = tree[f"{kind}/{block}"].to_dataset()
-    return node.sel({dim: value for dim, value in (select or {}).items() if dim in node.dims})
+    shared = json.loads(tree[f"trained/{block}"].attrs["fixed"])
+    for dim, value in (select or {}).items():
+        if dim in node.dims:
+            node = _at(node, block, dim, value)
+        elif [part[dim] for part in shared.values() if isinstance(part, dict) and dim in part] != [value]:
+            raise NotEstimable(f"not in the dataset: {dim} {value} of block {block}")
+    return _at(node, block, "scale", list(scales)) if scales else node
+
+
+def _at(node: xr.Dataset, block: str, dim: str, value: Any) -> xr.Dataset:
+    try:
+        return node.sel({dim: value})
+    except KeyError:
+        raise NotEstimable(f"not in the dataset: {dim} {value} of block {block}") from None
 
 
 def _functions(tree: xr.DataTree, block: str, source: str, select: Selection) -> xr.DataArray:
@@ -139,6 +161,8 @@ def _slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 
     if len(x) < 2:
         raise NotEstimable(f"a slope in {dim} needs two values of it")
     kept = _per_seed(curves, usable, dim)
+    if not np.isfinite(kept.values).all():
+        raise NotEstimable("a distance is 0 or missing, which has no logarithm")
 
     def slope(units: np.ndarray) -> float:
         return float(np.polyfit(x, units.mean(axis=0), 1)[0] / over)

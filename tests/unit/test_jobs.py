@@ -1,0 +1,194 @@
+"""A training job trains what the store lacks, keeps what it finished, hands over its pack."""
+
+import itertools
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.unit.helpers import grid, prepared
+
+from minima import jobs, store, training
+
+NETWORK = {"width": 16}
+STOP = {"residual": 0.5, "max_steps": 200}
+
+
+@pytest.fixture
+def job(tmp_path, caplog, monkeypatch):
+    """A job in a folder of its own: `run(cells)` returns the pack and how many cells were trained."""
+    caplog.set_level("INFO", "minima")
+    counted = []
+    train_cells = training.train_cells
+
+    def counting(cells, *arguments):
+        for done in train_cells(cells, *arguments):
+            counted.append(done)
+            yield done
+
+    monkeypatch.setattr(training, "train_cells", counting)
+    output = tmp_path / "packs" / "pack.nc"
+
+    def run(cells, data=None, any_code=False):
+        counted.clear()
+        caplog.clear()
+        data = data or prepared(tmp_path / "data.nc", splits=range(4))
+        output.unlink(missing_ok=True)
+        jobs.train_pack(cells, [data], tmp_path / "store", output, "cpu", any_code)
+        with xr.open_dataset(output, engine="netcdf4") as pack:
+            return pack.load(), len(counted)
+
+    return SimpleNamespace(run=run, store=tmp_path / "store", output=output, folder=tmp_path, counted=counted)
+
+
+def small_cells(scales=(1, 2), seeds=2, **sections):
+    sections = {"network": NETWORK, "stop": STOP} | sections
+    return grid({"init.scale": list(scales)}, seed={"start": 0, "count": seeds}, **sections).cells
+
+
+def test_a_pack_holds_its_cells_in_their_order(job):
+    """Whatever finishes first, the pack has every cell once, in the order asked for."""
+    cells = small_cells()
+    order = [cells[i] for i in (2, 0, 3, 1)]
+    pack, trained = job.run(order)
+    assert trained == 4
+    assert pack["cell"].values.tolist() == [cell.digest for cell in order]
+    assert pack["fields"].values.tolist() == [cell.json for cell in order]
+    ratios = pack["start_norm"].values[[0, 2]] / pack["start_norm"].values[[1, 3]]
+    np.testing.assert_allclose(ratios, 2, rtol=1e-12)
+    assert (pack["status"] == "converged").all()
+
+
+def test_only_missing_cells_are_trained(job, caplog):
+    """New cells are trained, old ones read; the log counts both, and results are those of one run."""
+    first, trained = job.run(small_cells([1], 2))
+    assert trained == 2
+    assert "2 cells: 0 in the store, 2 to train" in caplog.messages
+    more = small_cells([1, 2], 3)
+    second, trained = job.run(more)
+    assert trained == 4
+    assert "6 cells: 2 in the store, 4 to train" in caplog.messages
+    assert "trained 4 cells" in caplog.messages
+    common = first["cell"].values
+    xr.testing.assert_identical(second.set_index(cell="cell").sel(cell=common), first.set_index(cell="cell"))
+
+
+def test_a_whole_pack_comes_from_the_store_without_torch(job, monkeypatch, caplog):
+    """Nothing to train: nothing is trained and the engine is not even imported, yet the pack is the same."""
+    job.run(small_cells())
+    before = job.output.read_bytes()
+    monkeypatch.setitem(sys.modules, "minima.training", None)
+    monkeypatch.setitem(sys.modules, "minima.engine.device", None)
+    _, trained = job.run(small_cells())
+    assert trained == 0
+    assert "4 cells: 4 in the store, 0 to train" in caplog.messages
+    assert "trained 0 cells" in caplog.messages
+    assert job.output.read_bytes() == before
+
+
+def test_bytes_do_not_depend_on_the_history(job):
+    """A pack trained at once and one trained in two sittings are the same file."""
+    cells = small_cells()
+    job.run(cells)
+    at_once = job.output.read_bytes()
+    for path in job.store.rglob("*.nc"):
+        path.unlink()
+    job.run(cells[2:])
+    _, trained = job.run(cells)
+    assert trained == 2
+    assert job.output.read_bytes() == at_once
+
+
+def test_a_failure_keeps_what_was_finished(job, monkeypatch):
+    """The job fails without a pack; the cells it had finished are stored, and the retry trains the others."""
+    cells = small_cells()
+    train_cells = training.train_cells
+
+    def failing(*arguments):
+        yield from itertools.islice(train_cells(*arguments), 3)
+        raise MemoryError("in the middle")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "train_cells", failing)
+        with pytest.raises(MemoryError, match="in the middle"):
+            job.run(cells)
+    assert not job.output.exists()
+    assert len(list(store.inventory(job.store))) == 3
+    pack, trained = job.run(cells)
+    assert trained == 1
+    assert (pack["status"] == "converged").all()
+
+
+def test_cells_are_safe_soon_after_they_finish(job, monkeypatch):
+    """In a job of minutes finished cells are written as it goes: a kill -9 loses the last ones."""
+    clock = itertools.count(step=30)
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    safe = []
+    train_cells = training.train_cells
+
+    def watching(*arguments):
+        for done in train_cells(*arguments):
+            safe.append(len(list(store.inventory(job.store))))
+            yield done
+
+    monkeypatch.setattr(training, "train_cells", watching)
+    job.run(small_cells(seeds=4))
+    assert safe[0] == 0
+    assert all(cells - stored <= 3 for cells, stored in enumerate(safe))
+
+
+def test_other_data_are_other_cells(job):
+    """The same recipe with another value in its arrays trains again, and only the split that changed."""
+    cells = small_cells()
+    first, _ = job.run(cells)
+    changed = prepared(job.folder / "changed.nc", splits=range(4))
+    with xr.open_dataset(changed, engine="netcdf4") as data:
+        data = data.load()
+    data["y_train"][1, 0, 0] += 1
+    data["digest"][1] = "0" * 64
+    second, trained = job.run(cells, prepared(changed, dataset=data))
+    assert trained == 2
+    same = first["key"].values == second["key"].values
+    assert same.tolist() == [True, False, True, False]
+
+
+@pytest.mark.parametrize(("any_code", "retrained"), [(False, 4), (True, 0)])
+def test_other_code_retrains_unless_told_not_to(job, monkeypatch, any_code, retrained):
+    """`reuse: any_code` accepts what older code trained, and the pack says which code that was."""
+    first, _ = job.run(small_cells())
+    monkeypatch.setattr(jobs, "cell_fingerprint", lambda cell: "f" * 16)
+    second, trained = job.run(small_cells(), any_code=any_code)
+    assert trained == retrained
+    assert (set(second["code"].values) == {"f" * 16}) is (not any_code)
+    assert (set(second["code"].values) == set(first["code"].values)) is any_code
+
+
+def test_a_diverged_cell_is_a_result(job):
+    """It is stored like any other: neither an error nor trained again."""
+    cells = small_cells(optimizer={"name": "gd", "lr": 1e4})
+    pack, _ = job.run(cells)
+    assert set(pack["status"].values) == {"diverged"}
+    assert pack["test"].isnull().all()
+    assert job.run(cells)[1] == 0
+
+
+def test_nothing_recorded_is_no_obstacle(job):
+    """No residual levels and one declared step: empty dimensions survive store and pack."""
+    cells = small_cells(record={"residuals": [], "steps": [0]})
+    pack, _ = job.run(cells)
+    assert pack.sizes["level"] == 0
+    assert job.run(cells)[1] == 0
+    assert np.isfinite(pack["loss"]).all()
+
+
+def test_a_gpu_that_is_not_there_stops_the_job(job, monkeypatch):
+    """`device: cuda` on a node without one fails before any training, and says what to ask for."""
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="sees no GPU"):
+        jobs.train_pack(
+            small_cells(), [prepared(job.folder / "data.nc", range(2))], job.store, job.output, "cuda", False
+        )
+    assert not job.output.exists()

@@ -1,0 +1,353 @@
+"""Cells in, trained cells out: each as if it were alone, stopped where it says, recorded as it was."""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from tests.unit.helpers import CPU, arrays, cell, cells, jacobian, naive, trained
+
+from minima import training
+from minima.engine.core import Ensemble
+from minima.engine.models.mlp import MLP
+from minima.recording import coordinates, step_grid
+from minima.streams import stream
+from minima.variables import PREDICTORS, STATUSES, VARIABLES
+
+SPLIT = arrays(points=8, outputs=2)
+NETWORK = {"width": 16, "depth": 3}
+# float32 keeps 7 digits; the last may differ between stacks and grows over some hundred steps (seen: 3e-5).
+AGREEMENT = {"float64": 1e-10, "float32": 1e-3}
+
+
+def relative_difference(a, b):
+    """The largest difference between two results of training, relative to each variable's size."""
+    assert a.keys() == b.keys()
+    assert a["status"] == b["status"]
+    worst = 0.0
+    for name in a.keys() - {"status"}:
+        one, other = np.asarray(a[name], float), np.asarray(b[name], float)
+        assert np.array_equal(np.isnan(one), np.isnan(other)), name
+        size = np.nanmax(np.abs(other), initial=0)
+        # a quantity that is 0 up to rounding has no relative accuracy
+        worst = max(worst, float(np.nanmax(np.abs(one - other), initial=0) / max(size, 1e-3)))
+    return worst
+
+
+def stacks_of(monkeypatch, networks):
+    """Train so many networks of these cells together, whatever the cache would hold."""
+    monkeypatch.setattr(training, "stack_size", lambda *_: networks)
+
+
+# Neighbours
+
+
+@pytest.mark.parametrize("dtype", AGREEMENT)
+@pytest.mark.parametrize("scheme", ["gaussian", "antisymmetric", "centred"])
+@pytest.mark.parametrize("optimizer", ["gd", "heavy_ball"])
+def test_a_cell_does_not_depend_on_its_neighbours(monkeypatch, optimizer, scheme, dtype):
+    """Alone, in two stacks and in another order a cell has the same results: those that finish early leave
+    (here after 1 to 300 steps; some diverge), and the others go on as if they had been alone."""
+    many = cells(
+        {
+            "optimizer.lr": {"half": {"relative": 0.5}, "small": 0.005, "far too large": 1e3},
+            "stop.residual": [0.5, 0.05],
+        },
+        seed={"start": 3, "count": 2},
+        network={"width": 17, "depth": 3},  # odd: slices of a stack differ in alignment, hence in rounding
+        init={"scheme": scheme},
+        optimizer={"name": optimizer},
+        stop={"max_steps": 300},
+        dtype=dtype,
+        keep_parameters=True,
+    )
+    splits = [arrays(points=8, outputs=2, seed=i % 3) for i in range(len(many))]
+    alone = [trained([one], [split])[0] for one, split in zip(many, splits, strict=True)]
+    assert {values["status"] for values in alone} == {"converged", "stopped", "diverged"}
+    assert len({values["steps"] for values in alone}) > 3
+    order = np.random.default_rng(0).permutation(len(many))
+    for networks, places in itertools.product((5, 12), (range(len(many)), order)):
+        stacks_of(monkeypatch, networks)
+        together = trained([many[i] for i in places], [splits[i] for i in places])
+        for place, values in zip(places, together, strict=True):
+            wanted = alone[place]
+            if values["status"] == "diverged":  # what overflowed says nothing
+                assert values["steps"] == wanted["steps"]
+                continue
+            assert relative_difference(values, wanted) <= AGREEMENT[dtype]
+            assert values["steps"] == wanted["steps"]
+
+
+def test_cells_come_as_they_finish():
+    """What has finished is handed over at once, to be safe in the store: the fastest first."""
+    many = cells({"optimizer.lr": [0.02, 0.1, 0.4]}, network=NETWORK, stop={"residual": 0.3})
+    assert [done.position for done in training.train_cells(many, [SPLIT] * 3, CPU)] == [2, 1, 0]
+
+
+def test_a_stack_fills_the_cache_and_no_more():
+    """On a CPU as many networks as fit a core's cache, at least one; on a GPU all."""
+    shapes = [(256, 64), (1, 256)]
+    assert training.stack_size(shapes, 1, "float64", CPU) == 2**20 // (8 * 256 * 65)
+    assert training.stack_size(shapes, 2, "float32", CPU) == training.stack_size(shapes, 1, "float64", CPU)
+    assert training.stack_size([(4096, 4096)], 1, "float64", CPU) == 1
+    assert training.stack_size(shapes, 1, "float64", torch.device("cuda")) > 10**6
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_finds_what_a_cpu_finds():
+    """The device is no part of a cell."""
+    many = cells({"optimizer.lr": [0.05, 0.1]}, network=NETWORK, stop={"residual": 0.05})
+    splits = [SPLIT] * len(many)
+    on_gpu = {d.position: d.values for d in training.train_cells(many, splits, torch.device("cuda"))}
+    for place, values in enumerate(trained(many, splits)):
+        assert relative_difference(on_gpu[place], values) < 1e-9
+
+
+# Stopping
+
+
+def test_converged_is_the_first_step_at_the_residual():
+    """Training ends at the first step with ‖y − f‖ ≤ residual · ‖y − f₀‖, and says what it reached."""
+    fields = {"network": NETWORK, "record": {"steps": list(range(400))}}
+    (values,) = trained([cell(stop={"residual": 0.2}, **fields)], SPLIT)
+    residuals = np.sqrt(values["loss"] / values["loss"][0])
+    assert values["status"] == "converged"
+    assert values["residual"] == pytest.approx(residuals[values["steps"]], rel=1e-12)
+    assert values["residual"] <= 0.2 < residuals[: values["steps"]].min()
+    end = np.linalg.norm(SPLIT.y_train - values["train"])
+    start = np.linalg.norm(SPLIT.y_train - values["start_train"])
+    assert values["residual"] == pytest.approx(end / start, rel=1e-10)
+
+
+def test_stopped_is_the_last_step():
+    """Out of steps: the network as it is then, exactly max_steps trained."""
+    fields = {"network": NETWORK, "optimizer": {"name": "gd", "lr": 0.01}}
+    (seven,) = trained([cell(stop={"max_steps": 7}, **fields)], SPLIT)
+    (more,) = trained([cell(stop={"max_steps": 12}, record={"steps": [7]}, **fields)], SPLIT)
+    assert (seven["status"], seven["steps"]) == ("stopped", 7)
+    assert seven["loss"][-1] == pytest.approx(more["loss"][0], rel=1e-12)
+    assert np.square(SPLIT.y_train - seven["train"]).sum() / 16 == pytest.approx(seven["loss"][-1], rel=1e-10)
+
+
+def test_the_target_loss_stops_a_network_that_has_one():
+    """Whichever of loss and residual comes first; a network without a target loss goes on."""
+    record = {"steps": list(range(3000))}
+    many = [
+        cell(network=NETWORK, stop={"residual": 1e-3, "loss": loss}, record=record) for loss in (None, 0.05)
+    ]
+    plain, early = trained(many, SPLIT)
+    assert early["status"] == plain["status"] == "converged"
+    assert early["steps"] == np.argmax(plain["loss"] <= 0.05) < plain["steps"]
+
+
+@pytest.mark.parametrize("scheme", ["gaussian", "centred"])
+def test_a_network_that_starts_at_the_solution_has_converged(scheme):
+    """Targets equal to the starting function: step 0, residual 0, nothing moved, no 0/0."""
+    one = cell(network=NETWORK, init={"scheme": scheme})
+    (start,) = trained([one], SPLIT)
+    solved = type(SPLIT)(SPLIT.x_train, start["start_train"], SPLIT.x_test, SPLIT.y_test)
+    (values,) = trained([one], solved)
+    assert (values["status"], values["steps"], values["residual"]) == ("converged", 0, 0.0)
+    assert not values["distance"].any()
+    assert values["residual_steps"].tolist() == [0, 0]
+    np.testing.assert_allclose(values["train"], start["start_train"], rtol=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("lr", [1e3, 1e8, 1e300])
+def test_a_rate_too_large_diverges(lr, dtype):
+    """A diverged network is a result: its status says so, it has no predictions, and its start is kept."""
+    one = cell(network=NETWORK, optimizer={"name": "gd", "lr": lr}, stop={"max_steps": 1000}, dtype=dtype)
+    (values,) = trained([one], SPLIT)
+    assert values["status"] == "diverged"
+    assert values["steps"] < 50
+    assert np.isnan(values["train"]).all()
+    assert np.isnan(values["test"]).all()
+    for name in ("start_train", "start_test", "start_norm", "linearized_test", "kernel_max"):
+        assert np.isfinite(values[name]).all(), name
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("lr", [0.1, {"relative": 0.5}])
+def test_a_dead_network_is_stopped(lr):
+    """A ReLU net whose units are all off learns nothing: a result, not a division by λmax = 0."""
+    x = np.abs(SPLIT.x_train)  # one unit on positive points: on or off for all
+    dead = next(s for s in range(99) if (stream(s, "weights/0").standard_normal((1, 5)) @ x.T < 0).all())
+    split = type(SPLIT)(x, SPLIT.y_train, np.abs(SPLIT.x_test), SPLIT.y_test)
+    settings = {"network": {"width": 1}, "predict": [*PREDICTORS], "stop": {"max_steps": 20}}
+    (values,) = trained([cell(dead, optimizer={"name": "gd", "lr": lr}, **settings)], split)
+    assert (values["status"], values["steps"], values["residual"]) == ("stopped", 20, 1.0)
+    assert values["kernel_max"] == 0
+    assert not values["train"].any()
+    for part in ("test", "linearized_test"):
+        assert np.array_equal(values[part], values["start_test"]), part
+    assert np.isnan(values["linearized_gd_test"]).all()  # it never gets to its residual
+
+
+# Learning rates
+
+
+def first_weights(seed=0, width=16, depth=3, outputs=2):
+    """Weights [1, out, in] of a gaussian cell, drawn by hand."""
+    model = MLP((5, *[width] * (depth - 1), outputs), "relu", "ntk")
+    return model, [
+        torch.tensor(stream(seed, f"weights/{layer}").standard_normal((1, *shape)))
+        for layer, shape in enumerate(model.weight_shapes)
+    ]
+
+
+@pytest.mark.parametrize("optimizer", ["gd", "heavy_ball"])
+def test_a_relative_rate_is_a_fraction_of_the_stability_edge(optimizer):
+    """η = r · 2N/λmax, with λmax of the tangent kernel that autograd finds: N counts points."""
+    model, theta = first_weights(seed=4)
+    rows = jacobian(Ensemble(model), theta, torch.tensor(SPLIT.x_train))
+    eigenvalues = torch.linalg.eigvalsh(rows @ rows.T).numpy()
+    many = cells(
+        {"optimizer.lr": {"r": {"relative": 0.3}, "one": {"relative": 1.0}, "absolute": 0.01}},
+        seed=4,
+        network=NETWORK,
+        optimizer={"name": optimizer},
+        stop={"max_steps": 1},
+    )
+    found = trained(many, SPLIT)
+    edge = 2 * 8 / eigenvalues[-1]
+    assert [v["learning_rate"] for v in found] == pytest.approx([0.3 * edge, edge, 0.01], rel=1e-10)
+    for values in found:
+        assert values["kernel_max"] == pytest.approx(eigenvalues[-1], rel=1e-10)
+        assert values["kernel_min"] == pytest.approx(eigenvalues[0], rel=1e-7)
+
+
+def test_a_lazy_net_is_stable_just_below_the_edge_alone():
+    """A wide net follows its linearization: it converges at 0.95 of the edge, and leaves at 1.1."""
+    many = cells(
+        {"optimizer.lr": {"below": {"relative": 0.95}, "above": {"relative": 1.1}}},
+        network={"width": 4096},
+        init={"scheme": "centred"},
+        stop={"max_steps": 60, "residual": 0.05},
+        predict=[],
+    )
+    split = arrays(points=3)
+    # The largest mode moves first: targets along it show the edge within a few steps.
+    model, theta = first_weights(width=4096, depth=2, outputs=1)
+    rows = jacobian(Ensemble(model), theta, torch.tensor(split.x_train))
+    top = torch.linalg.eigh(rows @ rows.T).eigenvectors[:, -1:].numpy()
+    below, above = trained(many, type(split)(split.x_train, 0.1 * top, split.x_test, split.y_test))
+    assert below["status"] == "converged"
+    assert above["residual"] > 1
+
+
+# Records
+
+
+def plain_loop(fields, split, steps):
+    """Losses of the steps and the last weights of gradient descent as anyone would write it."""
+    _, theta = first_weights(fields["seed"])
+    theta = [weight[0].requires_grad_() for weight in theta]
+    x, y = torch.tensor(split.x_train), torch.tensor(split.y_train)
+    losses = []
+    for _ in range(steps + 1):
+        loss = (naive(theta, x, "relu", "ntk") - y).square().sum() / (2 * len(y))
+        losses.append(loss.item())
+        for weight, gradient in zip(theta, torch.autograd.grad(loss, theta), strict=True):
+            weight.data -= fields["optimizer"]["lr"] * gradient
+    return np.array(losses)
+
+
+def test_records_are_those_of_a_plain_loop():
+    """Losses at the recorded steps, NaN after the end, and the first steps at the recorded residuals."""
+    levels = [0.9, 0.5, 0.3, 1e-6]
+    fields = cell(
+        5,
+        network=NETWORK,
+        optimizer={"name": "gd", "lr": 0.2},
+        stop={"residual": 0.2, "max_steps": 1000},
+        record={"residuals": levels},
+    )
+    (values,) = trained([fields], SPLIT)
+    losses = plain_loop(fields, SPLIT, values["steps"])
+    steps = np.array(coordinates(fields)["step"])
+    recorded = steps <= values["steps"]
+    assert 0 < recorded.sum() < len(steps)
+    np.testing.assert_allclose(values["loss"][recorded], losses[steps[recorded]], rtol=1e-10)
+    assert np.isnan(values["loss"][~recorded]).all()
+    residuals = np.sqrt(losses / losses[0])
+    first = [int(np.argmax(residuals <= level)) for level in levels[:3]]
+    np.testing.assert_array_equal(values["residual_steps"], [*first, np.nan])  # NaN: never
+    assert values["steps"] == np.argmax(residuals <= 0.2)
+
+
+@pytest.mark.parametrize("max_steps", [1, 2, 9, 10, 1234, 100_000])
+@pytest.mark.parametrize("per_decade", [1, 10, 1000])
+def test_the_step_grid_is_log_spaced(max_steps, per_decade):
+    """From 0 through 1 to the last step, strictly rising, and no gap wider than asked for."""
+    steps = step_grid({"steps": None, "steps_per_decade": per_decade}, max_steps)
+    assert steps[:2] == [0, 1]
+    assert steps[-1] == max_steps
+    assert all(isinstance(step, int) for step in steps)
+    gaps = np.diff(steps)
+    assert (gaps > 0).all()
+    ratio = 10 ** (1 / per_decade)
+    assert (gaps[1:] <= 1 + (ratio - 1) * np.array(steps[1:-1]) * (1 + 1e-9)).all()
+
+
+def test_declared_steps_and_levels_are_sorted_once():
+    """Order and doubles of the config change nothing; steps that are never reached are left out."""
+    fields = cell(record={"steps": [30, 0, 7, 7, 999], "residuals": [0.01, 0.5]}, stop={"max_steps": 50})
+    assert coordinates(fields) == {"step": [0, 7, 30], "level": [0.5, 0.01]}
+
+
+def test_residual_steps_belong_to_their_level():
+    """`residual_steps` is in the order of the coordinate `level`, however the config lists them."""
+    fields = cell(network=NETWORK, record={"residuals": [0.2, 0.8, 0.4]}, stop={"residual": 0.1})
+    (values,) = trained([fields], SPLIT)
+    assert coordinates(fields)["level"] == [0.8, 0.4, 0.2]
+    assert sorted(values["residual_steps"]) == values["residual_steps"].tolist()
+    assert values["residual_steps"][0] > 0
+
+
+@pytest.mark.parametrize("scheme", ["gaussian", "antisymmetric"])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_kept_parameters_are_the_network(dtype, scheme):
+    """Read back, they give the reported predictions, norms and distances; unasked they are absent."""
+    fields = {"network": NETWORK, "init": {"scheme": scheme}, "stop": {"residual": 0.3}, "dtype": dtype}
+    kept, plain = (trained([cell(6, keep_parameters=keep, **fields)], SPLIT)[0] for keep in (True, False))
+    assert set(kept) - set(plain) == {"parameters"}
+    model, first = first_weights(6)
+    pair = scheme == "antisymmetric"
+    start = [weight.repeat(1 + pair, 1, 1) for weight in first]
+    sizes = [weight.numel() for weight in start]
+    flat = torch.tensor(kept["parameters"])
+    assert flat.dtype == getattr(torch, dtype)
+    layers = [part.reshape(w.shape).double() for part, w in zip(flat.split(sizes), start, strict=True)]
+    readout = (0.5**0.5, -(0.5**0.5)) if pair else (1.0,)
+    tolerance = 1e-12 if dtype == "float64" else 1e-4
+    for part, x in (("train", SPLIT.x_train), ("test", SPLIT.x_test)):
+        copies = [
+            naive([layer[k] for layer in layers], torch.tensor(x), "relu", "ntk") for k in range(1 + pair)
+        ]
+        expected = sum(c * f for c, f in zip(readout, copies, strict=True)).numpy()
+        np.testing.assert_allclose(kept[part], expected, rtol=tolerance, atol=tolerance)
+    for name, by_hand in (
+        ("start_norm", start),
+        ("norm", layers),
+        ("distance", [after - before for after, before in zip(layers, start, strict=True)]),
+    ):
+        norms = [float(weight.norm()) for weight in by_hand]
+        np.testing.assert_allclose(kept[name], norms, rtol=100 * tolerance)
+    assert model.weight_shapes[0] == (16, 5)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_every_result_is_a_known_variable(dtype):
+    """Names and dimensions are those of the table that store, packs and datasets share."""
+    sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
+    fields = cell(
+        network=NETWORK, stop={"residual": 0.5}, predict=[*PREDICTORS], keep_parameters=True, dtype=dtype
+    )
+    sizes["step"] = len(coordinates(fields)["step"])
+    (values,) = trained([fields], SPLIT)
+    assert set(values) == set(VARIABLES)
+    assert values["status"] in STATUSES
+    for name, value in values.items():
+        assert np.shape(value) == tuple(sizes[dim] for dim in VARIABLES[name].dims), name
