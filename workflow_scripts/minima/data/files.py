@@ -1,5 +1,7 @@
 """Prepared data on disk: one netCDF per recipe, read a split at a time."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import xarray as xr
@@ -19,18 +21,27 @@ def save(dataset: xr.Dataset, path: str | Path) -> None:
 
 def load_split(path: str | Path, split: int) -> xr.Dataset:
     """One split in memory, without the dimension `split`."""
-    try:
-        with xr.open_dataset(path, engine="netcdf4") as dataset:
-            return dataset.sel(split=split).load()
-    except KeyError:
-        raise DataError(f"{path} has no split {split}: prepare it again with this split") from None
-    except FileNotFoundError:
-        raise DataError(f"there is no prepared data {path}: run the rule that prepares it") from None
-    except (OSError, RuntimeError, ValueError) as error:
-        raise DataError(f"{path} is damaged ({error}): delete it and prepare it again") from error
+    with _opened(path) as dataset:
+        if split not in dataset["split"].values:
+            raise DataError(f"{path} has no split {split}: prepare it again with this split")
+        return dataset.sel(split=split).load()
 
 
 def split_digests(path: str | Path) -> dict[int, str]:
     """Split → digest of its arrays, for every split of a file."""
-    with xr.open_dataset(path, engine="netcdf4") as dataset:
+    with _opened(path) as dataset:
         return dict(zip(dataset["split"].values.tolist(), dataset["digest"].values.tolist(), strict=True))
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[xr.Dataset]:
+    """A prepared file; what is wrong with it is told with the mend."""
+    try:
+        with xr.open_dataset(path, engine="netcdf4") as dataset:
+            yield dataset
+    except DataError:
+        raise
+    except FileNotFoundError:
+        raise DataError(f"there is no prepared data {path}: run the rule that prepares it") from None
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise DataError(f"{path} is damaged ({error}): delete it and prepare it again") from error

@@ -116,14 +116,24 @@ def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
         for number, part in enumerate(verdict["parts"]):
             first = number == 0
             lines.append(
-                f"| {verdict['id'] if first else ''} | {verdict['statement'] if first else part['label']} "
-                f"| {number_in_words(part)} | {part['n']} | {part['region']} "
-                f"| {verdict['verdict'] if first else part['verdict']} "
-                f"| {_control_in_words(verdict['control']) if first else ''} |"
+                _row(
+                    verdict["id"] if first else "",
+                    verdict["statement"] if first else part["label"],
+                    number_in_words(part),
+                    str(part["n"]),
+                    part["region"],
+                    verdict["verdict"] if first else part["verdict"],
+                    _control_in_words(verdict["control"]) if first else "",
+                )
             )
         if verdict["reason"]:
-            lines.append(f"| | {verdict['reason']} | | | | | |")
+            lines.append(_row("", verdict["reason"], "", "", "", "", ""))
     return "\n".join(lines) + "\n"
+
+
+def _row(*cells: str) -> str:
+    escaped = [cell.replace("|", r"\|") for cell in cells]
+    return f"| {' | '.join(escaped)} |"
 
 
 def number_in_words(part: Mapping[str, Any]) -> str:

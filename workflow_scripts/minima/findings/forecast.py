@@ -54,8 +54,9 @@ def forecast(plan: Plan) -> Forecast:
             found.jobs += 1
             found.hours += cost.seconds / 3600
             found.peak_memory_mb = max(found.peak_memory_mb, job_memory_mb(cost))
-    for (study, _), grid in plan.grids.items():
-        for digest in {cell.digest for cell in grid.cells}:
+    for study in plan.studies:
+        cells = (cell for grid in plan.blocks_of(study).values() for cell in grid.cells)
+        for digest in {cell.digest for cell in cells}:  # a cell of several blocks is trained once
             state, reason = states[digest]
             found.studies[study][state] += 1
             if reason:

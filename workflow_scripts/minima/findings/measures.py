@@ -19,6 +19,8 @@ def half_difference(functions: xr.DataArray) -> xr.DataArray:
 
 def converged(trained: xr.Dataset, *over: str) -> xr.DataArray:
     """Where all networks, over these dimensions, converged."""
+    if strange := [dim for dim in over if dim not in trained.status.dims]:
+        raise KeyError(f"axis {', '.join(strange)}")
     return (trained.status == "converged").all(over)
 
 

@@ -1,5 +1,6 @@
 """Stored cells that no record and not the present config uses: listed, or moved aside; never deleted."""
 
+import shlex
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from minima import store
 from minima.findings.records import used_keys
+from minima.plan.grid import Cell
 from minima.plan.workplan import Plan, cell_fingerprint
 
 
@@ -27,7 +29,7 @@ def unused_shards(plan: Plan) -> list[Unused]:
     for entry in store.inventory(Path(plan.paths.store)):
         cells[entry.shard] += 1
         wanted = plan.cells.get(entry.identity.cell)  # also of a run that has not come to its record yet
-        if entry.identity.key in recorded or (wanted and cell_fingerprint(wanted) == entry.identity.code):
+        if entry.identity.key in recorded or (wanted and _serves(plan, wanted, entry)):
             in_use.add(entry.shard)
     return [
         Unused(path, count, path.stat().st_size / 1e6) for path, count in cells.items() if path not in in_use
@@ -51,4 +53,9 @@ def prune(plan: Plan) -> str:
         target = aside / shard.path.parent.name / shard.path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(shard.path, target)
-    return "\n".join([*lines, f"They were moved to {aside}. To delete them: rm -r {aside}"])
+    return "\n".join([*lines, f"They were moved to {aside}. To delete them: rm -r {shlex.quote(str(aside))}"])
+
+
+def _serves(plan: Plan, cell: Cell, entry: store.Entry) -> bool:
+    """Whether a stored cell of these fields would be taken from the store, if its data are the same."""
+    return plan.config.reuse == "any_code" or cell_fingerprint(cell) == entry.identity.code

@@ -122,7 +122,7 @@ class SeedRange(Options):
     """`count` seeds from `start`."""
 
     start: int = Field(ge=0, description="First seed.")
-    count: int = Field(ge=1, description="How many.")
+    count: int = Field(ge=1, le=100_000, description="How many.")
 
     def values(self) -> list[int]:
         return list(range(self.start, self.start + self.count))

@@ -4,12 +4,13 @@ The register is a file of its own (`config/claims.yaml`), written before the run
 """
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Discriminator, Field, Tag, ValidationError
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.options import Options
@@ -31,6 +32,16 @@ class Part(Options):
     replicates: int = Field(5, ge=2, description="Units needed; with fewer the part is inconclusive.")
     label: str = Field(min_length=1, description="Which part of the claim this is.")
 
+    @field_validator("region")
+    @classmethod
+    def _can_be_missed(cls, region: tuple[float | None, float | None]) -> tuple[float | None, float | None]:
+        low, high = region
+        if low is None and high is None:
+            raise ValueError("needs at least one bound, or nothing could refute it")
+        if low is not None and high is not None and low > high:
+            raise ValueError(f"the low bound {low:g} is above the high one {high:g}")
+        return region
+
 
 class Control(Part):
     """A configuration in which the effect must be absent, so that a broken estimator cannot pass."""
@@ -47,7 +58,7 @@ class NoControl(Options):
 class Claim(Options):
     """One published statement."""
 
-    id: str = Field(pattern=r"^[a-z]+-[0-9]+[a-z]?$", description="Short name.")
+    id: str = Field(description="Short name, like init-1 or lin-2b.")
     paper: str = Field(description="arXiv number.")
     study: str = Field(description="The study whose dataset it is judged on.")
     statement: str = Field(description="What is claimed, in words.")
@@ -55,9 +66,18 @@ class Claim(Options):
     parts: list[Part] = Field(min_length=1, description="All must hold; the first is the headline.")
     control: Annotated[
         Annotated[Control, Tag("control")] | Annotated[NoControl, Tag("reason")],
-        Discriminator(lambda control: "reason" if "reason" in dict(control) else "control"),
+        Discriminator(
+            lambda control: "reason" if isinstance(control, dict) and "reason" in control else "control"
+        ),
     ] = Field(description="A control, or {reason: why there is none}.")
     figures: list[str] = Field([], description="Figures of the study that show it.")
+
+    @field_validator("id")
+    @classmethod
+    def _short(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z]+-[0-9]+[a-z]?", name):
+            raise ValueError(f"'{name}' should be like init-1 or lin-2b")
+        return name
 
     @property
     def asked(self) -> list[Part]:
@@ -77,12 +97,14 @@ def read_register(path: str | Path) -> list[Claim]:
         raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError([Mistake("claims", f"there is no file {path}")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Mistake("claims", f"{path} cannot be read: {error}")]) from None
     except yaml.YAMLError as error:
         raise ConfigError([Mistake("claims", f"{path} is no YAML: {' '.join(str(error).split())}")]) from None
     try:
         claims = Register.model_validate(raw).claims
     except ValidationError as error:
-        raise ConfigError(explain(error, Register, raw, str(path))) from None
+        raise ConfigError(_by_id(explain(error, Register, raw, "register"), raw, path)) from None
     known, mistakes = known_estimands(), []
     ids = [claim.id for claim in claims]
     for claim in claims:
@@ -92,17 +114,40 @@ def read_register(path: str | Path) -> list[Claim]:
         for part in claim.asked:
             if part.estimand not in known:
                 mistakes.append(Mistake(where, unknown(part.estimand, known, "no estimand")))
+            else:
+                mistakes += [Mistake(where, reason) for reason in _misfits(part, known[part.estimand])]
     if mistakes:
         raise ConfigError(mistakes)
     return claims
 
 
-def known_estimands() -> list[str]:
-    """Every public function of the modules in findings/estimands, as module.function; read, not imported."""
-    return [name for path in sorted(ESTIMANDS.glob("[a-z]*.py")) for name in _functions(path)]
+def _by_id(mistakes: Iterable[Mistake], raw: Any, path: str | Path) -> Iterable[Mistake]:
+    """The mistakes under the file's name and the claim's id, which is easier to find than its number."""
+    for where, reason in mistakes:
+        _, *rest = where.split(".")
+        if rest[1:] and isinstance(claim := raw["claims"][int(rest[1])], dict) and "id" in claim:
+            rest[:2] = [str(claim["id"])]
+        yield Mistake(": ".join(filter(None, [str(path), ".".join(rest)])), reason)
 
 
-def _functions(path: Path) -> Iterable[str]:
+def known_estimands() -> dict[str, ast.arguments]:
+    """Every public function of the modules in findings/estimands, as module.function, with its signature;
+    read, not imported."""
+    return {name: args for path in sorted(ESTIMANDS.glob("[a-z]*.py")) for name, args in _functions(path)}
+
+
+def _functions(path: Path) -> Iterable[tuple[str, ast.arguments]]:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            yield f"{path.stem}.{node.name}"
+            yield f"{path.stem}.{node.name}", node.args
+
+
+def _misfits(part: Part, signature: ast.arguments) -> Iterable[str]:
+    """Arguments that the estimand does not have, and those that it needs; its first is the dataset."""
+    names = [argument.arg for argument in signature.args[1:]]
+    for name in part.arguments:
+        if name not in names:
+            yield unknown(name, names, f"no argument of {part.estimand}")
+    for name in names[: len(names) - len(signature.defaults)]:
+        if name not in part.arguments:
+            yield f"{part.estimand} needs the argument {name}"

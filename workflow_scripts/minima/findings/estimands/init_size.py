@@ -52,12 +52,13 @@ def excess_ratio(tree: xr.DataTree, block: str, select: Selection = None) -> Sam
     term is the initialization's error.
     """
     trained = _node(tree, "trained", block, select)
+    usable = converged(trained, "scale", "flip")
     excess = [
         rms(half_difference(_functions(tree, block, source, select))) ** 2
         for source in ("trained", "linearized")
     ]
     ratio = np.log(excess[0] / excess[1]).mean("scale")
-    return _per_seed(np.exp(ratio), converged(trained, "scale", "flip"))
+    return _per_seed(np.exp(ratio), usable)
 
 
 def increase(
@@ -92,9 +93,11 @@ def crossing_ratio(
     trained = _node(tree, "trained", block, select)
     beside = _node(tree, "trained", centred, select_centred)
     reference = tree[f"reference/{block}"].to_dataset()
+    usable = converged(trained, "scale") & converged(beside)
+    _only_seeds(usable)
     scales, depth = trained.scale.values, fixed(trained, "network", "depth")
     usable, curves, *levels = xr.align(  # the blocks may have different seeds, fixed data have none
-        converged(trained, "scale") & converged(beside),
+        usable,
         trained.test_mse,
         beside.test_mse,
         reference.test_mse.sel(reference="ntk"),
@@ -172,10 +175,14 @@ def _slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 
 
 def _per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:
     """Usable seeds along the first axis."""
-    if extra := set(values.dims) - {"seed", *dims}:
-        raise NotEstimable(f"select one value of {', '.join(sorted(map(str, extra)))}")
+    _only_seeds(values, *dims)
     kept = usable.values
     return Sample(values.transpose("seed", *dims).values[kept], note=_note(kept))
+
+
+def _only_seeds(values: xr.DataArray, *dims: str) -> None:
+    if extra := set(values.dims) - {"seed", *dims}:
+        raise NotEstimable(f"select one value of {', '.join(sorted(map(str, extra)))}")
 
 
 def _note(kept: np.ndarray) -> str:

@@ -65,7 +65,7 @@ def draw(table: pd.DataFrame) -> Figure:
             ax.set_xlabel("initialization scale σ")
         if column == 0:
             ax.set_ylabel(MEASURES[measure])
-    axes[0][-1].legend()
+    max(axes[0], key=lambda ax: len(ax.get_lines())).legend()
     return figure
 
 

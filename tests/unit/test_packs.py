@@ -1,0 +1,95 @@
+"""Packs: every cell in exactly one, within bounds, and hardly any moves when the grid changes."""
+
+import pytest
+from pydantic import TypeAdapter
+
+from minima.plan.config import Block
+from minima.plan.cost import cell_cost
+from minima.plan.grid import expand
+from minima.plan.packs import make_packs
+from minima.plan.recipes import DataRecipe
+
+RECIPE = TypeAdapter(DataRecipe).validate_python(
+    {"source": "digits", "classes": [3, 8], "train_size": 20, "test_size": 20}
+)
+NO_BOUND = 1e9
+
+
+def cells(seeds, widths=(8, 16), scales=(1, 2)):
+    axes = {"network.width": list(widths), "init.scale": list(scales)}
+    block = Block.model_validate({"data": "digits", "axes": axes, "seed": {"start": 0, "count": seeds}})
+    return expand(block, {"digits": RECIPE}).cells
+
+
+def seconds_of(number):
+    """The bound that so many cells of the widest net reach."""
+    return number * max(cell_cost(cell).seconds for cell in cells(1))
+
+
+def members(packs):
+    return {name: {cell.digest for cell in pack.cells} for name, pack in packs.items()}
+
+
+@pytest.mark.parametrize("number", [1, 4, 10, 100, 10_000])
+def test_every_cell_is_in_exactly_one_pack_of_its_group(number):
+    grid = cells(50)
+    packs = make_packs(grid, seconds_of(number), NO_BOUND)
+    together = [cell.digest for pack in packs.values() for cell in pack.cells]
+    assert sorted(together) == sorted(cell.digest for cell in grid)
+    for pack in packs.values():
+        assert {cell.group for cell in pack.cells} == {pack.group}
+
+
+def test_packs_keep_to_their_bounds():
+    grid = cells(50)
+    for seconds, megabytes in ((seconds_of(7), NO_BOUND), (NO_BOUND, 5 * cell_cost(grid[0]).memory_mb)):
+        packs = make_packs(grid, seconds, megabytes)
+        assert len(packs) > 10
+        for pack in packs.values():
+            assert len(pack.cells) == 1 or (pack.cost.seconds <= seconds and pack.cost.memory_mb <= megabytes)
+
+
+def test_a_cell_beyond_the_bounds_is_a_pack_of_its_own():
+    assert {len(pack.cells) for pack in make_packs(cells(3), 0.0, 0.0).values()} == {1}
+
+
+def test_a_new_cell_enters_one_pack_or_splits_it():
+    """The others keep name, cells and digest: their jobs do not run again."""
+    grid, bound = cells(40), seconds_of(8)
+    after = make_packs(grid, bound, NO_BOUND)
+    entered = split = 0
+    for new in grid:
+        before = make_packs([cell for cell in grid if cell is not new], bound, NO_BOUND)
+        old, now = members(before), members(after)
+        gone, come = old.keys() - now.keys(), now.keys() - old.keys()
+        altered = {name for name in old.keys() & now.keys() if old[name] != now[name]}
+        for name in old.keys() & now.keys() - altered:
+            assert before[name].digest == after[name].digest
+        if gone:  # one pack became several, which together hold its cells and the new one
+            split += 1
+            assert len(gone) == 1
+            assert not altered
+            assert set().union(*(now[name] for name in come)) == old[gone.pop()] | {new.digest}
+        else:
+            entered += 1
+            (name,) = altered or come
+            assert now[name] - old.get(name, set()) == {new.digest}
+    assert entered > split > 0
+
+
+def test_membership_and_names_do_not_depend_on_the_order_of_cells_or_blocks():
+    grid = cells(20)
+    forward, backward = (make_packs(order, seconds_of(6), NO_BOUND) for order in (grid, grid[::-1]))
+    assert members(forward) == members(backward)
+    assert {pack.digest for pack in forward.values()} == {pack.digest for pack in backward.values()}
+
+
+def test_the_same_cell_of_two_blocks_is_trained_once():
+    packs = make_packs([*cells(2), *cells(3)], NO_BOUND, NO_BOUND)
+    assert sorted(len(pack.cells) for pack in packs.values()) == [6, 6]
+
+
+def test_names_say_what_is_in_a_pack_and_are_safe_as_paths():
+    names = list(make_packs(cells(2), NO_BOUND, NO_BOUND))
+    assert [name.rsplit("_", 1)[0] for name in names] == ["digits_mlp2x8_gd", "digits_mlp2x16_gd"]
+    assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") for name in names)

@@ -1,0 +1,166 @@
+"""The real workflow in a copy of the repository, on a grid of seconds.
+
+Starting Snakemake takes a second and a training job three (`import torch`), so one completed run is made per
+session and each test works on its own copy of it.
+"""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from minima.plan.workplan import Plan
+
+ROOT = Path(__file__).parents[2]
+SNAKEMAKE = Path(sys.executable).parent / "snakemake"
+TRAINING_LOGS = "results/logs/train_pack"
+DATASET = "results/question/dataset.nc"  # as a target: figures and report cost seconds
+
+# 16 cells of digits in four packs (width × optimizer), 6 of the user's own table in a fifth.
+CONFIG = yaml.safe_load("""
+data:
+  digits: {source: digits, classes: [3, 8], train_size: 20, test_size: 20}
+  table: {source: file, path: table.npz, train_size: 10, test_size: 10, normalize: none}
+studies:
+  question:
+    title: Does it hold?
+    blocks:
+      main:
+        data: digits
+        axes:
+          network.width: [8, 16]
+          optimizer: {plain: {name: gd}, heavy: {name: heavy_ball, momentum: 0.8}}
+          optimizer.lr: [0.1, 0.05]
+        seed: {start: 0, count: 2}
+        stop: {residual: 0.1, max_steps: 200}
+      own:
+        data: table
+        network: {width: 8}
+        axes: {init.scale: [1, 2]}
+        seed: {start: 0, count: 3}
+        stop: {residual: 0.1, max_steps: 200}
+    figures:
+      error_vs_scale: {block: own}
+""")
+
+
+def cells_of(config: dict[str, Any], *only: str) -> set[str]:
+    """Digests of the cells that a config asks for: of those whose JSON holds every text of `only`."""
+    cells = Plan(config).cells.values()
+    return {cell.digest for cell in cells if all(text in cell.json for text in only)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one call of snakemake did."""
+
+    code: int
+    output: str
+    logs: tuple[str, ...]  # of the training jobs that ran
+
+    @cached_property
+    def trained(self) -> int:
+        """How many cells were trained, as the jobs that came to their end count them."""
+        return sum(int(n) for log in self.logs for n in re.findall(r"\btrained (\d+) cells", log))
+
+    @cached_property
+    def cells(self) -> set[str]:
+        """Digests of the cells whose training came to its end."""
+        return {cell for log in self.logs for cell in re.findall(r"\bcell (\w+) .* after \d+ steps", log)}
+
+    @cached_property
+    def jobs(self) -> Counter[str]:
+        """Jobs started by rule."""
+        return Counter(re.findall(r"^(?:local)?rule (\w+):", self.output, re.MULTILINE))
+
+    def succeeded(self) -> "Run":
+        assert self.code == 0, self.output + "".join(self.logs)
+        return self
+
+
+class Workflow:
+    """A copy of the repository, in which snakemake can be run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config: dict[str, Any] = copy.deepcopy(CONFIG)
+
+    @classmethod
+    def fresh(cls, folder: Path) -> "Workflow":
+        """The working tree as it is, without what git ignores and without results."""
+        listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        names = subprocess.run(listing, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for name in filter(None, names.split("\0")):
+            if (ROOT / name).is_file() and not name.startswith(("results/", "tests/")):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, folder / name)
+        rng = np.random.default_rng(0)
+        write_table(folder / "table.npz", rng.standard_normal((60, 4)), rng.standard_normal(60))
+        return cls(folder)
+
+    def copied_to(self, folder: Path) -> "Workflow":
+        shutil.copytree(self.folder, folder)
+        return Workflow(folder)
+
+    @property
+    def main(self) -> dict[str, Any]:
+        """The block `main` of the config, to be changed in place."""
+        return self.config["studies"]["question"]["blocks"]["main"]
+
+    def run(self, *arguments: str) -> Run:
+        """Runs snakemake with `self.config` as the default config."""
+        process = self.start(*arguments)
+        return self.finish(process)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Starts snakemake in a process group of its own."""
+        config_file = self.folder / "config" / "config.yaml"
+        text = yaml.safe_dump(self.config, sort_keys=False)
+        if config_file.read_text(encoding="utf-8") != text:
+            config_file.write_text(text, encoding="utf-8")
+        shutil.rmtree(self.folder / TRAINING_LOGS, ignore_errors=True)  # jobs that do not run count nothing
+        return subprocess.Popen(
+            [SNAKEMAKE, "--cores", "2", *arguments],
+            cwd=self.folder,
+            env={k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "PYTHON"))},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finish(self, process: "subprocess.Popen[str]") -> Run:
+        """Waits for a started run to end."""
+        output, _ = process.communicate(timeout=300)
+        logs = sorted((self.folder / TRAINING_LOGS).glob("*.log"))
+        return Run(process.returncode, output, tuple(log.read_text(encoding="utf-8") for log in logs))
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replaces the first `old` in a file of the copy."""
+        file = self.folder / path
+        text = file.read_text(encoding="utf-8")
+        assert old in text, f"{path} no longer holds what this test edits: {old!r}"
+        file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    def append(self, path: str, text: str) -> None:
+        with (self.folder / path).open("a", encoding="utf-8") as file:
+            file.write(text)
+
+    def files(self, pattern: str) -> dict[str, bytes]:
+        """Name → content of the results that match."""
+        results = self.folder / "results"
+        return {str(path.relative_to(results)): path.read_bytes() for path in sorted(results.glob(pattern))}
+
+
+def write_table(path: Path, x: np.ndarray, y: np.ndarray) -> None:
+    np.savez(path, x=x, y=y)
