@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -122,15 +123,15 @@ class Workflow:
         process = self.start(*arguments)
         return self.finish(process)
 
-    def start(self, *arguments: str) -> "subprocess.Popen[str]":
-        """Starts snakemake in a process group of its own."""
+    def start(self, *arguments: str, under: Sequence[str] = ()) -> "subprocess.Popen[str]":
+        """Starts snakemake in a process group of its own, under another command where one is given."""
         config_file = self.folder / "config" / "config.yaml"
         text = yaml.safe_dump(self.config, sort_keys=False)
         if config_file.read_text(encoding="utf-8") != text:
             config_file.write_text(text, encoding="utf-8")
         shutil.rmtree(self.folder / TRAINING_LOGS, ignore_errors=True)  # jobs that do not run count nothing
         return subprocess.Popen(
-            [SNAKEMAKE, "--cores", "2", *arguments],
+            [*under, SNAKEMAKE, "--cores", "2", *arguments],
             cwd=self.folder,
             env={k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "PYTHON"))},
             stdout=subprocess.PIPE,
