@@ -19,12 +19,12 @@ configfile: "config/config.yaml"
 sys.path.insert(0, workflow.current_basedir.join("workflow_scripts").get_path_or_uri(secret_free=True))
 
 from minima.plan.mistakes import ConfigError
-from minima.plan.workplan import Plan, check_writable, share_with_scripts
+from minima.plan.workplan import Plan, share_with_scripts
 
 share_with_scripts()
 try:
     PLAN = Plan(config)
-    check_writable(PLAN.config.results)
+    PLAN.check()
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -16,7 +16,7 @@ from minima.netcdf import string_encoding, write_atomically
 pytestmark = pytest.mark.filterwarnings("error")
 SCALES, WIDTHS, SEEDS = [0.5, 1.0, 2.0], [16, 64], list(range(6))
 DEPTH = 3
-FIXED = {"network": {"depth": DEPTH, "width": 16}}
+FIXED = {"network": {"activation": "relu", "depth": DEPTH, "width": 16}}
 
 
 def study(across=True, classes=True, beside=False, reference=False):

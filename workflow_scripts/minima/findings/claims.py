@@ -102,7 +102,7 @@ def region_in_words(region: tuple[float | None, float | None]) -> str:
 
 
 def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
-    """The verdicts as a page for people."""
+    """The verdicts as a page for people: a row per claim, then one for each of its parts."""
     verdicts = list(verdicts)
     lines = [
         "# Verdicts",
@@ -113,18 +113,14 @@ def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for verdict in verdicts:
-        for number, part in enumerate(verdict["parts"]):
-            first = number == 0
+        control = _control_in_words(verdict["control"])
+        lines.append(
+            _row(verdict["id"], verdict["statement"], "", "", "", f"**{verdict['verdict']}**", control)
+        )
+        for part in verdict["parts"]:
+            n = str(part["n"])
             lines.append(
-                _row(
-                    verdict["id"] if first else "",
-                    verdict["statement"] if first else part["label"],
-                    number_in_words(part),
-                    str(part["n"]),
-                    part["region"],
-                    verdict["verdict"] if first else part["verdict"],
-                    _control_in_words(verdict["control"]) if first else "",
-                )
+                _row("", part["label"], number_in_words(part), n, part["region"], part["verdict"], "")
             )
         if verdict["reason"]:
             lines.append(_row("", verdict["reason"], "", "", "", "", ""))

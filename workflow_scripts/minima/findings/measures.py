@@ -1,6 +1,7 @@
 """Small questions that figures and estimands ask of a block's dataset."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,13 @@ def converged(trained: xr.Dataset, *over: str) -> xr.DataArray:
     if strange := [dim for dim in over if dim not in trained.status.dims]:
         raise KeyError(f"axis {', '.join(strange)}")
     return (trained.status == "converged").all(over)
+
+
+def power_of_scale(trained: xr.Dataset, place: Mapping[str, Any]) -> int | None:
+    """H, where f₀ ∝ σ^H at this place of the grid; None where networks are not homogeneous (erf, tanh) or
+    are an axis as a whole."""
+    network = json.loads(trained.attrs["fixed"]).get("network", {}) | dict(place)
+    return network.get("depth") if network.get("activation") in ("relu", "linear") else None
 
 
 def fixed(block: xr.Dataset, section: str, field: str) -> Any:

@@ -61,7 +61,7 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
     """BCa interval of the mean of the finite values: positive where they are, as a logarithmic axis needs."""
     values = np.asarray(values, dtype=np.float64).ravel()
     values = values[np.isfinite(values)]
-    if len(values) < 2 or np.ptp(values) == 0:
+    if len(values) < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max():  # BCa divides by the spread
         mean = float(values.mean()) if len(values) else np.nan
         return Interval(mean, *((mean, mean) if len(values) > 1 else (np.nan, np.nan)), len(values))
     low, high = stats.bootstrap(

@@ -65,9 +65,9 @@ class Claim(Options):
     unit: str = Field("seed: data split and initialization", description="Unit of replication.")
     parts: list[Part] = Field(min_length=1, description="All must hold; the first is the headline.")
     control: Annotated[
-        Annotated[Control, Tag("control")] | Annotated[NoControl, Tag("reason")],
+        Annotated[Control, Tag("a control")] | Annotated[NoControl, Tag("none")],
         Discriminator(
-            lambda control: "reason" if isinstance(control, dict) and "reason" in control else "control"
+            lambda control: "none" if isinstance(control, dict) and "reason" in control else "a control"
         ),
     ] = Field(description="A control, or {reason: why there is none}.")
     figures: list[str] = Field([], description="Figures of the study that show it.")

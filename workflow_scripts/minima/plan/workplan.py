@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,11 @@ class Plan:
         self.config, self.grids = read_config(raw)
         self.paths = Layout(self.config.results)
 
+    def check(self) -> None:
+        """What must hold beside a well-formed config before any job starts. Raises `ConfigError`."""
+        check_writable(self.config.results)
+        _ = self.claims  # reads the register
+
     @property
     def studies(self) -> list[str]:
         return list(dict.fromkeys(study for study, _ in self.grids))
@@ -65,7 +71,16 @@ class Plan:
         """The registered claims about the studies to run, in the register's order."""
         if self.config.claims is None:
             return []
-        return [claim for claim in read_register(self.config.claims) if claim.study in self.studies]
+        claims = read_register(self.config.claims)
+        misspelt = [  # a register may know studies that this config does not have, but not nearly so
+            Mistake(f"{self.config.claims}: {claim.id}", unknown(claim.study, near, "no study"))
+            for claim in claims
+            if claim.study not in self.config.studies
+            and (near := get_close_matches(claim.study, self.config.studies, n=1, cutoff=0.8))
+        ]
+        if misspelt:
+            raise ConfigError(misspelt)
+        return [claim for claim in claims if claim.study in self.studies]
 
     @property
     def judged_studies(self) -> list[str]:

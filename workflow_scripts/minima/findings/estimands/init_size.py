@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from minima.findings.measures import converged, fixed, half_difference, rms
+from minima.findings.measures import converged, half_difference, power_of_scale, rms
 from minima.findings.stats import NotEstimable, Sample
 
 Selection = Mapping[str, Any] | None
@@ -20,15 +20,15 @@ Selection = Mapping[str, Any] | None
 def slope_in_width(tree: xr.DataTree, block: str, to: str, select: Selection = None) -> Sample:
     """Log-log slope in width of ‖net − p‖/‖p‖, p the predicted minimizer `to`; curves per seed."""
     trained, predicted = _node(tree, "trained", block, select), _node(tree, "predicted", block, select)
-    target = predicted.test.sel(predictor=to)
-    curves = np.log(rms(trained.test - target) / rms(target))
+    target = _at(predicted, block, "predictor", to).test
+    curves = rms(trained.test - target) / rms(target)
     return _slopes(curves, converged(trained, "width"), "width")
 
 
 def gap(tree: xr.DataTree, block: str, between: tuple[str, str], select: Selection = None) -> Sample:
     """Largest ‖p − q‖/‖q‖ of a seed over the block, between two predicted minimizers."""
     predicted = _node(tree, "predicted", block, select)
-    first, second = (predicted.test.sel(predictor=name) for name in between)
+    first, second = (_at(predicted, block, "predictor", name).test for name in between)
     gaps = rms(first - second) / rms(second)
     if bool(gaps.isnull().any()):
         raise NotEstimable(f"{between[0]} or {between[1]} is missing for some network")
@@ -42,7 +42,7 @@ def share_slope(
     curves per seed. `source` is `trained` or a predicted minimizer."""
     trained = _node(tree, "trained", block, select)
     share = rms(half_difference(_functions(tree, block, source, select)))
-    return _slopes(np.log(share), converged(trained, "scale", "flip"), "scale", over)
+    return _slopes(share, converged(trained, "scale", "flip"), "scale", over)
 
 
 def excess_ratio(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
@@ -95,12 +95,15 @@ def crossing_ratio(
     reference = tree[f"reference/{block}"].to_dataset()
     usable = converged(trained, "scale") & converged(beside)
     _only_seeds(usable)
-    scales, depth = trained.scale.values, fixed(trained, "network", "depth")
+    depth = power_of_scale(trained, select or {})
+    if depth is None:
+        raise NotEstimable("the initialization's share is a power of σ in ReLU and linear networks only")
+    scales = trained.scale.values
     usable, curves, *levels = xr.align(  # the blocks may have different seeds, fixed data have none
         usable,
         trained.test_mse,
         beside.test_mse,
-        reference.test_mse.sel(reference="ntk"),
+        _at(reference, block, "reference", "ntk").test_mse,
         reference[variance].mean("point"),
         join="inner",
     )
@@ -155,22 +158,22 @@ def _at(node: xr.Dataset, block: str, dim: str, value: Any) -> xr.Dataset:
 def _functions(tree: xr.DataTree, block: str, source: str, select: Selection) -> xr.DataArray:
     if source == "trained":
         return _node(tree, "trained", block, select).test
-    return _node(tree, "predicted", block, select).test.sel(predictor=source)
+    return _at(_node(tree, "predicted", block, select), block, "predictor", source).test
 
 
 def _slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 1.0) -> Sample:
-    """Least-squares slope of the mean curve against log(dim); whole curves are the units."""
+    """Least-squares slope of the mean log(curve) against log(dim); whole curves are the units."""
     x = np.log(curves[dim].values)
     if len(x) < 2:
         raise NotEstimable(f"a slope in {dim} needs two values of it")
     kept = _per_seed(curves, usable, dim)
-    if not np.isfinite(kept.values).all():
+    if not (kept.values > 0).all():
         raise NotEstimable("a distance is 0 or missing, which has no logarithm")
 
     def slope(units: np.ndarray) -> float:
         return float(np.polyfit(x, units.mean(axis=0), 1)[0] / over)
 
-    return Sample(kept.values, slope, kept.note)
+    return Sample(np.log(kept.values), slope, kept.note)
 
 
 def _per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:

@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.measures import converged, fixed
+from minima.findings.measures import converged, fixed, power_of_scale
 from minima.findings.stats import bootstrap_mean
 from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
@@ -39,7 +39,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
                 rows += _rows(panel, measure, series, source[measure].where(usable).sel(chosen))
         if beside:
             rows += _beside(tree[f"trained/{beside}"].to_dataset(), panel, chosen)
-        if "reference" in tree and block in tree["reference"]:
+        if _is_known(tree, block, power_of_scale(trained, chosen)):
             rows += _infinite_width(tree, block, panel, trained, chosen)
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -98,13 +98,20 @@ def _beside(other: xr.Dataset, panel: str, chosen: dict) -> list[tuple]:
     ]
 
 
+def _is_known(tree: xr.DataTree, block: str, power: int | None) -> bool:
+    """Whether the curve of infinitely wide networks is: by the ridgeless NTK, of homogeneous networks."""
+    if power is None or "reference" not in tree or block not in tree["reference"]:
+        return False
+    return "ntk" in tree[f"reference/{block}"].ds.reference.values
+
+
 def _infinite_width(
     tree: xr.DataTree, block: str, panel: str, trained: xr.Dataset, chosen: dict
 ) -> list[tuple]:
     """E[MSE](σ) = MSE_int + σ^{2H} V, averaged over the data of the seeds, and σ* = (MSE_int/V)^{1/2H}."""
+    depth = power_of_scale(trained, chosen)
     reference = tree[f"reference/{block}"].to_dataset()
     reference = reference.sel({dim: value for dim, value in chosen.items() if dim in reference.dims})
-    depth = chosen.get("depth") or fixed(trained, "network", "depth")
     interpolant, share = reference.test_mse.sel(reference="ntk"), reference.limit_variance.mean("point")
     scales = np.geomspace(trained.scale.min(), trained.scale.max(), 40)
     rows = [

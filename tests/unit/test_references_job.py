@@ -1,0 +1,240 @@
+"""The job that fits references: its file is what scikit-learn's estimators and the theory say, labelled."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.metrics.pairwise import rbf_kernel
+from tests.unit.helpers import prepared
+
+from minima.data.files import load_split
+from minima.data.prepare import prepare
+from minima.plan.workplan import Plan, ReferenceFit
+from minima.references import fit_reference
+from minima.theory import interpolant, linearized, linearized_gd
+from minima.theory.infinite_width import trained_limit
+from minima.theory.kernels import nngp, nngp_diagonal
+from minima.theory.reference import NNGPRegressor, NTKRegressor
+
+SPLITS = (3, 7)
+DEPTH = 3
+KINDS = {
+    "ntk": {"alpha": [0.0, 1e-3]},
+    "nngp": {"alpha": [0.0]},
+    "rbf": {"alpha": [0.0, 0.5], "gamma": [0.01, 0.02]},
+}
+LABELS = [
+    "ntk",
+    "ntk alpha=0.001",
+    "nngp",
+    "rbf gamma=0.01",
+    "rbf gamma=0.01 alpha=0.5",
+    "rbf gamma=0.02",
+    "rbf gamma=0.02 alpha=0.5",
+]
+RECIPES = {
+    "signs": {"source": "digits", "classes": [3, 8], "train_size": 12, "test_size": 9},
+    "onehot": {
+        "source": "digits",
+        "classes": [1, 4, 7],
+        "train_size": 12,
+        "test_size": 9,
+        "labels": "onehot",
+    },
+}
+
+
+def fit(folder, coding, kinds=KINDS, activation="relu"):
+    """The fitted file as a dataset, and the data it was fitted on."""
+    data = prepared(folder / "data.nc", dataset=prepare(RECIPES[coding], SPLITS, "."))
+    fit_reference(ReferenceFit("name", "data", DEPTH, activation, kinds), data, folder / "reference.nc")
+    return xr.load_dataset(folder / "reference.nc"), data
+
+
+@pytest.fixture(scope="module", params=["signs", "onehot"])
+def fitted(request, tmp_path_factory):
+    return fit(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def regressors():
+    """Label → regressor, each fitted by its own road."""
+    yield "ntk", NTKRegressor(depth=DEPTH)
+    yield "ntk alpha=0.001", NTKRegressor(depth=DEPTH, alpha=1e-3)
+    yield "nngp", NNGPRegressor(depth=DEPTH)
+    for gamma in (0.01, 0.02):
+        yield f"rbf gamma={gamma}", KernelRidge(alpha=1e-12, kernel="rbf", gamma=gamma)
+        yield f"rbf gamma={gamma} alpha=0.5", KernelRidge(alpha=0.5, kernel="rbf", gamma=gamma)
+
+
+def test_labels_and_dimensions(fitted):
+    """Every split and every kernel with its options, under a label that reads well; every variable says what
+    it is."""
+    found, data = fitted
+    split = load_split(data, SPLITS[0])
+    assert found.reference.values.tolist() == LABELS
+    assert found.split.values.tolist() == list(SPLITS)
+    outputs = split.sizes["output"]
+    assert dict(found.test.sizes) == {"split": 2, "reference": 7, "point": 9, "output": outputs}
+    assert dict(found.train.sizes) == {"split": 2, "reference": 7, "train_point": 12, "output": outputs}
+    assert found.limit_variance.dims == found.start_variance.dims == ("split", "point")
+    assert found.kind.values.tolist() == ["ntk", "ntk", "nngp"] + ["rbf"] * 4
+    assert found.alpha.values.tolist() == [0, 1e-3, 0, 0, 0.5, 0, 0.5]
+    np.testing.assert_array_equal(found.gamma, [np.nan, np.nan, np.nan, 0.01, 0.01, 0.02, 0.02])
+    assert all(v.attrs["long_name"] for name, v in found.variables.items() if name != "split")
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_functions_are_those_of_the_estimators(fitted, split):
+    """NTKRegressor, NNGPRegressor and scikit-learn's KernelRidge, on the split's own rows and all outputs."""
+    found, data = fitted
+    rows = load_split(data, split)
+    here = found.sel(split=split)
+    seen = []
+    for label, regressor in regressors():
+        regressor.fit(rows.x_train, rows.y_train)
+        for part in ("train", "test"):
+            expected = regressor.predict(rows[f"x_{part}"].values)
+            np.testing.assert_allclose(here[part].sel(reference=label), expected, rtol=0, atol=1e-9)
+        seen.append(label)
+    assert seen == LABELS
+
+
+def test_ridgeless_references_interpolate(fitted):
+    found, data = fitted
+    for split in SPLITS:
+        targets = load_split(data, split).y_train.values
+        for label, alpha in zip(LABELS, found.alpha.values, strict=True):
+            at_train = found.train.sel(split=split, reference=label).values
+            assert np.allclose(at_train, targets, atol=1e-9) == (alpha == 0)
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_variances_are_those_of_infinitely_wide_networks(fitted, split):
+    """V of the trained limit and K(x, x) of the untrained one, at σ = 1; the trained mean is the NTK's."""
+    found, data = fitted
+    rows = load_split(data, split)
+    here = found.sel(split=split)
+    limit = trained_limit(rows.x_train, rows.y_train, rows.x_test, depth=DEPTH)
+    np.testing.assert_allclose(here.limit_variance, limit.variance, rtol=1e-12)
+    np.testing.assert_allclose(here.test.sel(reference="ntk"), limit.mean, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(here.start_variance, nngp_diagonal(rows.x_test.values, DEPTH), rtol=1e-12)
+    np.testing.assert_allclose(
+        here.start_variance, np.diag(nngp(rows.x_test.values, None, DEPTH)), rtol=1e-12
+    )
+    assert (here.limit_variance > 0).all()
+
+
+def test_splits_are_fitted_on_their_own(fitted, tmp_path):
+    """A file of one split has the numbers of the file of two."""
+    found, _ = fitted
+    coding = "signs" if found.sizes["output"] == 1 else "onehot"
+    data = prepared(tmp_path / "data.nc", dataset=prepare(RECIPES[coding], [7], "."))
+    fit_reference(ReferenceFit("name", "data", DEPTH, "relu", KINDS), data, tmp_path / "reference.nc")
+    alone = xr.load_dataset(tmp_path / "reference.nc")
+    xr.testing.assert_identical(alone, found.sel(split=[7]))
+
+
+def test_without_the_ntk_there_are_no_variances(tmp_path):
+    """They belong to trained networks; rbf alone has its default γ = 1/features."""
+    found, data = fit(tmp_path, "signs", {"rbf": {"alpha": [0.0], "gamma": None}})
+    assert not {"limit_variance", "start_variance"} & set(found)
+    assert found.reference.values.tolist() == ["rbf gamma=0.0156"]
+    rows = load_split(data, 3)
+    dual = np.linalg.solve(rbf_kernel(rows.x_train, gamma=1 / 64), rows.y_train.values)
+    expected = rbf_kernel(rows.x_test, rows.x_train, gamma=1 / 64) @ dual
+    np.testing.assert_allclose(found.test.sel(split=3)[0], expected, rtol=0, atol=1e-9)
+
+
+def test_another_activation_is_another_reference(tmp_path):
+    found, data = fit(tmp_path, "signs", {"ntk": {"alpha": [0.0]}}, "erf")
+    rows = load_split(data, 7)
+    expected = NTKRegressor(depth=DEPTH, activation="erf").fit(rows.x_train, rows.y_train)
+    np.testing.assert_allclose(
+        found.test.sel(split=7, reference="ntk"), expected.predict(rows.x_test), rtol=0, atol=1e-9
+    )
+
+
+def test_the_same_fit_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        fit(tmp_path / name, "signs")
+    first, second = (tmp_path / name / "reference.nc" for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_plan_fits_once_per_data_and_architecture():
+    """Widths and scales share a fit; depths and activations do not. What a fit needs is in the plan."""
+    network = {"network.width": [8, 16], "network.depth": [2, 3], "init.scale": [1, 2]}
+    study = {
+        "blocks": {"main": {"data": "digits", "axes": network, "seed": {"start": 0, "count": 3}}},
+        "references": {"ntk": {}, "rbf": {"alpha": [0.1]}},
+    }
+    plan = Plan({"claims": None, "data": {"digits": RECIPES["signs"]}, "studies": {"toy": study}})
+    fits = plan.reference_fits.values()
+    assert {(fit.depth, fit.activation) for fit in fits} == {(2, "relu"), (3, "relu")}
+    assert {fit.data for fit in fits} == set(plan.data_files)
+    assert all(fit.kinds == {"ntk": {"alpha": [0.0]}, "rbf": {"alpha": [0.1]}} for fit in fits)
+
+
+# Predictions of a network's own kernel that are references of one another
+
+
+def problem(points=8, tests=5, outputs=1, seed=0, condition=1e2):
+    """A random positive definite kernel of a given condition, a start and targets."""
+    rng = np.random.default_rng(seed)
+    n, t = points * outputs, tests * outputs
+    vectors, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    within = vectors * np.geomspace(1, condition, n) @ vectors.T
+    across = rng.normal(size=(t, n)) @ within
+    return (
+        np.concatenate([within, across]),
+        rng.normal(size=(points + tests, outputs)),
+        rng.normal(size=(points, outputs)),
+    )
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("condition", [1.0, 10.0, 1e3])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_gradient_descent_comes_to_the_closed_form(outputs, condition, scale):
+    """Step by step to a residual of 1e-8, whatever the kernel's scale: the two agree to 1e-7 relative."""
+    kernel, start, targets = problem(outputs=outputs, condition=condition)
+    kernel = scale * kernel
+    wanted = linearized.predict(kernel, start, targets)
+    found = linearized_gd.predict(kernel, start, targets)
+    assert found.shape == wanted.shape == (5, outputs)
+    assert 0 < np.linalg.norm(found - wanted) <= 1e-7 * np.linalg.norm(wanted)
+
+
+def test_gradient_descent_that_does_not_come_there_says_so(monkeypatch):
+    """Out of steps: NaN, never the function of an unfinished run; where nothing is to learn, f₀."""
+    kernel, start, targets = problem(condition=1e3)
+    assert np.array_equal(linearized_gd.predict(kernel, start, start[:8]), start[8:])
+    monkeypatch.setattr(linearized_gd, "MAX_STEPS", 50)
+    assert np.isnan(linearized_gd.predict(kernel, start, targets)).all()
+
+
+def test_gradient_descent_keeps_its_arguments():
+    kernel, start, targets = arguments = problem()
+    copies = [array.copy() for array in arguments]
+    linearized_gd.predict(kernel, start, targets)
+    for array, copy in zip(arguments, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_limit_is_the_interpolant_and_the_initializations_part(outputs):
+    """linearized = interpolant + [f₀ − Θ_xΘ⁻¹f₀(X)]; from f₀ = 0 the two are one, and the interpolant never
+    looks at f₀."""
+    kernel, start, targets = problem(outputs=outputs)
+    zero = np.zeros_like(start)
+    f_int = interpolant.predict(kernel, start, targets)
+    np.testing.assert_array_equal(f_int, linearized.predict(kernel, zero, targets))
+    np.testing.assert_array_equal(f_int, interpolant.predict(kernel, 7 * start, targets))
+    n = 8 * outputs
+    weights = np.linalg.solve(kernel[:n], kernel[n:].T).T
+    f_init = start[8:] - (weights @ start[:8].ravel()).reshape(-1, outputs)
+    np.testing.assert_allclose(
+        linearized.predict(kernel, start, targets), f_int + f_init, rtol=0, atol=1e-10 * np.abs(f_init).max()
+    )
+    np.testing.assert_allclose(f_int, (weights @ targets.ravel()).reshape(-1, outputs), rtol=1e-9, atol=1e-10)

@@ -1,0 +1,294 @@
+"""The claims register: the committed one fits the committed config, and a mistake in one is told by file and
+claim before anything is trained."""
+
+import copy
+
+import pytest
+import yaml
+from tests.unit.worlds import ROOT, blocks, config
+
+from minima.plan.mistakes import ConfigError
+from minima.plan.register import Claim, Control, NoControl, Part, known_estimands, read_register
+from minima.plan.workplan import Plan
+
+PATH = ROOT / "config" / "claims.yaml"
+RAW = yaml.safe_load(PATH.read_text(encoding="utf-8"))
+CLAIMS = read_register(PATH)
+ASKED = [
+    pytest.param(claim, part, id=f"{claim.id}: {part.label}") for claim in CLAIMS for part in claim.asked
+]
+GOOD = """
+claims:
+  - id: toy-1
+    paper: "2011.02408"
+    study: init_size
+    statement: Something holds.
+    parts:
+      - label: a number
+        estimand: init_size.increase
+        arguments: {block: scale, scales: [1, 3], measure: test_mse}
+        region: REGION
+    control: {reason: it is a test}
+"""
+
+
+@pytest.fixture
+def register(tmp_path):
+    """Writes a register: text, or the committed one changed at a path; returns its path."""
+
+    def write(text=None, at=(), value=None):
+        if text is None:
+            raw = copy.deepcopy(RAW)
+            inside = raw
+            for key in at[:-1]:
+                inside = inside[key]
+            inside[at[-1]] = value
+            text = yaml.safe_dump(raw, allow_unicode=True)
+        path = tmp_path / "claims.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+def mistakes(path):
+    with pytest.raises(ConfigError) as caught:
+        read_register(path)
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+# The committed register
+
+
+def test_the_committed_register_is_valid():
+    """Every claim once, in the order of the file, each with a control or a reason why there is none."""
+    assert [claim.id for claim in CLAIMS] == [raw["id"] for raw in RAW["claims"]]
+    assert all(isinstance(claim, Claim) and claim.statement and claim.parts for claim in CLAIMS)
+    for claim in CLAIMS:
+        assert isinstance(claim.control, Control) == (
+            "statement" in RAW["claims"][CLAIMS.index(claim)]["control"]
+        )
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_claims_study_and_figures_exist(claim):
+    """In the committed config, so that the report links them."""
+    study = config()["studies"][claim.study]
+    assert set(claim.figures) <= set(study["figures"])
+    assert claim.paper in study["citation"]
+
+
+@pytest.mark.parametrize(("claim", "part"), ASKED)
+def test_a_claims_blocks_exist_and_hold_what_it_asks(claim, part):
+    """Blocks, selected places and scales are in the committed grid; predictors are predicted there."""
+    grids = blocks()
+    arguments = part.arguments
+    places = [(arguments["block"], arguments.get("select") or {})]
+    if "centred" in arguments:
+        places.append((arguments["centred"], arguments.get("select_centred") or {}))
+    for block, select in places:
+        axes = {axis.dimension: axis.labels for axis in grids[block].axes}
+        for dim, value in select.items():
+            assert value in axes[dim]
+    axes = {axis.dimension: axis.labels for axis in grids[arguments["block"]].axes}
+    assert set(arguments.get("scales", [])) <= set(axes["scale"])
+    predicted = grids[arguments["block"]].cells[0]["predict"]
+    wanted = {arguments[key] for key in ("to", "source") if key in arguments} | {
+        *arguments.get("between", [])
+    }
+    assert wanted - {"trained"} <= set(predicted)
+
+
+@pytest.mark.parametrize(("claim", "part"), ASKED)
+def test_regions_are_numbers_that_can_be_missed(claim, part):
+    """YAML 1.1 reads 1e-6 as a word: bounds are floats whatever the spelling, low ≤ high, one at least."""
+    bounds = [bound for bound in part.region if bound is not None]
+    assert bounds
+    assert all(type(bound) is float for bound in bounds)
+    assert bounds == sorted(bounds)
+
+
+def test_the_grid_has_the_replicates_that_claims_need():
+    """A claim that can only come out inconclusive is not worth its training."""
+    for claim in CLAIMS:
+        for part in claim.asked:
+            assert part.replicates <= len(blocks()[part.arguments["block"]].axes[-1].labels)
+
+
+def test_claims_of_studies_that_do_not_run_are_not_judged(register):
+    """`run` selects the claims with the studies; without a register there are none."""
+    raw = copy.deepcopy(config())
+    raw["studies"]["other"] = {"blocks": {"main": {"data": "digits_3_8"}}}
+    assert Plan(raw | {"claims": str(PATH), "run": ["other"]}).claims == []
+    plan = Plan(raw | {"claims": str(PATH)})
+    assert plan.claims == CLAIMS
+    assert plan.judged_studies == ["init_size"]
+    assert Plan(raw | {"claims": None}).claims == []
+
+
+# Reading
+
+
+@pytest.mark.parametrize(
+    ("written", "region"),
+    [
+        ("[0, 1e-6]", (0.0, 1e-6)),
+        ("[0, 1.0e-6]", (0.0, 1e-6)),
+        ("[-.65, -.3]", (-0.65, -0.3)),
+        ('["1", 2]', (1.0, 2.0)),
+        ("[null, 1]", (None, 1.0)),
+        ("[~, 1]", (None, 1.0)),
+        ("[1, null]", (1.0, None)),
+        ("[1, 1]", (1.0, 1.0)),
+    ],
+)
+def test_bounds_are_read_as_numbers(register, written, region):
+    (claim,) = read_register(register(GOOD.replace("REGION", written)))
+    assert claim.parts[0].region == region
+    assert all(bound is None or type(bound) is float for bound in claim.parts[0].region)
+
+
+def test_defaults(register):
+    """Five units and Student's interval, unless said; a seed redraws data and initialization."""
+    (claim,) = read_register(register(GOOD.replace("REGION", "[0, 1]")))
+    assert (claim.parts[0].interval, claim.parts[0].replicates) == ("t", 5)
+    assert claim.unit == "seed: data split and initialization"
+    assert isinstance(claim.control, NoControl)
+    assert claim.asked == claim.parts
+
+
+@pytest.mark.parametrize(
+    ("region", "says"),
+    [
+        ("[1, 0]", "region: the low bound 1 is above the high one 0"),
+        ("[null, null]", "region: needs at least one bound"),
+        ("[0, 1, 2]", "region"),
+        ("[0]", "region"),
+        ("3", "region: should be a valid tuple, not 3"),
+        ("[a, 1]", "region.0: should be a valid number"),
+        ("[.inf, null]", "region.0: should be a finite number"),
+        ("[.nan, 1]", "region.0: should be a finite number"),
+    ],
+)
+def test_regions_that_mean_nothing_are_refused(register, region, says):
+    """Bounds the wrong way round could never be met, none at all never missed."""
+    path = register(GOOD.replace("REGION", region))
+    (mistake,) = mistakes(path)
+    assert mistake.startswith(f"{path}: toy-1.parts.0.{says}")
+
+
+FIRST = ("claims", 0)
+PART = (*FIRST, "parts", 1)
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "where", "says"),
+    [
+        ((*PART, "estimand"), "init_size.gapp", "init-1", "no estimand (did you mean 'init_size.gap'?)"),
+        ((*PART, "estimand"), "gap", "init-1", "'gap' is no estimand"),
+        ((*FIRST, "control", "estimand"), "init_size.slope_in_with", "init-1", "'init_size.slope_in_width'"),
+        ((*PART, "arguments", "blok"), "width", "init-1", "'blok' is no argument of init_size.gap"),
+        ((*PART, "arguments"), {"block": "width"}, "init-1", "init_size.gap needs the argument between"),
+        ((*PART, "arguments"), [1], "init-1.parts.1.arguments", "should be a mapping"),
+        ((*PART, "interval"), "students", "init-1.parts.1.interval", "known: t, bootstrap, every"),
+        ((*PART, "replicates"), 1, "init-1.parts.1.replicates", "greater than or equal to 2"),
+        ((*PART, "label"), "", "init-1.parts.1.label", "at least 1 character"),
+        ((*FIRST, "parts"), [], "init-1.parts", "needs at least 1"),
+        ((*FIRST, "statment"), "x", "init-1.statment", "did you mean 'statement'?"),
+        ((*FIRST, "control"), None, "init-1.control", "should be a mapping"),
+        ((*FIRST, "control"), "none", "init-1.control", "should be a mapping"),
+        ((*FIRST, "control"), {"reason": ""}, "init-1.control.reason", "at least 1 character"),
+        ((*FIRST, "control"), {"reason": "x", "region": [0, 1]}, "init-1.control.region", "not an option"),
+        ((*FIRST, "id"), "Init 1", "Init 1.id", "'Init 1' should be like init-1"),
+        ((*FIRST, "id"), "init-2", "init-2", "stands twice"),
+        (FIRST, 3, "claims.0", "should be a mapping"),
+        (("claims",), 3, "claims", "should be a valid list"),
+        (("claim",), [], "claim", "did you mean 'claims'?"),
+    ],
+)
+def test_a_mistake_is_told_by_file_and_claim(register, at, value, where, says):
+    """What is wrong and, where a word is near, which was meant."""
+    path = register(at=at, value=value)
+    (mistake,) = mistakes(path)
+    assert mistake.startswith(f"{path}: {where}: ")
+    assert says in mistake
+
+
+def test_all_mistakes_are_told_at_once(register):
+    """One run of corrections, not one per mistake."""
+    path = register(at=(*FIRST, "parts"), value=[{"label": "x"}, {"estimand": "y"}])
+    found = mistakes(path)
+    assert {mistake.removeprefix(f"{path}: init-1.").split(":")[0] for mistake in found} == {
+        "parts.0.estimand",
+        "parts.0.region",
+        "parts.1.region",
+        "parts.1.label",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"claims: [", "is no YAML"),
+        (b"a: b: c", "is no YAML"),
+        (b"claims: !!python/object/apply:os.getcwd []", "is no YAML"),
+        (b"\xff\xfe\x00\x81", "cannot be read"),
+        (b"", "should be a mapping, not None"),
+        (b"- init-1", "should be a mapping"),
+    ],
+)
+def test_what_is_no_register_is_refused_by_its_name(tmp_path, content, says):
+    """Neither a traceback nor an object from the file."""
+    path = tmp_path / "mine.yaml"
+    path.write_bytes(content)
+    (mistake,) = mistakes(path)
+    assert str(path) in mistake
+    assert says in mistake
+
+
+def test_a_register_that_is_not_there(tmp_path):
+    """No file, or a folder: the path is named, and the plan refuses before any job."""
+    path = tmp_path / "none.yaml"
+    assert mistakes(path) == [f"claims: there is no file {path}"]
+    (mistake,) = mistakes(tmp_path)
+    assert mistake.startswith(f"claims: {tmp_path} cannot be read")
+    with pytest.raises(ConfigError, match="there is no file"):
+        _ = Plan(config() | {"claims": str(path)}).claims
+
+
+def test_every_public_function_is_an_estimand():
+    """Read from the source without importing it; helpers with an underscore are none."""
+    from minima.findings.estimands import init_size
+
+    found = known_estimands()
+    public = [
+        name
+        for name, value in vars(init_size).items()
+        if callable(value) and getattr(value, "__module__", "") == init_size.__name__ and name[0] != "_"
+    ]
+    assert [name for name in found if name.startswith("init_size.")] == [
+        f"init_size.{name}" for name in public
+    ]
+    assert len(public) >= 7
+
+
+def test_parts_are_frozen():
+    """What was registered before the run cannot be changed by what reads it."""
+    part = Part.model_validate({"estimand": "a.b", "region": [0, 1], "label": "x"})
+    with pytest.raises(ValueError, match="frozen"):
+        part.region = (0, 2)
+
+
+def test_a_misspelt_study_is_not_dropped_in_silence(tmp_path):
+    """A claim about a study that this config does not have is left out, unless the name is nearly there."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    text = (ROOT / "config" / "claims.yaml").read_text(encoding="utf-8")
+    for name, refused in (("init_sise", True), ("linear_nets_of_mine", False)):
+        register = tmp_path / f"{name}.yaml"
+        register.write_text(text.replace("study: init_size", f"study: {name}", 1), encoding="utf-8")
+        plan = Plan(config | {"claims": str(register)})
+        if refused:
+            with pytest.raises(ConfigError, match="did you mean 'init_size'"):
+                _ = plan.claims
+        else:
+            assert "init-1" not in [claim.id for claim in plan.claims]

@@ -1,0 +1,151 @@
+"""Intervals: right by hand, right in coverage, and honest where there is too little to say."""
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from minima.findings import stats
+from minima.findings.stats import Sample, bootstrap_interval, bootstrap_mean, extent, t_interval
+
+pytestmark = pytest.mark.filterwarnings("error")
+VALUES = [2.0, 4.0, 4.0, 5.0, 7.0, 9.0]
+
+
+def test_the_t_interval_is_students():
+    """By hand: of 1, 2, 3 the mean is 2 and half the width t(0.975; 2)/√3 = 4.30265/√3; else as scipy's."""
+    interval = t_interval([1, 2, 3])
+    assert interval == pytest.approx((2, 2 - 4.302652730 / 3**0.5, 2 + 4.302652730 / 3**0.5, 3), rel=1e-9)
+    for level in (0.5, 0.95, 0.99):
+        wanted = scipy_stats.ttest_1samp(VALUES, 0).confidence_interval(level)
+        assert t_interval(VALUES, level)[1:3] == pytest.approx(tuple(wanted), rel=1e-12)
+
+
+def test_what_is_not_finite_does_not_count():
+    """NaN and infinite values enter neither the mean nor n."""
+    spoiled = [np.nan, *VALUES, np.inf]
+    assert t_interval(spoiled) == t_interval(VALUES)
+    assert bootstrap_mean(spoiled) == bootstrap_mean(VALUES)
+    assert t_interval(spoiled).n == bootstrap_mean(spoiled).n == len(VALUES)
+
+
+@pytest.mark.parametrize("interval", [t_interval, bootstrap_mean], ids=["t", "bootstrap"])
+@pytest.mark.parametrize(
+    ("values", "estimate"), [([], np.nan), ([3.0], 3.0), ([np.nan], np.nan), ([np.nan, 3.0], 3.0)]
+)
+def test_one_unit_has_no_interval(interval, values, estimate):
+    """n < 2: the estimate where there is one, and NaN for what cannot be known."""
+    found = interval(values)
+    assert found.n == np.isfinite(values).sum()
+    np.testing.assert_equal((found.estimate, found.low, found.high), (estimate, np.nan, np.nan))
+
+
+def mean_interval(values):
+    return bootstrap_interval(Sample(np.asarray(values)))
+
+
+@pytest.mark.parametrize("interval", [t_interval, bootstrap_mean, mean_interval])
+@pytest.mark.parametrize("value", [0.0, 1.0, -2.5, 1e-300])
+def test_without_spread_the_interval_is_a_point(interval, value):
+    """All units alike are certain, not unknown: BCa alone would answer NaN."""
+    found = interval([value] * 6)
+    assert (found.estimate, found.low, found.high) == pytest.approx((value,) * 3)
+    assert found.n == 6
+
+
+@pytest.mark.parametrize("value", [0.3, 1e5])
+def test_spread_of_rounding_is_no_spread(value):
+    """The same number computed twice differs in its last bit: still a point, where BCa alone divides by 0."""
+    values = value * np.array([1, 1 + 2e-16, 1, 1 - 2e-16, 1, 1 + 2e-16])
+    for interval in (bootstrap_mean, mean_interval):
+        assert interval(values)[:3] == pytest.approx((value,) * 3, rel=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_the_bootstrap_of_too_few_units_has_no_interval(n):
+    """No unit: no estimate; one unit: no spread to resample."""
+    found = mean_interval(VALUES[:n])
+    np.testing.assert_equal(tuple(found), (VALUES[0] if n else np.nan, np.nan, np.nan, n))
+
+
+def test_every_is_from_least_to_greatest():
+    """For claims about every unit; one NaN among them is not passed over, for it cannot be said to hold."""
+    assert extent(Sample(np.array(VALUES))) == (pytest.approx(np.mean(VALUES)), 2.0, 9.0, 6)
+    assert extent(Sample(np.array([True, False]))) == (0.5, 0.0, 1.0, 2)
+    assert np.isnan(extent(Sample(np.array([1.0, np.nan]))).low)
+    np.testing.assert_equal(tuple(extent(Sample(np.empty(0)))), (np.nan, np.nan, np.nan, 0))
+
+
+def slope(units):
+    return float(np.polyfit([0.0, 1.0, 2.0], units.mean(axis=0), 1)[0])
+
+
+@pytest.fixture
+def curves():
+    rng = np.random.default_rng(3)
+    return Sample(
+        np.array([0.0, 1.0, 2.0]) * -0.5 + rng.normal(size=(12, 3)) + rng.normal(size=(12, 1)), slope
+    )
+
+
+def test_the_same_sample_gives_the_same_interval(curves):
+    """To the last bit, at every call and whatever was drawn before: reports repeat."""
+    first = bootstrap_interval(curves), bootstrap_mean(VALUES)
+    np.random.default_rng().normal(size=10)
+    assert (bootstrap_interval(curves), bootstrap_mean(VALUES)) == first
+
+
+def test_whole_units_are_resampled(curves):
+    """An offset that all points of a curve share cancels in its slope; were points resampled it would not."""
+    found = bootstrap_interval(curves)
+    assert found.estimate == pytest.approx(slope(curves.values))
+    offset = bootstrap_interval(Sample(curves.values + 100 * np.arange(12)[:, None], slope))
+    assert tuple(offset) == pytest.approx(tuple(found), rel=1e-9)
+
+
+def test_the_bootstrap_is_scipys_bca():
+    """With other resamples scipy's BCa interval of the same mean is the same to the noise of resampling."""
+    values = np.random.default_rng(5).exponential(size=15)
+    wanted = scipy_stats.bootstrap((values,), np.mean, n_resamples=20_000, rng=np.random.default_rng(1))
+    for found in (mean_interval(values), bootstrap_mean(values)):
+        assert found.estimate == pytest.approx(values.mean())
+        assert found[1:3] == pytest.approx(tuple(wanted.confidence_interval), abs=0.04)
+
+
+@pytest.mark.parametrize("interval", [bootstrap_mean, mean_interval])
+def test_positive_units_have_a_positive_interval(interval):
+    """However skewed: a band on a logarithmic axis must not reach below 0 (Student's does)."""
+    values = np.exp(3 * np.random.default_rng(0).normal(size=6))
+    found = interval(values)
+    assert t_interval(values).low < 0 < values.min() <= found.low < found.high <= values.max()
+
+
+def test_a_statistic_that_some_resamples_lack_has_no_interval():
+    """NaN in a resample (no crossing, say) makes the interval unknown, not narrower."""
+
+    def picky(units):
+        return float(units.mean()) if units.mean() < 6.5 else np.nan
+
+    found = bootstrap_interval(Sample(np.array(VALUES), picky))
+    assert found.estimate == pytest.approx(np.mean(VALUES))
+    assert np.isnan(found.low)
+    assert np.isnan(found.high)
+
+
+@pytest.mark.parametrize(
+    ("interval", "draw", "n", "trials", "slack"),
+    [
+        (t_interval, "normal", 5, 2000, 0.0),
+        (t_interval, "normal", 10, 2000, 0.0),
+        (mean_interval, "normal", 20, 300, 0.03),  # BCa of few units is a little narrow: known, and bounded
+        (mean_interval, "exponential", 20, 300, 0.05),
+    ],
+)
+def test_the_truth_lies_inside_as_often_as_promised(interval, draw, n, trials, slack, monkeypatch):
+    """Coverage of the 95 % interval over simulated samples, within four binomial standard errors."""
+    monkeypatch.setattr(stats, "RESAMPLES", 299)
+    rng = np.random.default_rng(11)
+    truth = {"normal": 0.0, "exponential": 1.0}[draw]
+    found = [interval(getattr(rng, draw)(size=n)) for _ in range(trials)]
+    covered = np.mean([i.low <= truth <= i.high for i in found])
+    error = 4 * np.sqrt(0.95 * 0.05 / trials)
+    assert 0.95 - slack - error < covered < 0.95 + error
