@@ -1,4 +1,4 @@
-"""The plan of a config: its grids, packs and data files, and every mistake in it."""
+"""The plan of a config: its grids, packs, data files, references, claims and figures."""
 
 import os
 from collections.abc import Mapping
@@ -8,22 +8,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from minima.plan.config import Block, Config, known_figures
 from minima.plan.digest import canonical, digest
 from minima.plan.fingerprint import fingerprint, training_modules
-from minima.plan.grid import Cell, Grid, expand
-from minima.plan.layout import SHARED_FOLDERS, Layout
-from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
+from minima.plan.grid import Cell, Grid
+from minima.plan.layout import Layout
+from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.packs import Pack, make_packs
-from minima.plan.recipes import DataRecipe, Recipe
+from minima.plan.reading import read_config
+from minima.plan.recipes import Recipe
 from minima.plan.register import Claim, read_register
 
-KERNEL_ACTIVATIONS = ("relu", "erf", "linear")  # whose infinitely wide kernels have a closed form
-SPLITS_PER_FILE = (
-    10  # a data file holds a whole decade of splits, used or not: one more seed rewrites no file
-)
+# A data file holds a whole decade of splits, used or not: one more seed rewrites no file.
+SPLITS_PER_FILE = 10
 
 
 @dataclass(frozen=True)
@@ -214,116 +210,6 @@ def reference_fit(cell: Cell, kinds: Mapping[str, Mapping[str, Any]]) -> Referen
 
 def cell_fingerprint(cell: Cell) -> str:
     return fingerprint(training_modules(cell.values))
-
-
-def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], Grid]]:
-    """The validated config and the grids of the studies to run, by (study, block).
-
-    Raises `ConfigError` with every mistake: those of form, of reference and of the grids.
-    """
-    mistakes: list[Mistake] = []
-    config = None
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        mistakes += explain(error, Config, raw)
-    # What is well-formed is checked further even where something else is not.
-    raw = _mapping(raw)
-    recipes = _well_formed(raw.get("data"), DataRecipe)
-    studies = _mapping(raw.get("studies"))
-    grids: dict[tuple[str, str], Grid] = {}
-    for study, entry in studies.items():
-        if study in SHARED_FOLDERS:
-            mistakes.append(
-                Mistake(f"studies.{study}", "is the name of a folder of all studies' results; choose another")
-            )
-        entry = _mapping(entry)
-        mistakes += _figure_mistakes(entry, f"studies.{study}.figures")
-        blocks = {name: _sound_part(block) for name, block in _mapping(entry.get("blocks")).items()}
-        for name, block in _well_formed(blocks, Block).items():
-            path = f"studies.{study}.blocks.{name}"
-            if block.data not in recipes:
-                if block.data not in _mapping(raw.get("data")):
-                    mistakes.append(Mistake(f"{path}.data", unknown(block.data, recipes, "no data recipe")))
-                continue
-            try:
-                grids[study, name] = expand(block, recipes, path)
-                mistakes += _reference_mistakes(entry.get("references"), grids[study, name], path)
-            except ConfigError as error:
-                mistakes += error.mistakes
-    run = raw.get("run")
-    for name in [run] if isinstance(run, str) else run if isinstance(run, list) else []:
-        if isinstance(name, str) and name not in studies:
-            mistakes.append(Mistake("run", unknown(name, studies, "no study")))
-    if mistakes or config is None:
-        raise ConfigError(mistakes)
-    wanted = config.run or list(config.studies)
-    return config, {key: grid for key, grid in grids.items() if key[0] in wanted}
-
-
-def _mapping(value: Any) -> dict:
-    """The value where it is a mapping, as it should be; else the mistakes of form tell."""
-    return value if isinstance(value, dict) else {}
-
-
-def _well_formed(raw: Any, kind: Any) -> dict[str, Any]:
-    """Those entries of a mapping that validate; the others' mistakes are told with the whole config's."""
-    adapter = TypeAdapter(kind)
-    good = {}
-    for name, value in _mapping(raw).items():
-        try:
-            good[name] = adapter.validate_python(value)
-        except ValidationError:
-            continue
-    return good
-
-
-def _sound_part(block: Any) -> Any:
-    """A block without its malformed sections and the axes over them: the rest may have other mistakes."""
-    try:
-        Block.model_validate(block)
-    except ValidationError as error:
-        bad = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
-        rest = {key: value for key, value in _mapping(block).items() if key not in bad}
-        axes = _mapping(rest.get("axes")).items()
-        return rest | {"axes": {path: v for path, v in axes if str(path).split(".")[0] not in bad}}
-    return block
-
-
-def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
-    blocks = _mapping(study.get("blocks"))
-    mistakes = []
-    for name, figure in _mapping(study.get("figures")).items():
-        figure = _mapping(figure)
-        kind, block = figure.get("kind") or name, figure.get("block")
-        drawn = [(key, figure[key]) for key in ("block", "beside") if isinstance(figure.get(key), str)]
-        if kind not in known_figures():
-            mistakes.append(Mistake(f"{path}.{name}", unknown(kind, known_figures(), "no kind of figure")))
-        for key, wanted in drawn:
-            if wanted and wanted not in blocks:
-                mistakes.append(
-                    Mistake(f"{path}.{name}.{key}", unknown(wanted, blocks, "no block of the study"))
-                )
-        if not block and len(blocks) > 1:
-            choices = ", ".join(map(str, blocks))
-            mistakes.append(Mistake(f"{path}.{name}", f"say which block it draws: {choices}"))
-    return mistakes
-
-
-def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:
-    """Networks that the wide-network kernels do not know."""
-    kinds = [kind for kind in ("ntk", "nngp") if _mapping(references).get(kind) is not None]
-    networks = {(cell["network"]["activation"], cell["network"]["parametrization"]) for cell in grid.cells}
-    return [
-        Mistake(f"{path}.network", f"the reference {kind} needs {need}, not {given}")
-        for kind in kinds
-        for activation, parametrization in sorted(networks)
-        for known, given, need in (
-            (KERNEL_ACTIVATIONS, activation, "activation relu, erf or linear"),
-            (("ntk",), parametrization, "parametrization ntk"),
-        )
-        if given not in known
-    ]
 
 
 def check_writable(folder: str | os.PathLike) -> None:
