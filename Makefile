@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := run
-.PHONY: run test smoke fast lint generated lock help
+.PHONY: run test smoke fast bench lint generated lock help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
@@ -22,6 +22,9 @@ fast: $(VENV)/installed ## run the tests that do not start the workflow
 
 smoke: $(VENV)/installed ## run every rule on small grids, into results/smoke
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
+
+bench: $(VENV)/installed ## measure the engine against the loop a user would write
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/engine.py
 
 lint: $(VENV)/installed ## check the style of Python and Snakemake code
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from minima.data.files import save
 from minima.data.prepare import prepare
-from minima.engine.core import Ensemble
+from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
 from minima.engine.models.mlp import MLP
 from minima.plan.config import Block

@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.unit.helpers import PHI, jacobian, weights
 
-from minima.engine.core import Ensemble
+from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
 from minima.theory.empirical import tangent_kernel
 

@@ -8,7 +8,7 @@ import torch
 from tests.unit.helpers import PHI, naive, naive_ensemble, weights
 
 from minima.engine import device
-from minima.engine.core import Ensemble
+from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP, build
 
 NETS = list(product((2, 3, 4), PHI, ("ntk", "standard"), (1, 3)))
@@ -119,7 +119,7 @@ def test_one_copy_read_out_with_another_weight_is_scaled():
 @pytest.mark.parametrize("parametrization", ["ntk", "standard"])
 def test_build_reads_a_cells_network(parametrization):
     """Depth counts weight matrices; factor times standard deviation is 1/√fan-in either way."""
-    network = {"depth": 4, "width": 16, "activation": "erf", "parametrization": parametrization}
+    network = {"depth": 4, "width": 16, "activation": "erf", "parametrization": parametrization, "frozen": []}
     model = build(network, features=5, outputs=3)
     assert model.weight_shapes == [(16, 5), (16, 16), (16, 16), (3, 16)]
     assert (model.activation, model.parametrization) == ("erf", parametrization)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from tests.unit.helpers import arrays, cell, jacobian, trained, weights
 
-from minima.engine.core import Ensemble
+from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
 from minima.engine.models.mlp import MLP
 from minima.streams import stream

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.unit.helpers import arrays, cell, cells, jacobian, naive, trained
 
-from minima.engine.core import Ensemble
+from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
 from minima.streams import stream
 from minima.theory import interpolant, linearized, linearized_gd

@@ -8,8 +8,10 @@ import torch
 from tests.unit.helpers import CPU, arrays, cell, cells, jacobian, naive, trained
 
 from minima import training
-from minima.engine.core import Ensemble
+from minima.engine.device import cache_bytes
+from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
+from minima.engine.probes import PROBES
 from minima.recording import coordinates, step_grid
 from minima.streams import stream
 from minima.variables import PREDICTORS, STATUSES, VARIABLES
@@ -87,10 +89,12 @@ def test_cells_come_as_they_finish():
 def test_a_stack_fills_the_cache_and_no_more():
     """On a CPU as many networks as fit a core's cache, at least one; on a GPU all."""
     shapes = [(256, 64), (1, 256)]
-    assert training.stack_size(shapes, 1, "float64", CPU) == 2**20 // (8 * 256 * 65)
-    assert training.stack_size(shapes, 2, "float32", CPU) == training.stack_size(shapes, 1, "float64", CPU)
-    assert training.stack_size([(4096, 4096)], 1, "float64", CPU) == 1
-    assert training.stack_size(shapes, 1, "float64", torch.device("cuda")) > 10**6
+    network = 256 * 65 + 2 * 257 * 100  # weights; activations and their gradients
+    held = training.STACK_CACHES * cache_bytes()
+    assert training.stack_size(shapes, 1, 100, "float64", CPU) == held // (8 * network)
+    assert training.stack_size(shapes, 2, 100, "float32", CPU) == held // (8 * network)
+    assert training.stack_size([(4096, 4096)], 1, 100, "float64", CPU) == 1
+    assert training.stack_size(shapes, 1, 100, "float64", torch.device("cuda")) > 10**6
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -342,12 +346,69 @@ def test_kept_parameters_are_the_network(dtype, scheme):
 def test_every_result_is_a_known_variable(dtype):
     """Names and dimensions are those of the table that store, packs and datasets share."""
     sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
+    sizes |= {"hidden_layer": 2, "extreme": 2}
     fields = cell(
-        network=NETWORK, stop={"residual": 0.5}, predict=[*PREDICTORS], keep_parameters=True, dtype=dtype
+        network=NETWORK,
+        stop={"residual": 0.5},
+        record={"probes": [*PROBES, "kernel_extremes"]},
+        predict=[*PREDICTORS],
+        keep_parameters=True,
+        dtype=dtype,
     )
     sizes["step"] = len(coordinates(fields)["step"])
     (values,) = trained([fields], SPLIT)
-    assert set(values) == set(VARIABLES)
+    assert set(values) == set(VARIABLES) - {"flow_time", "time_path"}  # those are in test_flow
     assert values["status"] in STATUSES
     for name, value in values.items():
         assert np.shape(value) == tuple(sizes[dim] for dim in VARIABLES[name].dims), name
+
+
+# The Gram form
+
+
+@pytest.mark.parametrize("scheme", ["gaussian", "antisymmetric", "centred"])
+@pytest.mark.parametrize("parametrization", ["ntk", "standard"])
+@pytest.mark.parametrize(
+    "optimizer", ["gd", "heavy_ball", "nesterov", "nesterov_convex", "nesterov_strong", "higher_momentum"]
+)
+def test_the_gram_form_is_the_plain_form(monkeypatch, optimizer, parametrization, scheme):
+    """Fewer points than features: the first layer trained by its coefficients is the same."""
+    split = arrays(points=6, outputs=2, features=9)
+    fields = {
+        "network": NETWORK | {"parametrization": parametrization},
+        "init": {"scheme": scheme},
+        "stop": {"residual": 0.05, "max_steps": 300},
+        "record": {"probes": ["accuracy"]},
+        "keep_parameters": True,
+    }
+    curvature = {"curvature": 0.01} if optimizer == "nesterov_strong" else {}
+    many = cells({"optimizer.lr": [0.02, 0.05]}, optimizer={"name": optimizer, **curvature}, **fields)
+    used = []
+    form = training.into_gram
+    monkeypatch.setattr(training, "into_gram", lambda *given: used.append(1) or form(*given))
+    gram = trained(many, split)
+    assert used
+    monkeypatch.setattr(training, "pays", lambda *_: False)
+    for one, other in zip(gram, trained(many, split), strict=True):
+        assert one["steps"] == other["steps"] > 5
+        assert relative_difference(one, other) <= 1e-10
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"optimizer": {"name": "adam", "lr": 0.01}},
+        {"optimizer": {"name": "sgd", "lr": 0.01, "batch_size": 2}},
+        {"optimizer": {"name": "gd", "lr": 0.01, "weight_decay": {"strength": 0.1}}},
+        {"record": {"probes": ["norm"]}},
+        {"network": NETWORK | {"frozen": [1]}},
+    ],
+    ids=["coordinate-wise", "mini-batches", "decay", "weights recorded", "first layer frozen"],
+)
+def test_the_gram_form_stays_away(monkeypatch, fields):
+    """Where it would be another algorithm, or somebody looks at the weights on the way."""
+    monkeypatch.setattr(training, "into_gram", None)
+    (values,) = trained(
+        [cell(**{"network": NETWORK, "stop": {"max_steps": 3}, **fields})], arrays(4, features=9)
+    )
+    assert values["steps"] == 3

@@ -6,7 +6,7 @@ and nothing is remembered here; `minima.packs` wraps this in a job.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any
 
@@ -15,15 +15,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from minima.engine.core import Ensemble, Finished, Rules, train
+from minima.engine.batches import Batches
+from minima.engine.core import Finished, Recipe, Rules, train
+from minima.engine.device import cache_bytes
+from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
+from minima.engine.losses import LOSSES
+from minima.engine.models.gram import gram_shapes, into_gram, out_of_gram, pays
+from minima.engine.probes import PROBES
+from minima.engine.schedules import SCHEDULES
 from minima.recording import coordinates
-from minima.theory.empirical import tangent_kernel
+from minima.theory.empirical import kernel_extremes, tangent_kernel
+
+logger = logging.getLogger("minima")
 
 logger = logging.getLogger("minima")
 
 Array = NDArray[np.float64]
-STACK_BYTES = 2**20  # weights of the networks trained together: about what a core's L2 cache holds
+STACK_CACHES = 4  # networks are trained together up to so many times a core's cache
+COORDINATE_FREE = {"accuracy"}  # probes that do not look at the weights
 
 
 @dataclass(frozen=True)
@@ -66,19 +76,65 @@ def train_cells(
     )
     scheme: Scheme = import_module(f"minima.engine.inits.{first['init']['scheme']}").SCHEME
     ensemble = Ensemble(model, scheme.readout)
-    size = stack_size(model.weight_shapes, len(scheme.readout), first["dtype"], device)
+    _warn_of_rounding(first)
+
+    def train_some(positions: Sequence[int]) -> Iterator[Trained]:
+        some = [cells[i] for i in positions], [splits[i] for i in positions]
+        for trained in _train_stack(ensemble, scheme, *some, device):
+            yield Trained(positions[trained.position], trained.values)
+
+    points = splits[0].x_train.shape[0]
+    shapes = gram_shapes(model, points) if _in_gram_form(model, cells, points) else model.weight_shapes
+    size = stack_size(shapes, len(scheme.readout), points, first["dtype"], device)
     for begin in range(0, len(cells), size):
-        part = slice(begin, begin + size)
-        for trained in _train_stack(ensemble, scheme, cells[part], splits[part], device):
-            yield Trained(begin + trained.position, trained.values)
+        yield from halved_where_memory_is_short(train_some, range(len(cells))[begin : begin + size])
 
 
-def stack_size(shapes: Sequence[tuple[int, int]], copies: int, dtype: str, device: torch.device) -> int:
-    """How many networks to train together: what fits the cache on a CPU, all of them on a GPU."""
+def halved_where_memory_is_short(
+    train_some: Callable[[Sequence[int]], Iterator[Trained]], positions: Sequence[int], again: bool = True
+) -> Iterator[Trained]:
+    """Trains a stack; where the device has too little memory for it, those left over in two halves, once."""
+    finished: set[int] = set()
+    try:
+        for trained in train_some(positions):
+            finished.add(trained.position)
+            yield trained
+        return
+    except torch.OutOfMemoryError as error:
+        left = [position for position in positions if position not in finished]
+        if not again or len(left) == 1:
+            raise RuntimeError(
+                f"{len(left)} networks do not fit the memory of the device even after the stack was halved: "
+                f"lower execution.device_memory_gb, by which packs are cut ({error})"
+            ) from error
+    logger.warning("out of memory with %d networks: training them in two halves", len(left))
+    middle = len(left) // 2
+    for half in (left[:middle], left[middle:]):
+        yield from halved_where_memory_is_short(train_some, half, again=False)
+
+
+def _warn_of_rounding(cell: Mapping[str, Any]) -> None:
+    """A goal that the arithmetic cannot reach is no mistake, but the cells will run to their last step."""
+    smallest = torch.finfo(getattr(torch, cell["dtype"])).eps
+    for name, goal, reachable in (
+        ("residual", cell["stop"]["residual"], smallest),
+        ("loss", cell["stop"]["loss"], smallest**2),
+    ):
+        if goal is not None and goal < reachable:
+            logger.warning(
+                "stop.%s %g is below what %s resolves (%.0e)", name, goal, cell["dtype"], reachable
+            )
+
+
+def stack_size(
+    shapes: Sequence[tuple[int, int]], copies: int, points: int, dtype: str, device: torch.device
+) -> int:
+    """How many networks to train together: all on a GPU; on a CPU what stays near the core, activations and
+    their gradients too. More were up to 1.5 times as slow; fewer pay for PyTorch's calls, 1–3 µs each."""
     if device.type != "cpu":
         return 2**30
-    network = copies * sum(out * into for out, into in shapes) * getattr(torch, dtype).itemsize
-    return max(1, STACK_BYTES // network)
+    network = copies * sum(out * into + 2 * out * points for out, into in shapes)
+    return max(1, STACK_CACHES * cache_bytes() // (network * getattr(torch, dtype).itemsize))
 
 
 def _train_stack(
@@ -92,12 +148,12 @@ def _train_stack(
     start = _start(ensemble, scheme, cells, splits, device)
     kernels = _kernels(ensemble, start) if _needs_kernel(first) else None
     edges = [_edge(kernel, start.x.shape[1]) for kernel in kernels or ()]
-    rates = [_rate(cell["optimizer"]["lr"], edges[i] if edges else None) for i, cell in enumerate(cells)]
-    numbers = {
-        name: torch.tensor([float(cell["optimizer"][name]) for cell in cells], dtype=torch.float64)
-        for name in first["optimizer"]
-        if name not in ("name", "lr")
-    } | {"lr": torch.tensor(rates, dtype=torch.float64)}
+    is_flow = first["optimizer"]["name"] == "flow"
+    rates = (
+        []
+        if is_flow
+        else [_rate(cell["optimizer"]["lr"], edges[i] if edges else None) for i, cell in enumerate(cells)]
+    )
     recorded = coordinates(first)
     rules = Rules(
         residual=torch.tensor([cell["stop"]["residual"] for cell in cells], dtype=torch.float64),
@@ -105,12 +161,25 @@ def _train_stack(
         max_steps=first["stop"]["max_steps"],
         record_steps=recorded["step"],
         record_residuals=recorded["level"],
+        probes={
+            name: (PROBES | {"kernel_extremes": kernel_extremes})[name] for name in first["record"]["probes"]
+        },
     )
     initial = [weight.clone() for weight in start.weights]
-    optimizer = import_module(f"minima.engine.optimizers.{first['optimizer']['name']}")
-    for done in train(ensemble, start.weights, start.x, start.y, optimizer, numbers, rules):
+    if is_flow:
+        finished = _follow_flow(ensemble, cells, start, rules)
+    else:
+        recipe = _recipe(cells, rates, start.x.shape[1])
+        if _in_gram_form(ensemble.model, cells, start.x.shape[1]):
+            finished = _train_in_gram_form(ensemble, start, recipe, rules)
+        else:
+            finished = train(ensemble, start.weights, start.x, start.y, recipe, rules)
+    for done in finished:
         values = _results(ensemble, done, start, [weight[done.index] for weight in initial])
-        values["learning_rate"] = rates[done.index]
+        if is_flow:
+            values |= {"flow_time": done.time, "time_path": done.times.cpu().numpy()}
+        else:
+            values["learning_rate"] = rates[done.index]
         if kernels is not None:
             kernel = kernels[done.index]
             eigenvalues = np.linalg.eigvalsh(kernel[: kernel.shape[1]])
@@ -119,6 +188,68 @@ def _train_stack(
         if first["keep_parameters"]:
             values["parameters"] = torch.cat([weight.flatten() for weight in done.weights]).cpu().numpy()
         yield Trained(done.index, values)
+
+
+def _in_gram_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -> bool:
+    """Where training the first layer by its Gram form is exact, cheaper, and nobody looks at W_1."""
+    optimizer = cells[0]["optimizer"]
+    return (
+        getattr(import_module(f"minima.engine.optimizers.{optimizer['name']}"), "LINEAR", False)
+        and optimizer["batch_size"] is None
+        and not any(cell["optimizer"]["weight_decay"]["strength"] for cell in cells)
+        and set(cells[0]["record"]["probes"]) <= COORDINATE_FREE
+        and pays(model, points)
+    )
+
+
+def _train_in_gram_form(
+    ensemble: Ensemble, start: _Start, recipe: Recipe, rules: Rules
+) -> Iterator[Finished]:
+    for done in train(*into_gram(ensemble, start.weights, start.x), start.y, recipe, rules):
+        first, x = start.weights[0][done.index], start.x[done.index]
+        yield replace(done, weights=out_of_gram(done.weights, first, x))
+
+
+def _follow_flow(
+    ensemble: Ensemble, cells: Sequence[Mapping[str, Any]], start: _Start, rules: Rules
+) -> Iterator[Finished]:
+    """Gradient flow, which has a tolerance and no learning rate."""
+    if (loss := cells[0]["loss"]) != "mse":
+        raise ValueError(f"optimizer: flow integrates loss: mse, not {loss}")
+    tolerance = torch.tensor([cell["optimizer"]["tolerance"] for cell in cells], dtype=torch.float64)
+    flow = import_module("minima.engine.optimizers.flow")  # by name: the fingerprint of its own cells alone
+    return flow.train_flow(ensemble, start.weights, start.x, start.y, tolerance, rules)
+
+
+def _recipe(cells: Sequence[Mapping[str, Any]], rates: Sequence[float], points: int) -> Recipe:
+    """How the cells of a stack are trained; they share all but numbers."""
+    first = cells[0]["optimizer"]
+    fields = [_numbers(cell["optimizer"]) for cell in cells]
+    numbers = {name: [field[name] for field in fields] for name in fields[0]} | {"lr": rates}
+    decays = any(numbers["weight_decay.strength"])
+    batches = None
+    if first["batch_size"] is not None:
+        seeds = [cell["seed"] for cell in cells]
+        batches = Batches(seeds, points, first["batch_size"], first["replacement"])
+    return Recipe(
+        optimizer=import_module(f"minima.engine.optimizers.{first['name']}"),
+        numbers={name: torch.tensor(values, dtype=torch.float64) for name, values in numbers.items()},
+        loss=LOSSES[cells[0]["loss"]],
+        schedule=SCHEDULES[first["schedule"]["kind"]],
+        batches=batches,
+        decay_toward=first["weight_decay"]["toward"] if decays else None,
+    )
+
+
+def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """The numbers among an optimizer's options but for its learning rate, nested ones by path."""
+    found = {}
+    for name, value in options.items():
+        if isinstance(value, Mapping) and name != "lr":
+            found |= _numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool) and name != "lr":
+            found[f"{prefix}{name}"] = float(value)
+    return found
 
 
 def _start(
@@ -153,7 +284,7 @@ def _draw(ensemble: Ensemble, scheme: Scheme, cell: Mapping[str, Any]) -> list[A
 
 
 def _needs_kernel(cell: Mapping[str, Any]) -> bool:
-    return bool(cell["predict"]) or isinstance(cell["optimizer"]["lr"], dict)
+    return bool(cell["predict"]) or isinstance(cell["optimizer"].get("lr"), dict)
 
 
 def _kernels(ensemble: Ensemble, start: _Start) -> list[Array]:
@@ -214,6 +345,7 @@ def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequenc
         "steps": done.steps,
         "residual": done.residual,
         "loss": done.losses.cpu().numpy(),
+        **{f"{name}_path": values.cpu().numpy() for name, values in done.probes.items()},
         "residual_steps": np.where(first_steps < 0, np.nan, first_steps),
         "start_train": begin[:points].cpu().numpy(),
         "start_test": begin[points:].cpu().numpy(),

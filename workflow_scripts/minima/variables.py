@@ -24,6 +24,7 @@ VARIABLES = {
     "steps": Variable((), "steps trained", "step"),
     "residual": Variable((), "‖y − f‖/‖y − f₀‖ at the end"),
     "learning_rate": Variable((), "learning rate, absolute", "1/loss"),
+    "flow_time": Variable((), "gradient-flow time at the end, as learning rate × steps", "1/loss"),
     "kernel_max": Variable((), "largest eigenvalue of the tangent kernel at the start"),
     "kernel_min": Variable((), "smallest eigenvalue of the tangent kernel at the start"),
     "loss": Variable(("step",), "training loss ‖y − f‖²/2N"),
@@ -35,6 +36,15 @@ VARIABLES = {
     "start_norm": Variable(("layer",), "Frobenius norm of each weight matrix at the start"),
     "norm": Variable(("layer",), "Frobenius norm of each weight matrix at the end"),
     "distance": Variable(("layer",), "distance that each weight matrix travelled"),
+    "time_path": Variable(("step",), "gradient-flow time", "1/loss"),
+    "accuracy_path": Variable(("step",), "fraction of training points in the right class"),
+    "norm_path": Variable(("step", "layer"), "Frobenius norm of each weight matrix"),
+    "distance_path": Variable(("step", "layer"), "distance of each weight matrix from its start"),
+    "flips_path": Variable(("step", "hidden_layer"), "fraction of activations that changed sign"),
+    "kernel_extremes_path": Variable(
+        ("step", "extreme"), "least and largest eigenvalue of the tangent kernel"
+    ),
+    "sharpness_path": Variable(("step",), "largest eigenvalue of the loss's Hessian"),
     "parameters": Variable(("parameter",), "trained weights, layer after layer, flattened"),
 } | {
     f"{name}_test": Variable(("point", "output"), f"prediction on the test points, {text}")

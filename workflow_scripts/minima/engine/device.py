@@ -1,6 +1,8 @@
 """Where to train."""
 
 import logging
+from functools import cache
+from pathlib import Path
 
 import torch
 
@@ -22,3 +24,13 @@ def choose(device: str) -> torch.device:
     if chosen.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False  # float32 means float32
     return chosen
+
+
+@cache
+def cache_bytes() -> int:
+    """What a core's own cache (L2) holds; 1 MiB where the system does not say."""
+    try:
+        size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
+        return int(size.removesuffix("K")) * 1024
+    except (OSError, ValueError):
+        return 2**20

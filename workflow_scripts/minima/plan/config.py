@@ -7,8 +7,9 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StringConstraints, Tag, field_validator
+from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from minima.plan.optimizers import GradientDescent, Optimizer
 from minima.plan.options import NAME_PATTERN, VARIES, Options
 from minima.plan.recipes import DataRecipe
 
@@ -26,6 +27,17 @@ class Network(Options):
     parametrization: Literal["ntk", "standard"] = Field(
         "ntk", description="Where 1/√fan-in stands: in the forward pass (ntk) or in the draw (standard)."
     )
+    frozen: list[Annotated[int, Field(ge=1)]] = Field(
+        [], description="Layers that keep their initial weights, counted from 1."
+    )
+
+    @model_validator(mode="after")
+    def _some_layer_is_trained(self) -> "Network":
+        if unknown := [layer for layer in self.frozen if layer > self.depth]:
+            raise ValueError(f"frozen names layer {unknown[0]} of {self.depth}")
+        if len(set(self.frozen)) == self.depth:
+            raise ValueError("frozen names every layer: nothing is left to train")
+        return self
 
 
 class Init(Options):
@@ -44,59 +56,15 @@ class Init(Options):
     )
 
 
-class RelativeRate(Options):
-    """A learning rate in units of the stability edge."""
-
-    relative: float = Field(gt=0, description="Fraction of the edge 2N/λmax of the tangent kernel at start.")
-
-
-Rate = Annotated[
-    Annotated[float, Field(gt=0), Tag("a number")] | Annotated[RelativeRate, Tag("a mapping")],
-    Discriminator(lambda rate: "a mapping" if isinstance(rate, dict | RelativeRate) else "a number"),
-]
-
-
-class GradientDescent(Options):
-    """Full-batch gradient descent: θ ← θ − η ∇L."""
-
-    name: Literal["gd"] = "gd"
-    lr: Rate = Field(
-        RelativeRate(relative=0.5),
-        description="Step size η, or {relative: r}: r times the stability edge.",
-        json_schema_extra=VARIES,
-    )
-
-
-class HeavyBall(Options):
-    """Polyak's momentum: v ← μ v − η ∇L, θ ← θ + v."""
-
-    name: Literal["heavy_ball"]
-    lr: Rate = Field(
-        RelativeRate(relative=0.5),
-        description="Step size η, or {relative: r}: r times the stability edge of gradient descent.",
-        json_schema_extra=VARIES,
-    )
-    momentum: float = Field(0.9, ge=0, lt=1, description="μ.", json_schema_extra=VARIES)
-
-
-def _optimizer_name(optimizer: Any) -> str:
-    """The tag of the union; a mapping without a name is gradient descent."""
-    if isinstance(optimizer, dict):
-        return str(optimizer.get("name", "gd"))
-    return getattr(optimizer, "name", "gd")
-
-
-Optimizer = Annotated[
-    Annotated[GradientDescent, Tag("gd")] | Annotated[HeavyBall, Tag("heavy_ball")],
-    Discriminator(_optimizer_name),
-]
-
-
 class Stop(Options):
     """When a network has finished."""
 
     residual: float = Field(
-        1e-3, gt=0, lt=1, description="Converged at ‖y − f‖ ≤ residual · ‖y − f₀‖.", json_schema_extra=VARIES
+        1e-3,
+        gt=0,
+        lt=1,
+        description="Converged at √(loss/initial loss) ≤ residual; for mse this is ‖y − f‖/‖y − f₀‖.",
+        json_schema_extra=VARIES,
     )
     loss: float | None = Field(
         None, gt=0, description="Converged also at this training loss.", json_schema_extra=VARIES
@@ -112,6 +80,12 @@ class Record(Options):
     )
     steps: list[Annotated[int, Field(ge=0)]] | None = Field(
         None, min_length=1, description="Declared steps instead of log-spaced ones."
+    )
+    probes: list[Literal["accuracy", "norm", "distance", "flips", "kernel_extremes", "sharpness"]] = Field(
+        [],
+        description="What else is kept at the recorded steps: training accuracy; norms of the layers and "
+        "distances they travelled; fraction of activations that changed sign since the start; extreme "
+        "eigenvalues of the tangent kernel; largest eigenvalue of the loss's Hessian.",
     )
     residuals: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.01], description="Residuals whose first step is kept."
@@ -133,7 +107,10 @@ class Training(Options):
 
     network: Network = Field(Network(), description="Architecture.")
     init: Init = Field(Init(), description="Initialization.")
-    loss: Literal["mse"] = Field("mse", description="Training loss: ‖y − f‖²/2N.")
+    loss: Literal["mse", "cross_entropy", "logistic"] = Field(
+        "mse",
+        description="Training loss: ‖y − f‖²/2N; cross-entropy (labels: onehot); logistic (labels: sign).",
+    )
     optimizer: Optimizer = Field(GradientDescent(), description="Optimizer and its numbers.")
     stop: Stop = Field(Stop(), description="Stop rules.")
     record: Record = Field(Record(), description="Step grid and residuals to record.")

@@ -18,19 +18,17 @@ from minima.plan.config import (
     Config,
     Execution,
     Figure,
-    GradientDescent,
-    HeavyBall,
     Init,
     KernelReference,
     Network,
     RbfReference,
     Record,
     References,
-    RelativeRate,
     SeedRange,
     Stop,
     Study,
 )
+from minima.plan.mistakes import models_in
 
 ROOT = Path(__file__).parents[3]
 BEGIN, END = "<!-- options: written by `make generated` -->", "<!-- end of options -->"
@@ -46,8 +44,11 @@ TABLES: dict[str, type[BaseModel]] = {
     "seed": SeedRange,
     "network": Network,
     "init": Init,
-    "optimizer: {name: gd}": GradientDescent,
-    "optimizer: {name: heavy_ball}": HeavyBall,
+    "optimizer": OptimizerOptions,
+    "optimizer.schedule: {kind: step}": StepSchedule,
+    "optimizer.schedule: {kind: cosine}": CosineSchedule,
+    "optimizer.schedule: {kind: inverse}": InverseSchedule,
+    "optimizer.weight_decay": WeightDecay,
     "lr": RelativeRate,
     "stop": Stop,
     "record": Record,
@@ -86,8 +87,13 @@ def _environment() -> str:
 def _tables() -> Iterator[str]:
     for title, model in TABLES.items():
         yield f"### {title}\n\n{_doc(model)}\n\n" + _table(model, set())
+    shared = set(OptimizerOptions.model_fields)
+    for model in models_in(Optimizer):
+        name = get_args(model.model_fields["name"].annotation)[0]
+        left_out = shared if issubclass(model, OptimizerOptions) else set()
+        yield f"### optimizer: {{name: {name}}}\n\n{_doc(model)}\n\n" + _table(model, left_out)
     common = set(recipes.Recipe.model_fields)
-    for model in _members(recipes.DataRecipe):
+    for model in models_in(recipes.DataRecipe):
         fields = model.model_fields
         source = fields["source"]
         own = set(fields) - common
@@ -135,10 +141,6 @@ def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
     bounds = [f"{sign} {schema[key]:g}" for key, sign in signs.items() if key in schema]
     kind = schema.get("type", "anything")
     return " ".join([words.get(kind, kind), ", ".join(bounds)]).strip()
-
-
-def _members(union: Any) -> list[type[BaseModel]]:
-    return [member for member in get_args(get_args(union)[0]) if issubclass(member, BaseModel)]
 
 
 if __name__ == "__main__":

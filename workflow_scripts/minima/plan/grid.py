@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from minima.plan.combinations import impossible
 from minima.plan.config import Block, SeedRange, Training
 from minima.plan.digest import canonical, digest
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
@@ -131,6 +132,9 @@ def expand(block: Block, recipes: Mapping[str, BaseModel], path: str = "block") 
         if len({section.json for section in per_section[name]}) < len(per_section[name]):
             together = " × ".join(axis.path for axis in mine)
             mistakes.append(Mistake(f"{path}.axes ({together})", f"the same {name} twice"))
+    if not mistakes:
+        values = {name: [section.values for section in sections] for name, sections in per_section.items()}
+        mistakes += [Mistake(path, reason) for reason in impossible(values)]
     if mistakes:
         raise ConfigError(mistakes)
     seeds = [Section(seed, seed, str(seed), "") for seed in block.seed.values()]
@@ -181,7 +185,11 @@ def _shared(model: Any, values: Any) -> Any:
     if not isinstance(model, BaseModel):
         return values
     fields = type(model).model_fields
-    return {k: v for k, v in values.items() if not (fields[k].json_schema_extra or {}).get("varies")}
+    return {
+        name: _shared(getattr(model, name), value)
+        for name, value in values.items()
+        if not (fields[name].json_schema_extra or {}).get("varies")
+    }
 
 
 def _set_by_user(value: Any) -> Any:

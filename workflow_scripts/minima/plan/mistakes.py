@@ -43,7 +43,7 @@ def unknown(word: object, known: Iterable[str], what: str = "") -> str:
 
 def explain(error: ValidationError, kind: Any, raw: Any, prefix: str = "") -> list[Mistake]:
     """pydantic's errors about `raw`, read as the type `kind`, with paths as the user wrote them."""
-    return [_explain_one(detail, _models(kind), raw, prefix) for detail in error.errors(include_url=False)]
+    return [_explain_one(detail, models_in(kind), raw, prefix) for detail in error.errors(include_url=False)]
 
 
 def _explain_one(detail: Any, models: list[type[BaseModel]], raw: Any, prefix: str) -> Mistake:
@@ -104,7 +104,7 @@ def _keys_at(models: list[type[BaseModel]], location: Sequence[str | int]) -> li
     """The keys that may stand at a location: fields of the models there (of all members of a union)."""
     for part in location:
         fields = [field for owner in models if (field := owner.model_fields.get(str(part)))]
-        inner = [model for field in fields for model in _models(field.annotation)]
+        inner = [model for field in fields for model in models_in(field.annotation)]
         models = inner or [model for model in models if _tag(model) == part] or models
     return list(dict.fromkeys(name for m in models for name in m.model_fields))
 
@@ -120,7 +120,7 @@ def _tag(model: type[BaseModel]) -> str | None:
     return None
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
+    return [model for argument in get_args(annotation) for model in models_in(argument)]

@@ -28,8 +28,8 @@ def _tanh(a: Tensor) -> tuple[Tensor, Tensor]:
 
 ACTIVATIONS = {
     # One fused pass; φ'(0) = 0 as in autograd.
-    "relu": Activation(_relu, lambda d, h: torch.ops.aten.threshold_backward(d, h, 0)),
-    "tanh": Activation(_tanh, lambda d, h: torch.ops.aten.tanh_backward(d, h)),
+    "relu": Activation(_relu, lambda d, h: torch.ops.aten.threshold_backward(d, h, 0, grad_input=d)),
+    "tanh": Activation(_tanh, lambda d, h: torch.ops.aten.tanh_backward(d, h, grad_input=d)),
     "erf": Activation(lambda a: (torch.erf(a), a), lambda d, a: d.mul_(2 / sqrt(pi) * torch.exp(-a * a))),
     "linear": Activation(lambda a: (a, a), lambda d, a: d),
 }

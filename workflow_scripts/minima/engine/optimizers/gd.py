@@ -4,17 +4,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
+LINEAR = True
+
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """The optimizer's state: none."""
+    """No state."""
     return []
 
 
 def step(
     weights: Sequence[Tensor],
-    state: Sequence[Tensor],
+    state: list[Tensor],
     numbers: Mapping[str, Tensor],
     add_gradient: Callable[..., None],
+    k: int,
 ) -> None:
-    """One step in place. `numbers["lr"]` is η per network; `add_gradient(into, c)` adds c·g to `into`."""
+    """θ ← θ − η g in one pass over the weights."""
     add_gradient(weights, -numbers["lr"])

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+LINEAR = True
+
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
     """v = 0 per weight."""
@@ -13,11 +15,12 @@ def start(weights: Sequence[Tensor]) -> list[Tensor]:
 
 def step(
     weights: Sequence[Tensor],
-    state: Sequence[Tensor],
+    state: list[Tensor],
     numbers: Mapping[str, Tensor],
     add_gradient: Callable[..., None],
+    k: int,
 ) -> None:
-    """One step in place; η and μ per network; `add_gradient(into, c)` adds c·g to `into`."""
+    """v ← μ v − η g, θ ← θ + v."""
     for velocity in state:
         velocity.mul_(numbers["momentum"])
     add_gradient(state, -numbers["lr"])

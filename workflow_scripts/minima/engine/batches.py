@@ -1,0 +1,46 @@
+"""Mini-batches: each network draws its own from a stream of its seed, so none depends on its neighbours."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minima.streams import stream
+
+
+class Batches:
+    """Rows of the training points, step by step, for a stack of networks.
+
+    Without replacement an epoch is a permutation cut into batches, the last one smaller where the size does
+    not divide the number of points; with replacement every row is drawn anew.
+    """
+
+    def __init__(self, seeds: Sequence[int], points: int, size: int, replacement: bool) -> None:
+        self.generators = [stream(seed, "batches") for seed in seeds]
+        self.points, self.size, self.replacement = points, size, replacement
+        self.per_epoch = -(-points // size)
+        self.epoch = np.empty((len(seeds), 0), dtype=np.int64)
+
+    def next(self, step: int, device: torch.device) -> Tensor:
+        """Rows [E, batch] of step 0, 1, 2 …, to be asked for in this order."""
+        place = step % self.per_epoch
+        if place == 0:
+            self.epoch = np.stack([self._epoch(generator) for generator in self.generators])
+        rows = self.epoch[:, place * self.size : (place + 1) * self.size]
+        return torch.as_tensor(rows, device=device)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Only these networks go on."""
+        self.generators = [self.generators[row] for row in rows]
+        self.epoch = self.epoch[list(rows)]
+
+    def _epoch(self, generator: np.random.Generator) -> np.ndarray:
+        if self.replacement:
+            return generator.integers(self.points, size=self.per_epoch * self.size)
+        return generator.permutation(self.points)
+
+
+def rows_of(values: Tensor, rows: Tensor) -> Tensor:
+    """values [E, n, …] at rows [E, b]: [E, b, …]."""
+    return values[torch.arange(len(rows), device=rows.device).unsqueeze(1), rows]

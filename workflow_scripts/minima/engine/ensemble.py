@@ -1,0 +1,65 @@
+"""Networks f = Σ_k readout_k f_k: a model in K copies with weights of their own, and how they are read out.
+
+Shapes: E networks of K copies; weights [E, K, out, in] per layer; x [E, n, d]; f [E, n, outputs].
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """A model (`minima.engine.models`) and the readout of its copies."""
+
+    model: Any
+    readout: tuple[float, ...] = (1.0,)
+
+    @property
+    def trained(self) -> list[int]:
+        """Layers that are not frozen."""
+        return self.model.trained
+
+    def forward(self, weights: Sequence[Tensor], x: Tensor, last: Any = None) -> tuple[Tensor, Any]:
+        """f at x, and the tape for the backward pass, in the memory of the `last` one."""
+        copies = len(self.readout)
+        each, tape = self.model.forward(
+            flat(weights), x if copies == 1 else x.repeat_interleave(copies, dim=0), last
+        )
+        if self.readout == (1.0,):
+            return each, tape
+        return torch.einsum("k,ek...->e...", self._readout_like(each), each.unflatten(0, (-1, copies))), tape
+
+    def add_gradients(
+        self,
+        weights: Sequence[Tensor],
+        tape: Any,
+        delta: Tensor,
+        into: Sequence[Tensor | None],
+        before: Callable[[int], None] | None = None,
+    ) -> None:
+        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f. `into` may be the weights; None where not wanted.
+
+        `before(layer)` is called when a layer's weights are no longer needed, before its gradient is added.
+        """
+        if self.readout != (1.0,):
+            delta = torch.einsum("k,e...->ek...", self._readout_like(delta), delta).flatten(0, 1)
+        targets = [None if target is None else target.flatten(0, 1) for target in into]
+        self.model.add_gradients(flat(weights), tape, delta, targets, before)
+
+    def signs(self, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+        """Which hidden units are positive, per hidden layer: [E, K·n, m_l]."""
+        copies = len(self.readout)
+        _, tape = self.model.forward(flat(weights), x.repeat_interleave(copies, dim=0))
+        return [(h > 0).unflatten(0, (-1, copies)).flatten(1, 2) for h in tape.hidden[1:]]
+
+    def _readout_like(self, tensor: Tensor) -> Tensor:
+        return torch.tensor(self.readout, dtype=tensor.dtype, device=tensor.device)
+
+
+def flat(weights: Sequence[Tensor]) -> list[Tensor]:
+    """[E, K, out, in] → [E·K, out, in], without a copy."""
+    return [weight.flatten(0, 1) for weight in weights]

@@ -1,0 +1,60 @@
+"""The Gram form of a net's first layer, for full-batch training with steps that combine gradients linearly.
+
+∂L/∂W_1 = s δ_1ᵀ x lies in the span of the points, so W_1 = W_1⁰ + A x with coefficients A [B, m, n], on which
+the same optimizer takes the same steps with s δ_1ᵀ for its gradient, and
+
+    a_1 = a_1⁰ + s x xᵀ Aᵀ
+
+costs one product of m·n·n where W_1 costs two of m·n·d. The kernel x xᵀ [B, n, n] takes the place of the
+points, A that of W_1, and a_1⁰ goes along as one more tensor that is never trained.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from minima.engine.ensemble import Ensemble
+from minima.engine.models.mlp import MLP, Tape
+
+
+class Gram(MLP):
+    """An MLP in the coordinates above: weights A, W_2 … W_H, a_1⁰ᵀ."""
+
+    def _linear(self, weights: Sequence[Tensor], tape: Tape, layer: int) -> Tensor:
+        if layer:
+            return super()._linear(weights, tape, layer)
+        out = tape.room("a0", weights[-1], *weights[-1].shape)
+        return torch.baddbmm(weights[-1], weights[0], tape.hidden[0], alpha=self.factors[0], out=out).mT
+
+    def _add_gradient(self, into: Tensor, delta: Tensor, tape: Tape, layer: int) -> None:
+        if layer:
+            super()._add_gradient(into, delta, tape, layer)
+        else:
+            into.add_(delta.mT, alpha=self.factors[0])
+
+
+def pays(model: object, points: int) -> bool:
+    """The first layer is trained, its input is wide, and there is a hidden one."""
+    return type(model) is MLP and 0 in model.trained and len(model.sizes) > 2 and points <= model.sizes[0]
+
+
+def gram_shapes(model: MLP, points: int) -> list[tuple[int, int]]:
+    """What a network takes in place of its weights."""
+    return [(model.sizes[1], points), *model.weight_shapes[1:], (model.sizes[1], points)]
+
+
+def into_gram(
+    ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor
+) -> tuple[Ensemble, list[Tensor], Tensor]:
+    """What takes the place of an ensemble, its weights [E, K, out, in] and its points [E, n, d]."""
+    model = ensemble.model
+    gram = Gram(model.sizes, model.activation, model.parametrization, model.frozen)
+    start = (weights[0] @ x.mT.unsqueeze(1)).mul_(model.factors[0])
+    return Ensemble(gram, ensemble.readout), [torch.zeros_like(start), *weights[1:], start], x @ x.mT
+
+
+def out_of_gram(weights: Sequence[Tensor], first: Tensor, x: Tensor) -> list[Tensor]:
+    """W_1 … W_H of one network, from its first W_1 [K, m, d] and its points [n, d]."""
+    coefficients, *others, _ = weights
+    return [first + coefficients @ x, *others]

@@ -1,0 +1,17 @@
+"""For optimizers that look at each coordinate of the gradient: it is written to a buffer first."""
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor
+
+
+def fill(buffers: Sequence[Tensor], add_gradient: Callable[..., None]) -> None:
+    """g into the buffers."""
+    for buffer in buffers:
+        buffer.zero_()
+    add_gradient(buffers)
+
+
+def divided(numerator: Tensor, root: Tensor, epsilon: Tensor) -> Tensor:
+    """numerator/(root + ε), overwriting `root`; 0/0 is 0: a parameter that no gradient reaches."""
+    return numerator.div(root.add_(epsilon)).nan_to_num_(nan=0.0, posinf=float("inf"), neginf=float("-inf"))

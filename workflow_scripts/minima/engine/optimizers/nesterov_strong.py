@@ -1,0 +1,23 @@
+"""Nesterov's method for losses of curvature at least m: μ = (1 − √(ηm))/(1 + √(ηm))."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from torch import Tensor
+
+from minima.engine.optimizers.nesterov import look_ahead, start
+
+__all__ = ["LINEAR", "start", "step"]
+
+LINEAR = True
+
+
+def step(
+    weights: Sequence[Tensor],
+    state: list[Tensor],
+    numbers: Mapping[str, Tensor],
+    add_gradient: Callable[..., None],
+    k: int,
+) -> None:
+    """x' = θ − η g(θ), θ ← x' + μ(x' − x)."""
+    root = (numbers["lr"] * numbers["curvature"]).sqrt()
+    look_ahead(weights, state, numbers["lr"], (1 - root) / (1 + root), add_gradient)

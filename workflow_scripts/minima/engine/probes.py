@@ -1,0 +1,106 @@
+"""What is recorded along the way beside the loss: each probe takes a `State`, returns [E] or [E, layers]."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+POWER_ITERATIONS = 100
+DIFFERENCE = 1e-4
+
+
+@dataclass(frozen=True)
+class State:
+    """A stack of networks at one step."""
+
+    ensemble: Any
+    loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    weights: Sequence[Tensor]  # [E, K, out, in] per layer
+    start: Sequence[Tensor]  # the weights before the first step
+    x: Tensor
+    y: Tensor
+    f: Tensor
+
+
+def accuracy(state: State) -> Tensor:
+    """Fraction of training points in the right class: by sign for one output, else by the largest."""
+    f, y = state.f, state.y
+    right = (f > 0) == (y > 0) if f.shape[2] == 1 else (f.argmax(2) == y.argmax(2)).unsqueeze(2)
+    return right.all(2).double().mean(1)
+
+
+def norm(state: State) -> Tensor:
+    """Frobenius norm of each weight matrix."""
+    return torch.stack([_norms(weight) for weight in state.weights], dim=1)
+
+
+def distance(state: State) -> Tensor:
+    """Distance of each weight matrix from its start."""
+    pairs = zip(state.weights, state.start, strict=True)
+    return torch.stack([_norms(weight - start) for weight, start in pairs], dim=1)
+
+
+def flips(state: State) -> Tensor:
+    """Fraction of hidden units × training points whose sign is not that of the start, per hidden layer."""
+    now = state.ensemble.signs(state.weights, state.x)
+    then = state.ensemble.signs(state.start, state.x)
+    changed = [(a != b).flatten(1).double().mean(1) for a, b in zip(now, then, strict=True)]
+    return torch.stack(changed, dim=1)
+
+
+def sharpness(state: State) -> Tensor:
+    """Largest eigenvalue of the loss's Hessian over the trained layers, by power iteration; the Hessian times
+    a direction is a central difference of two gradients."""
+    largest_in_size = _top_eigenvalue(state, torch.zeros_like(state.f[:, 0, 0]))
+    if (largest_in_size > 0).all():
+        return largest_in_size
+    # The least eigenvalue is further from 0 than the largest: shifted by it, the order is restored.
+    return _top_eigenvalue(state, largest_in_size.clamp(max=0))
+
+
+def _top_eigenvalue(state: State, shift: Tensor) -> Tensor:
+    """The eigenvalue of H that is furthest from `shift`, per network."""
+    direction = [torch.ones_like(state.weights[layer]) for layer in state.ensemble.trained]
+    eigenvalue = torch.zeros_like(shift)
+    for _ in range(POWER_ITERATIONS):
+        length = torch.stack([_norms(part) for part in direction]).square().sum(0).sqrt()
+        direction = [part / length.reshape(-1, 1, 1, 1) for part in direction]
+        ahead, behind = (_gradient(state, direction, sign * DIFFERENCE) for sign in (1, -1))
+        image = [(a - b) / (2 * DIFFERENCE) for a, b in zip(ahead, behind, strict=True)]
+        products = [(part * moved).flatten(1).sum(1) for part, moved in zip(direction, image, strict=True)]
+        eigenvalue = torch.stack(products).sum(0)
+        direction = [
+            moved - shift.reshape(-1, 1, 1, 1) * part for moved, part in zip(image, direction, strict=True)
+        ]
+    return eigenvalue
+
+
+def _gradient(state: State, direction: Sequence[Tensor], step: float) -> list[Tensor]:
+    """∂L/∂W of the trained layers at the weights moved by `step` along `direction`."""
+    weights = list(state.weights)
+    for layer, part in zip(state.ensemble.trained, direction, strict=True):
+        weights[layer] = weights[layer] + step * part
+    f, tape = state.ensemble.forward(weights, state.x)
+    _, slope = state.loss(f, state.y)
+    gradient: list[Tensor | None] = [None] * len(weights)
+    for layer in state.ensemble.trained:
+        gradient[layer] = torch.zeros_like(weights[layer])
+    state.ensemble.add_gradients(weights, tape, slope, gradient)
+    return [gradient[layer] for layer in state.ensemble.trained]
+
+
+def _norms(weight: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(weight.flatten(1), dim=1)
+
+
+Probe = Callable[[State], Tensor]
+NEEDS_START = {"distance", "flips"}
+PROBES: dict[str, Probe] = {
+    "accuracy": accuracy,
+    "norm": norm,
+    "distance": distance,
+    "flips": flips,
+    "sharpness": sharpness,
+}
