@@ -29,6 +29,15 @@ from minima.plan.config import (
     Study,
 )
 from minima.plan.mistakes import models_in
+from minima.plan.optimizers import (
+    CosineSchedule,
+    InverseSchedule,
+    Optimizer,
+    OptimizerOptions,
+    RelativeRate,
+    StepSchedule,
+    WeightDecay,
+)
 
 ROOT = Path(__file__).parents[3]
 BEGIN, END = "<!-- options: written by `make generated` -->", "<!-- end of options -->"

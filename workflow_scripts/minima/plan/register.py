@@ -55,6 +55,15 @@ class NoControl(Options):
     reason: str = Field(min_length=1, description="Why there is none.")
 
 
+def _control_or_none(control: Any) -> str:
+    """The tag of the union: a mapping with a reason says why there is no control."""
+    return "none" if isinstance(control, NoControl) or "reason" in _keys(control) else "a control"
+
+
+def _keys(value: Any) -> Any:
+    return value if isinstance(value, dict) else ()
+
+
 class Claim(Options):
     """One published statement."""
 
@@ -66,9 +75,7 @@ class Claim(Options):
     parts: list[Part] = Field(min_length=1, description="All must hold; the first is the headline.")
     control: Annotated[
         Annotated[Control, Tag("a control")] | Annotated[NoControl, Tag("none")],
-        Discriminator(
-            lambda control: "none" if isinstance(control, dict) and "reason" in control else "a control"
-        ),
+        Discriminator(_control_or_none),
     ] = Field(description="A control, or {reason: why there is none}.")
     figures: list[str] = Field([], description="Figures of the study that show it.")
 
