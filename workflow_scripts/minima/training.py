@@ -147,7 +147,8 @@ def _train_stack(
     first = cells[0]
     start = _start(ensemble, scheme, cells, splits, device)
     kernels = _kernels(ensemble, start) if _needs_kernel(first) else None
-    edges = [_edge(kernel, start.x.shape[1]) for kernel in kernels or ()]
+    spectra = [np.linalg.eigvalsh(kernel[: kernel.shape[1]]) for kernel in kernels or ()]
+    edges = [_edge(spectrum, start.x.shape[1]) for spectrum in spectra]
     is_flow = first["optimizer"]["name"] == "flow"
     rates = (
         []
@@ -181,9 +182,8 @@ def _train_stack(
         else:
             values["learning_rate"] = rates[done.index]
         if kernels is not None:
-            kernel = kernels[done.index]
-            eigenvalues = np.linalg.eigvalsh(kernel[: kernel.shape[1]])
-            values |= {"kernel_max": eigenvalues[-1], "kernel_min": eigenvalues[0]}
+            kernel, spectrum = kernels[done.index], spectra[done.index]
+            values |= {"kernel_max": spectrum[-1], "kernel_min": spectrum[0]}
             values |= _predictions(first["predict"], kernel, start, done.index, splits[done.index])
         if first["keep_parameters"]:
             values["parameters"] = torch.cat([weight.flatten() for weight in done.weights]).cpu().numpy()
@@ -298,9 +298,10 @@ def _kernels(ensemble: Ensemble, start: _Start) -> list[Array]:
     return kernels
 
 
-def _edge(kernel: Array, points: int) -> float:
-    """The stability edge 2N/λmax; 0 for a network that no step moves (all its ReLUs are off)."""
-    top = float(np.linalg.eigvalsh(kernel[: kernel.shape[1]])[-1])
+def _edge(spectrum: Array, points: int) -> float:
+    """The stability edge 2N/λmax, from the kernel's ascending eigenvalues; 0 for a network that no step moves
+    (all its ReLUs are off)."""
+    top = float(spectrum[-1])
     return 2 * points / top if top > 0 else 0.0
 
 

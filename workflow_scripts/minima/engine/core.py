@@ -139,7 +139,7 @@ def train(
             f, tape = ensemble.forward(stack.weights, stack.x, tape)
             loss, slope = recipe.loss(f, stack.y)
             if step == 0:
-                stack.start_loss = _start_loss(loss, stack.y)
+                stack.start_loss = loss_at_start(loss, stack.y)
                 _look_out(stack, rules.record_residuals)
             if step in columns:
                 _record(
@@ -150,7 +150,7 @@ def train(
                     State(ensemble, recipe.loss, stack.weights, stack.start, stack.x, stack.y, f),
                 )
             if step == rules.max_steps or not ((loss > stack.near) & (loss <= stack.far)).all():
-                residual = _residual(loss, stack.start_loss)
+                residual = residual_of(loss, stack.start_loss)
                 _mark_first_steps(stack.residual_steps, residual, rules.record_residuals, step)
                 converged = (residual <= stack.residual_target) | (loss <= stack.loss_target)
                 diverged = ~(loss <= stack.far)  # NaN too
@@ -170,7 +170,7 @@ def train(
                         loss, slope = recipe.loss(f, stack.y)
                 _look_out(stack, rules.record_residuals)
             if progress.due():
-                progress.line(step, rules.max_steps, _residual(loss, stack.start_loss), len(loss))
+                progress.line(step, rules.max_steps, residual_of(loss, stack.start_loss), len(loss))
         if batches is not None:
             rows = batches.next(step, y.device)
             f, tape = ensemble.forward(stack.weights, rows_of(stack.x, rows), tape)
@@ -249,13 +249,13 @@ def _finished(stack: _Stack, row: int, status: str, step: int, residual: Tensor)
     )
 
 
-def _start_loss(loss: Tensor, y: Tensor) -> Tensor:
+def loss_at_start(loss: Tensor, y: Tensor) -> Tensor:
     """The loss at the start; 0 for a network that starts at the solution, up to rounding."""
     rounding = ROUNDINGS * torch.finfo(y.dtype).eps
     return torch.where(loss <= rounding**2 * y.square().sum((1, 2)) / (2 * y.shape[1]), 0, loss)
 
 
-def _residual(loss: Tensor, start_loss: Tensor) -> Tensor:
+def residual_of(loss: Tensor, start_loss: Tensor) -> Tensor:
     """√(loss/initial loss), for mse ‖y − f‖/‖y − f₀‖; 0 for a network that starts at the solution."""
     return torch.where(start_loss == 0, 0, (loss / start_loss).sqrt())
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from minima.engine.core import DIVERGED_LOSS, Finished, Rules, _residual, _start_loss
+from minima.engine.core import DIVERGED_LOSS, Finished, Rules, loss_at_start, residual_of
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
@@ -116,8 +116,8 @@ class _Flow:
         time, step, trial = 0.0, 0, None
         while True:
             loss, _ = mse(here.f, y)
-            start_loss = _start_loss(loss, y) if step == 0 else start_loss
-            residual = _residual(loss, start_loss)
+            start_loss = loss_at_start(loss, y) if step == 0 else start_loss
+            residual = residual_of(loss, start_loss)
             if step in columns:
                 losses[columns[step]], times[columns[step]] = loss[0], time
                 state = State(self.ensemble, mse, here.weights, start, self.x, y, here.f)
