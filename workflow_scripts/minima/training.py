@@ -29,8 +29,6 @@ from minima.theory.empirical import kernel_extremes, tangent_kernel
 
 logger = logging.getLogger("minima")
 
-logger = logging.getLogger("minima")
-
 Array = NDArray[np.float64]
 STACK_CACHES = 4  # networks are trained together up to so many times a core's cache
 COORDINATE_FREE = {"accuracy"}  # probes that do not look at the weights

@@ -1,0 +1,65 @@
+"""What estimands share: a place of the dataset, and samples of it per seed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from minima.findings.stats import NotEstimable, Sample
+
+Selection = Mapping[str, Any] | None
+
+
+def node_of(
+    tree: xr.DataTree, kind: str, block: str, select: Selection, scales: Sequence[float] = ()
+) -> xr.Dataset:
+    """A block's dataset at the selected places: those of its axes, or what all of its cells share."""
+    node = tree[f"{kind}/{block}"].to_dataset()
+    shared = json.loads(tree[f"trained/{block}"].attrs["fixed"])
+    for dim, value in (select or {}).items():
+        if dim in node.dims:
+            node = at(node, block, dim, value)
+        elif [part[dim] for part in shared.values() if isinstance(part, dict) and dim in part] != [value]:
+            raise NotEstimable(f"not in the dataset: {dim} {value} of block {block}")
+    return at(node, block, "scale", list(scales)) if scales else node
+
+
+def at(node: xr.Dataset, block: str, dim: str, value: Any) -> xr.Dataset:
+    try:
+        return node.sel({dim: value})
+    except KeyError:
+        raise NotEstimable(f"not in the dataset: {dim} {value} of block {block}") from None
+
+
+def slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 1.0) -> Sample:
+    """Least-squares slope of the mean log(curve) against log(dim); whole curves are the units."""
+    x = np.log(curves[dim].values)
+    if len(x) < 2:
+        raise NotEstimable(f"a slope in {dim} needs two values of it")
+    kept = per_seed(curves, usable, dim)
+    if not (kept.values > 0).all():
+        raise NotEstimable("a distance is 0 or missing, which has no logarithm")
+
+    def slope(units: np.ndarray) -> float:
+        return float(np.polyfit(x, units.mean(axis=0), 1)[0] / over)
+
+    return Sample(np.log(kept.values), slope, kept.note)
+
+
+def per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:
+    """Usable seeds along the first axis."""
+    only_seeds(values, *dims)
+    kept = usable.values
+    return Sample(values.transpose("seed", *dims).values[kept], note=left_out(kept))
+
+
+def only_seeds(values: xr.DataArray, *dims: str) -> None:
+    if extra := set(values.dims) - {"seed", *dims}:
+        raise NotEstimable(f"select one value of {', '.join(sorted(map(str, extra)))}")
+
+
+def left_out(kept: np.ndarray) -> str:
+    count = int((~kept).sum())
+    return f"{count} of {len(kept)} seeds left out: not all of their networks converged" if count else ""
