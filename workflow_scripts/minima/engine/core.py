@@ -5,7 +5,7 @@ leaves it. Shapes: E networks of K copies each; weights [E, K, out, in]; x [E, n
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -15,24 +15,9 @@ from torch import Tensor
 from minima.engine.batches import Batches, rows_of
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import Loss, mse
-from minima.engine.probes import NEEDS_START, Probe, State
-from minima.engine.progress import Progress
+from minima.engine.probes import NEEDS_START, State
+from minima.engine.record import Finished, Record, Rules, picked
 from minima.engine.schedules import Schedule, constant
-
-DIVERGED_LOSS = 1e3  # times the initial loss
-ROUNDINGS = 16  # a relative error of so many units in the last place is none
-
-
-@dataclass(frozen=True)
-class Rules:
-    """When networks stop and what is recorded. `residual` and `loss` hold a number per network."""
-
-    residual: Tensor
-    loss: Tensor
-    max_steps: int
-    record_steps: Sequence[int]
-    record_residuals: Sequence[float]
-    probes: Mapping[str, Probe] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,51 +32,19 @@ class Recipe:
     decay_toward: str | None = None  # zero or start; its strength is numbers["weight_decay.strength"]
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A network at its end."""
-
-    index: int
-    status: str  # converged, stopped or diverged
-    steps: int
-    residual: float  # √(loss/initial loss)
-    weights: list[Tensor]  # [K, out, in] per layer
-    losses: Tensor  # at the recorded steps; NaN after the end
-    residual_steps: Tensor  # first step at or below each recorded residual; −1 if none
-    probes: dict[str, Tensor]  # at the recorded steps; NaN after the end
-    time: float | None = None  # of a flow, in units of learning rate × steps
-    times: Tensor | None = None  # of a flow, at the recorded steps; NaN after the end
-
-
 @dataclass
 class _Stack:
     """The networks still in training; every tensor has them along its first dimension."""
 
-    index: Tensor
     x: Tensor
     y: Tensor
-    start_loss: Tensor
-    near: Tensor  # at a loss of so much or less something may happen: a goal, a level
-    far: Tensor  # diverged above this
-    residual_target: Tensor
-    loss_target: Tensor
-    losses: Tensor
-    residual_steps: Tensor
     weights: list[Tensor]
     start: list[Tensor]  # the weights before the first step, where something asks for them
     state: list[Tensor]
     numbers: dict[str, Tensor]
-    probes: dict[str, Tensor] = field(default_factory=dict)
 
     def keep(self, rows: Tensor) -> "_Stack":
-        def pick(value: Any) -> Any:
-            if isinstance(value, Tensor):
-                return value[rows]
-            if isinstance(value, dict):
-                return {key: inner[rows] for key, inner in value.items()}
-            return [inner[rows] for inner in value]
-
-        return replace(self, **{name: pick(value) for name, value in vars(self).items()})
+        return replace(self, **{name: picked(value, rows) for name, value in vars(self).items()})
 
 
 @dataclass(frozen=True)
@@ -131,46 +84,33 @@ def train(
     """
     batches = recipe.batches
     stack = _stack(ensemble, weights, x, y, recipe, rules)
-    progress = Progress(len(y))
-    columns = {step: column for column, step in enumerate(rules.record_steps)}
+    record = Record(rules, y)
     tape = None
     for step in range(rules.max_steps + 1):
-        if batches is None or step % batches.per_epoch == 0 or step in columns or step == rules.max_steps:
+        wanted = record.wants(step)
+        if batches is None or step % batches.per_epoch == 0 or wanted or step == rules.max_steps:
             f, tape = ensemble.forward(stack.weights, stack.x, tape)
             loss, slope = recipe.loss(f, stack.y)
             if step == 0:
-                stack.start_loss = loss_at_start(loss, stack.y)
-                _look_out(stack, rules.record_residuals)
-            if step in columns:
-                _record(
-                    stack,
-                    columns[step],
-                    rules.probes,
-                    loss,
-                    State(ensemble, recipe.loss, stack.weights, stack.start, stack.x, stack.y, f),
-                )
-            if step == rules.max_steps or not ((loss > stack.near) & (loss <= stack.far)).all():
-                residual = residual_of(loss, stack.start_loss)
-                _mark_first_steps(stack.residual_steps, residual, rules.record_residuals, step)
-                converged = (residual <= stack.residual_target) | (loss <= stack.loss_target)
-                diverged = ~(loss <= stack.far)  # NaN too
-                ended = converged | diverged | (step == rules.max_steps)
-                for row in ended.nonzero().flatten().tolist():
-                    status = "converged" if converged[row] else "diverged" if diverged[row] else "stopped"
-                    yield _finished(stack, row, status, step, residual)
-                if ended.any():
-                    going = (~ended).nonzero().flatten()
-                    if not len(going):
-                        return
-                    stack = stack.keep(going)
-                    if batches is not None:
-                        batches.keep(going.tolist())
-                    else:
-                        f, tape = ensemble.forward(stack.weights, stack.x, tape)
-                        loss, slope = recipe.loss(f, stack.y)
-                _look_out(stack, rules.record_residuals)
-            if progress.due():
-                progress.line(step, rules.max_steps, residual_of(loss, stack.start_loss), len(loss))
+                record.begin(loss, stack.y)
+            if wanted:
+                state = State(ensemble, recipe.loss, stack.weights, stack.start, stack.x, stack.y, f)
+                record.write(step, loss, state)
+            if ended := record.ended(step, loss):
+                for row, status in ended.items():
+                    yield record.finished(row, status, step, loss, stack.weights)
+                if len(ended) == len(loss):
+                    return
+                going = [row for row in range(len(loss)) if row not in ended]
+                rows = torch.tensor(going, device=y.device)
+                stack = stack.keep(rows)
+                record.keep(rows)
+                if batches is not None:
+                    batches.keep(going)
+                else:
+                    f, tape = ensemble.forward(stack.weights, stack.x, tape)
+                    loss, slope = recipe.loss(f, stack.y)
+            record.say(step, loss)
         if batches is not None:
             rows = batches.next(step, y.device)
             f, tape = ensemble.forward(stack.weights, rows_of(stack.x, rows), tape)
@@ -205,73 +145,13 @@ def _from(weights: Sequence[Tensor], anchor: Sequence[Tensor], layer: int) -> Te
 def _stack(
     ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor, y: Tensor, recipe: Recipe, rules: Rules
 ) -> _Stack:
-    networks = len(y)
     wants_start = recipe.decay_toward == "start" or bool(NEEDS_START & set(rules.probes))
     return _Stack(
-        index=torch.arange(networks, device=y.device),
         x=x,
         y=y,
-        start_loss=y.new_empty(networks),
-        near=y.new_empty(networks),
-        far=y.new_empty(networks),
-        residual_target=rules.residual.to(y),
-        loss_target=rules.loss.to(y),
-        losses=y.new_full((networks, len(rules.record_steps)), torch.nan),
-        residual_steps=torch.full((networks, len(rules.record_residuals)), -1, device=y.device),
         weights=list(weights),
         start=[weight.clone() for weight in weights] if wants_start else [],
         state=recipe.optimizer.start([weights[layer] for layer in ensemble.trained]),
         # [E, 1, 1, 1]: broadcasts over copies and weights
         numbers={name: number.to(y).reshape(-1, 1, 1, 1) for name, number in recipe.numbers.items()},
     )
-
-
-def _record(stack: _Stack, column: int, probes: Mapping[str, Probe], loss: Tensor, state: State) -> None:
-    stack.losses[:, column] = loss
-    for name, probe in probes.items():
-        value = probe(state).to(stack.losses)
-        if name not in stack.probes:
-            shape = (*stack.losses.shape, *value.shape[1:])
-            stack.probes[name] = value.new_full(shape, torch.nan)
-        stack.probes[name][:, column] = value
-
-
-def _finished(stack: _Stack, row: int, status: str, step: int, residual: Tensor) -> Finished:
-    return Finished(
-        int(stack.index[row]),
-        status,
-        step,
-        float(residual[row]),
-        [weight[row].clone() for weight in stack.weights],
-        stack.losses[row],
-        stack.residual_steps[row],
-        {name: values[row] for name, values in stack.probes.items()},
-    )
-
-
-def loss_at_start(loss: Tensor, y: Tensor) -> Tensor:
-    """The loss at the start; 0 for a network that starts at the solution, up to rounding."""
-    rounding = ROUNDINGS * torch.finfo(y.dtype).eps
-    return torch.where(loss <= rounding**2 * y.square().sum((1, 2)) / (2 * y.shape[1]), 0, loss)
-
-
-def residual_of(loss: Tensor, start_loss: Tensor) -> Tensor:
-    """√(loss/initial loss), for mse ‖y − f‖/‖y − f₀‖; 0 for a network that starts at the solution."""
-    return torch.where(start_loss == 0, 0, (loss / start_loss).sqrt())
-
-
-def _look_out(stack: _Stack, levels: Sequence[float]) -> None:
-    """Sets the losses between which a network only goes on, so that a step has one thing to check."""
-    goal = stack.residual_target
-    if levels:
-        ahead = torch.where(stack.residual_steps < 0, torch.tensor(levels).to(goal), -1).amax(1)
-        goal = torch.maximum(goal, ahead)
-    number = torch.finfo(goal.dtype)
-    near = goal.square() * stack.start_loss * (1 + ROUNDINGS * number.eps) + number.tiny
-    stack.near = torch.maximum(near, stack.loss_target)
-    stack.far = DIVERGED_LOSS * stack.start_loss
-
-
-def _mark_first_steps(first: Tensor, residual: Tensor, levels: Sequence[float], step: int) -> None:
-    for column, level in enumerate(levels):
-        first[:, column] = torch.where((first[:, column] < 0) & (residual <= level), step, first[:, column])

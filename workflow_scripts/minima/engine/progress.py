@@ -22,8 +22,6 @@ class Progress:
         return time.monotonic() - self.last >= LOG_SECONDS
 
     def line(self, step: int, max_steps: int, residual: Tensor, running: int) -> None:
-        if not self.due():
-            return
         now = time.monotonic()
         left = (max_steps - step) * (now - self.last) / max(step - self.last_step, 1)
         logger.info(

@@ -15,17 +15,16 @@ Networks are integrated one by one, each with steps of its own; times are those 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from minima.engine.core import DIVERGED_LOSS, Finished, Rules, loss_at_start, residual_of
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
 from minima.engine.probes import State
-from minima.engine.progress import Progress
+from minima.engine.record import Finished, Record, Rules
 from minima.engine.tangent import Jacobian
 
 FIRST = 0.5  # first step in units of N/λmax
@@ -90,63 +89,40 @@ def train_flow(
     for row in range(len(y)):
         part = slice(row, row + 1)
         flow = _Flow(ensemble, x[part], y[part], float(tolerance[row]))
-        start = [weight[part].clone() for weight in weights]
-        yield flow.run(row, start, rules)
+        alone = replace(rules, residual=rules.residual[part], loss=rules.loss[part])
+        yield replace(flow.run([weight[part].clone() for weight in weights], alone), index=row)
 
 
 @dataclass
 class _Flow:
+    """Of one network."""
+
     ensemble: Ensemble
     x: Tensor
     y: Tensor
     tolerance: float
 
-    def run(self, row: int, start: list[Tensor], rules: Rules) -> Finished:
-        """One network from its start to its end."""
-        y = self.y
-        here = self.at(start)
+    def run(self, start: list[Tensor], rules: Rules) -> Finished:
+        """From its start to its end."""
+        y, here, record = self.y, self.at(start), Record(rules, self.y)
         start_norm = float(here.error.norm())
-        loss_norm = (2 * y.shape[1] * max(float(rules.loss[row]), 0)) ** 0.5
-        goal = max(float(rules.residual[row]) * start_norm, loss_norm)
-        losses, times = (y.new_full((len(rules.record_steps),), torch.nan) for _ in range(2))
-        first_steps = torch.full((len(rules.record_residuals),), -1, device=y.device)
-        probes: dict[str, Tensor] = {}
-        columns = {step: column for column, step in enumerate(rules.record_steps)}
-        progress = Progress(1)
+        loss_norm = (2 * y.shape[1] * max(float(rules.loss), 0)) ** 0.5
+        goal = max(float(rules.residual) * start_norm, loss_norm)
         time, step, trial = 0.0, 0, None
         while True:
             loss, _ = mse(here.f, y)
-            start_loss = loss_at_start(loss, y) if step == 0 else start_loss
-            residual = residual_of(loss, start_loss)
-            if step in columns:
-                losses[columns[step]], times[columns[step]] = loss[0], time
+            if step == 0:
+                record.begin(loss, y)
+            if record.wants(step):
                 state = State(self.ensemble, mse, here.weights, start, self.x, y, here.f)
-                for name, probe in rules.probes.items():
-                    value = probe(state)[0].to(losses)
-                    shape = (len(columns), *value.shape)
-                    probes.setdefault(name, value.new_full(shape, torch.nan))[columns[step]] = value
-            for column, level in enumerate(rules.record_residuals):
-                if first_steps[column] < 0 and residual <= level:
-                    first_steps[column] = step
-            status = None
-            if residual <= rules.residual[row] or loss <= rules.loss[row]:
-                status = "converged"
-            elif not loss <= DIVERGED_LOSS * start_loss:
-                status = "diverged"
-            elif step == rules.max_steps:
-                status = "stopped"
-            else:
-                taken = self.step(here, trial, goal, start_norm)
-                if taken is None:
-                    status = "stopped"
-            if status:
-                ends = [weight[0] for weight in here.weights]
-                return Finished(
-                    row, status, step, float(residual), ends, losses, first_steps, probes, time, times
-                )
+                record.write(step, loss, state, time)
+            ended = record.ended(step, loss)
+            taken = None if ended else self.step(here, trial, goal, start_norm)
+            if taken is None:  # it has ended or stands still
+                return record.finished(0, ended.get(0, "stopped"), step, loss, here.weights, time)
+            record.say(step, loss)
             here, passed, trial = taken
             time, step = time + passed, step + 1
-            progress.line(step, rules.max_steps, residual, 1)
 
     def step(
         self, here: _Point, trial: float | None, goal: float, start_norm: float
