@@ -35,7 +35,7 @@ def descend(problem: Problem, start: Net, rate: float, record: Sequence[int]) ->
 
 def flow(problem: Problem, start: Net, times: Sequence[float], tolerance: float = 1e-10) -> Iterator[Net]:
     """Gradient flow: the network [...] at each of the ascending times. All networks take the same steps,
-    those of the most demanding one. A step counts where its error in E is at most `tolerance` · √(‖E‖ ‖E(0)‖):
+    those of the most demanding one. A step counts where E is wrong by at most `tolerance` · √(‖E‖ ‖E(0)‖):
     E can fall to tolerance² of its start before it drowns."""
     here, length = start, None
     for before, after in pairwise([0.0, *times]):
