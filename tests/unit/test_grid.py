@@ -211,6 +211,32 @@ def test_a_nested_axis_goes_into_its_parents_axis_whatever_the_order(order):
     ]
 
 
+@pytest.mark.parametrize(
+    ("axes", "field", "values"),
+    [
+        (
+            {"optimizer": {"heavy": {"name": "heavy_ball"}}, "optimizer.momentum": [0.3, 0.4]},
+            "momentum",
+            [0.3, 0.4],
+        ),
+        (
+            {"optimizer.schedule.length": [5, 6], "optimizer.schedule.kind": ["step", "cosine"]},
+            "schedule",
+            [
+                {"kind": "step", "length": 5, "factor": 0.1},
+                {"kind": "cosine", "length": 5},
+                {"kind": "step", "length": 6, "factor": 0.1},
+                {"kind": "cosine", "length": 6},
+            ],
+        ),
+    ],
+)
+def test_an_axis_may_need_another_axis(axes, field, values):
+    """What the block says alone has neither momentum nor schedule."""
+    block = grid(optimizer={"name": "gd"}, axes=axes)
+    assert [c["optimizer"][field] for c in block.cells] == values
+
+
 def test_an_axis_keeps_what_its_block_says_of_the_section():
     block = grid(optimizer={"name": "heavy_ball", "lr": 0.3}, axes={"optimizer.name": ["gd", "heavy_ball"]})
     assert [c["optimizer"]["lr"] for c in block.cells] == [0.3, 0.3]

@@ -209,7 +209,8 @@ def _read_axes(
     for field, given in block.axes.items():
         where = f"{path}.axes.{field}"
         try:
-            read.append((field, *_read_axis(field, given, base, recipes, where)))
+            company = _first_values(block.axes, recipes, but=field)
+            read.append((field, *_read_axis(field, given, base, company, recipes, where)))
         except ConfigError as error:
             mistakes += error.mistakes
     names = dimension_names([field for field, _, _ in read])
@@ -221,9 +222,15 @@ def _read_axes(
 
 
 def _read_axis(
-    field: str, given: Any, base: Mapping[str, Any], recipes: Mapping[str, BaseModel], where: str
+    field: str,
+    given: Any,
+    base: Mapping[str, Any],
+    company: Mapping[str, Any],
+    recipes: Mapping[str, BaseModel],
+    where: str,
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Labels and values of one axis, each value tried alone on the block's base."""
+    """Labels and values of one axis, each value tried on the block's base: alone, or else beside the first
+    values of the section's other axes, where it may belong (momentum: to the axis `optimizer`)."""
     section, *keys = field.split(".")
     if section == "seed":
         raise ConfigError([Mistake(where, "seed is a key of the block: seed: {start: 100, count: 10}")])
@@ -236,7 +243,7 @@ def _read_axis(
     coerced = []
     for label, value in zip(labels or values, values, strict=True):
         try:
-            values_of_section = _section(section, base, {field: value}).values
+            values_of_section = _section_of_some(section, base, {field: value}, company)
         except ValidationError as error:
             raw = _with(base.get(section, {}), keys, value)
             mistakes += [_blame(where, keys, m) for m in explain(error, SECTION_TYPES[section], raw)]
@@ -253,6 +260,31 @@ def _read_axis(
     if mistakes:
         raise ConfigError(mistakes)
     return tuple(coerced), tuple(values)
+
+
+def _section_of_some(
+    name: str, base: Mapping[str, Any], setting: Mapping[str, Any], company: Mapping[str, Any]
+) -> Any:
+    """The section's values with a setting alone or, where that cannot be, in company."""
+    try:
+        return _section(name, base, setting).values
+    except ValidationError:
+        if not company:
+            raise
+    return _section(name, base, company | setting).values
+
+
+def _first_values(axes: Mapping[str, Any], recipes: Mapping[str, BaseModel], but: str) -> dict[str, Any]:
+    """The first values of the well-formed axes over the same section."""
+    found = {}
+    for field, given in axes.items():
+        if field != but and field.split(".")[0] == but.split(".")[0]:
+            try:
+                read = _recipe_axis(given, recipes, "") if field == "data" else _labels_and_values(given, "")
+            except ConfigError:
+                continue  # told where that axis is read
+            found[field] = read[1][0]
+    return found
 
 
 def _recipe_axis(given: Any, recipes: Mapping[str, BaseModel], where: str):

@@ -1,6 +1,9 @@
 """What every config model shares: unknown keys are errors, values are frozen."""
 
-from pydantic import BaseModel, ConfigDict
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, model_validator
 
 # A field marked so may differ between the cells of one pack (a number the engine takes per network);
 # every other field shapes the arrays or picks code, and is shared.
@@ -13,3 +16,29 @@ class Options(BaseModel):
     """A mapping of the config. Frozen, closed (`extra="forbid"`) and finite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _true_is_no_number(cls, given: Any) -> Any:
+        """pydantic takes true for 1 and false for 0; as words they are refused like any other."""
+        if not isinstance(given, dict):
+            return given
+        return {name: _word(value) if name in _number_fields(cls) else value for name, value in given.items()}
+
+
+def _word(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_word(one) for one in value]
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+@cache
+def _number_fields(model: type[BaseModel]) -> set[str]:
+    """The fields that take numbers and no truth values."""
+    types = {name: _types_in(field.annotation) for name, field in model.model_fields.items()}
+    return {name for name, found in types.items() if found & {int, float} and bool not in found}
+
+
+def _types_in(annotation: Any) -> set[Any]:
+    """A type and the types that it is made of."""
+    return {annotation}.union(*map(_types_in, get_args(annotation)))
