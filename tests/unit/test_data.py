@@ -11,7 +11,7 @@ import xarray as xr
 from pydantic import TypeAdapter
 
 from minima.data import sources
-from minima.data.files import load_split, save
+from minima.data.files import load_split, load_splits, save
 from minima.data.pool import DataError
 from minima.data.prepare import ARRAYS, array_digest, prepare
 from minima.netcdf import write_atomically
@@ -220,6 +220,16 @@ def test_load_split_reads_what_was_saved(tmp_path):
     xr.testing.assert_equal(loaded, data.sel(split=5))
     assert loaded.attrs == data.attrs
     assert array_digest({name: loaded[name].values for name in ARRAYS}) == loaded.digest.item()
+
+
+def test_splits_loaded_together_are_those_loaded_alone(tmp_path):
+    save(prepare(DIGITS, [0, 2, 5], "."), tmp_path / "a.nc")
+    together = load_splits(tmp_path / "a.nc", [5, 0])
+    assert list(together) == [5, 0]
+    for split, loaded in together.items():
+        xr.testing.assert_identical(loaded, load_split(tmp_path / "a.nc", split))
+    with pytest.raises(DataError, match=r"a\.nc has no split 3"):
+        load_splits(tmp_path / "a.nc", [0, 3])
 
 
 def test_prepared_file_that_is_missing_short_or_without_the_split(tmp_path):

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
 from tests.unit.helpers import grid, prepared
 
 from minima import jobs, store, training
+from minima.plan.cost import cell_cost
 
 NETWORK = {"width": 16}
 STOP = {"residual": 0.5, "max_steps": 200}
@@ -72,6 +74,16 @@ def test_only_missing_cells_are_trained(job, caplog):
     assert "trained 4 cells" in caplog.messages
     common = first["cell"].values
     xr.testing.assert_identical(second.set_index(cell="cell").sel(cell=common), first.set_index(cell="cell"))
+
+
+def test_the_data_are_read_once_for_all_cells(job, monkeypatch):
+    """Reading them for every cell took a third of the training's time in a pack of 100 small networks."""
+    data = prepared(job.folder / "data.nc", splits=range(4))
+    opened = []
+    open_dataset = xr.open_dataset
+    monkeypatch.setattr(xr, "open_dataset", lambda path, **k: opened.append(path) or open_dataset(path, **k))
+    job.run(small_cells(scales=(1, 2, 3), seeds=4), data)
+    assert opened.count(data) == 2, "once for the digests, once for the arrays"
 
 
 def test_a_whole_pack_comes_from_the_store_without_torch(job, monkeypatch, caplog):
@@ -192,3 +204,23 @@ def test_a_gpu_that_is_not_there_stops_the_job(job, monkeypatch):
             small_cells(), [prepared(job.folder / "data.nc", range(2))], job.store, job.output, "cuda", False
         )
     assert not job.output.exists()
+
+
+def test_too_little_device_memory_is_told_with_the_plans_estimate(job, monkeypatch):
+    """And with the option by which packs are cut."""
+    cells = small_cells()
+
+    def no_room(*_):
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(training, "_train_stack", no_room)
+    estimate = 2 * cell_cost(cells[0]).memory_mb
+    wanted = rf"2 networks do not fit .* estimate for them: {estimate:.0f} MB.* execution\.device_memory_gb"
+    with pytest.raises(RuntimeError, match=wanted):
+        job.run(cells)
+
+
+def test_the_pack_says_what_trained_it(job):
+    """`auto` takes what there is."""
+    pack, _ = job.run(small_cells())
+    assert (pack["device"] == "cpu").all()

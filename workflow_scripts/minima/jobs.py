@@ -9,8 +9,9 @@ from typing import Any
 import xarray as xr
 
 from minima import store
-from minima.data.files import load_split, split_digests
+from minima.data.files import load_splits, split_digests
 from minima.netcdf import string_encoding, write_atomically
+from minima.plan.cost import cell_cost
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.workplan import cell_fingerprint
@@ -31,16 +32,17 @@ def train_pack(
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
-    where = {
-        split: (Path(file), digest) for file in data_files for split, digest in split_digests(file).items()
-    }
+    where = {split: (file, digest) for file in data_files for split, digest in split_digests(file).items()}
     wanted = identities(cells, {split: digest for split, (_, digest) in where.items()})
     stored = store.find(store_folder, cells[0].group, wanted, any_code)
     found = set() if stored is None else set(stored["cell"].values.tolist())
     missing = [cell for cell in cells if cell.digest not in found]
     logger.info("%d cells: %d in the store, %d to train", len(cells), len(found), len(missing))
     if missing:
-        splits = {cell.split: load_split(where[cell.split][0], cell.split) for cell in missing}
+        needed = {cell.split for cell in missing}
+        splits: dict[int, xr.Dataset] = {}
+        for file in data_files:
+            splits |= load_splits(file, [split for split in needed if where[split][0] == file])
         _train(missing, splits, wanted, store_folder, device)
         stored = store.find(store_folder, cells[0].group, wanted, any_code)
     logger.info("trained %d cells", len(missing))
@@ -64,7 +66,7 @@ def _train(
 ) -> None:
     # torch takes a second to import: a pack that the store holds whole does without.
     from minima.engine.device import choose
-    from minima.training import Arrays, train_cells
+    from minima.training import Arrays, DoesNotFit, train_cells
 
     arrays = {
         split: Arrays(*(data[name].values for name in ("x_train", "y_train", "x_test", "y_test")))
@@ -93,5 +95,11 @@ def _train(
             if now - last > min(max(2.0, 0.2 * (now - begun)), 60.0):
                 flush()
                 last = now
+    except DoesNotFit as error:
+        estimate = error.networks * sum(cell_cost(cell).memory_mb for cell in cells) / len(cells)
+        raise RuntimeError(
+            f"{error} (the plan's estimate for them: {estimate:.0f} MB): lower execution.device_memory_gb, "
+            "by which packs are cut"
+        ) from error
     finally:
         flush()

@@ -52,6 +52,14 @@ class Trained:
     values: dict[str, Any]
 
 
+class DoesNotFit(RuntimeError):
+    """So many networks together are too much for the device's memory."""
+
+    def __init__(self, networks: int) -> None:
+        super().__init__(f"{networks} networks do not fit the memory of the device, halved as they were")
+        self.networks = networks
+
+
 @dataclass
 class _Start:
     """A stack of networks before its first step; everything along the first dimension."""
@@ -74,7 +82,7 @@ def train_cells(
     )
     scheme: Scheme = import_module(f"minima.engine.inits.{first['init']['scheme']}").SCHEME
     ensemble = Ensemble(model, scheme.readout)
-    _warn_of_rounding(first)
+    _warn_of_rounding(cells)
 
     def train_some(positions: Sequence[int]) -> Iterator[Trained]:
         some = [cells[i] for i in positions], [splits[i] for i in positions]
@@ -101,27 +109,21 @@ def halved_where_memory_is_short(
     except torch.OutOfMemoryError as error:
         left = [position for position in positions if position not in finished]
         if not again or len(left) == 1:
-            raise RuntimeError(
-                f"{len(left)} networks do not fit the memory of the device even after the stack was halved: "
-                f"lower execution.device_memory_gb, by which packs are cut ({error})"
-            ) from error
+            raise DoesNotFit(len(left)) from error
     logger.warning("out of memory with %d networks: training them in two halves", len(left))
     middle = len(left) // 2
     for half in (left[:middle], left[middle:]):
         yield from halved_where_memory_is_short(train_some, half, again=False)
 
 
-def _warn_of_rounding(cell: Mapping[str, Any]) -> None:
+def _warn_of_rounding(cells: Sequence[Mapping[str, Any]]) -> None:
     """A goal that the arithmetic cannot reach is no mistake, but the cells will run to their last step."""
-    smallest = torch.finfo(getattr(torch, cell["dtype"])).eps
-    for name, goal, reachable in (
-        ("residual", cell["stop"]["residual"], smallest),
-        ("loss", cell["stop"]["loss"], smallest**2),
-    ):
-        if goal is not None and goal < reachable:
-            logger.warning(
-                "stop.%s %g is below what %s resolves (%.0e)", name, goal, cell["dtype"], reachable
-            )
+    dtype = cells[0]["dtype"]
+    smallest = torch.finfo(getattr(torch, dtype)).eps
+    for name, reachable in (("residual", smallest), ("loss", smallest**2)):
+        goals = {cell["stop"][name] for cell in cells} - {None}
+        if goals and min(goals) < reachable:
+            logger.warning("stop.%s %g is below what %s resolves (%.0e)", name, min(goals), dtype, reachable)
 
 
 def stack_size(
@@ -341,6 +343,7 @@ def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequenc
     travelled = [after - before for after, before in zip(done.weights, initial, strict=True)]
     return {
         "status": done.status,
+        "device": start.x.device.type,
         "steps": done.steps,
         "residual": done.residual,
         "loss": done.losses.cpu().numpy(),

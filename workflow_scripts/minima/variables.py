@@ -21,6 +21,7 @@ PREDICTORS = {
 # In the store a leading dimension `cell` is added, in a dataset the dimensions of the block.
 VARIABLES = {
     "status": Variable((), "how training ended: converged, stopped (out of steps), diverged or missing", ""),
+    "device": Variable((), "what trained the network: cpu or cuda", ""),
     "steps": Variable((), "steps trained", "step"),
     "residual": Variable((), "‖y − f‖/‖y − f₀‖ at the end"),
     "learning_rate": Variable((), "learning rate, absolute", "1/loss"),

@@ -1,6 +1,6 @@
 """Prepared data on disk: one netCDF per recipe, read a split at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,10 +21,18 @@ def save(dataset: xr.Dataset, path: str | Path) -> None:
 
 def load_split(path: str | Path, split: int) -> xr.Dataset:
     """One split in memory, without the dimension `split`."""
+    return load_splits(path, [split])[split]
+
+
+def load_splits(path: str | Path, splits: Sequence[int]) -> dict[int, xr.Dataset]:
+    """Split → its arrays in memory; the file is opened and read once, which costs more than a split."""
     with _opened(path) as dataset:
-        if split not in dataset["split"].values:
-            raise DataError(f"{path} has no split {split}: prepare it again with this split")
-        return dataset.sel(split=split).load()
+        stored = set(dataset["split"].values.tolist())
+        for split in splits:
+            if split not in stored:
+                raise DataError(f"{path} has no split {split}: prepare it again with this split")
+        wanted = dataset.sel(split=list(splits)).load()
+    return {split: wanted.isel(split=row) for row, split in enumerate(splits)}
 
 
 def split_digests(path: str | Path) -> dict[int, str]:
