@@ -1,6 +1,7 @@
 """Cells in, trained cells out: each as if it were alone, stopped where it says, recorded as it was."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from tests.unit.helpers import CPU, arrays, cell, cells, jacobian, naive, trained
 
 from minima import training
+from minima.engine import optimizers
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
@@ -27,7 +29,7 @@ def relative_difference(a, b):
     assert a.keys() == b.keys()
     assert a["status"] == b["status"]
     worst = 0.0
-    for name in a.keys() - {"status"}:
+    for name in a.keys() - {"status", "device"}:
         one, other = np.asarray(a[name], float), np.asarray(b[name], float)
         assert np.array_equal(np.isnan(one), np.isnan(other)), name
         size = np.nanmax(np.abs(other), initial=0)
@@ -78,6 +80,55 @@ def test_a_cell_does_not_depend_on_its_neighbours(monkeypatch, optimizer, scheme
                 continue
             assert relative_difference(values, wanted) <= AGREEMENT[dtype]
             assert values["steps"] == wanted["steps"]
+
+
+OPTIMIZERS = {
+    "gd": {"lr": 0.1},
+    "sgd": {"lr": 0.05, "batch_size": 3},
+    "sgd, with replacement": {"lr": 0.05, "batch_size": 3, "replacement": True},
+    "heavy_ball": {"lr": 0.05},
+    "nesterov": {"lr": 0.05, "weight_decay": {"strength": 0.01, "toward": "start"}},
+    "nesterov_convex": {"lr": 0.05, "schedule": {"kind": "cosine", "length": 50}},
+    "nesterov_strong": {"lr": 0.05, "curvature": 0.01},
+    "higher_momentum": {"lr": 0.05},
+    "adagrad": {"lr": 0.05},
+    "adagrad_norm": {"lr": 0.5},
+    "rmsprop": {"lr": 0.005},
+    "adam": {"lr": 0.01, "batch_size": 3},
+    "adamw": {"lr": 0.01, "weight_decay": {"strength": 0.1}},
+    "sign": {"lr": 0.002},
+    "preconditioned": {"lr": 0.01, "epsilon": 0.1},
+    "flow": {"tolerance": 0.01},
+}
+
+
+@pytest.mark.parametrize("scheme", ["gaussian", "antisymmetric"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_no_optimizer_looks_at_the_neighbours(monkeypatch, name, scheme):
+    """Alone or in stacks of three in another order: each has its own batches, state and step size."""
+    optimizer = {"name": name.split(",")[0], **OPTIMIZERS[name]}
+    many = cells(
+        {"init.scale": [1, 1.5], "stop.residual": [0.9, 0.05]},
+        seed={"start": 5, "count": 2},
+        network={"width": 11, "depth": 3, "activation": "tanh"},
+        init={"scheme": scheme},
+        optimizer=optimizer,
+        stop={"max_steps": 60},
+        keep_parameters=True,
+    )
+    splits = [arrays(points=8, outputs=2, seed=i % 3) for i in range(len(many))]
+    alone = [trained([one], [split])[0] for one, split in zip(many, splits, strict=True)]
+    assert len({values["steps"] for values in alone}) > 1, "some leave before others"
+    stacks_of(monkeypatch, 3)
+    order = np.random.default_rng(1).permutation(len(many))
+    together = trained([many[i] for i in order], [splits[i] for i in order])
+    for place, values in zip(order, together, strict=True):
+        assert relative_difference(values, alone[place]) <= 1e-10
+
+
+def test_every_optimizer_is_among_them():
+    modules = Path(optimizers.__path__[0]).glob("[a-z]*.py")
+    assert {name.split(",")[0] for name in OPTIMIZERS} == {path.stem for path in modules} - {"gradient"}
 
 
 def test_cells_come_as_they_finish():
