@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,16 @@ print(time.perf_counter() - begun)
 """
 
 
+@contextmanager
+def copy_of_the_repository() -> Iterator[Path]:
+    """A folder in which the workflow can run from nothing."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "minima"
+        kept_out = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "__pycache__")
+        shutil.copytree(ROOT, folder, ignore=kept_out)
+        yield folder
+
+
 def seconds(command: Sequence[str], folder: Path) -> float:
     begun = time.perf_counter()
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -41,10 +52,7 @@ def parse(folder: Path) -> float:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "minima"
-        kept_out = shutil.ignore_patterns(".git", ".venv", ".snakemake", "results", "__pycache__")
-        shutil.copytree(ROOT, folder, ignore=kept_out)
+    with copy_of_the_repository() as folder:
         smoke = []
         for _ in range(3):
             for left in ("results", ".snakemake"):
