@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.unit.helpers import grid, naive_ensemble, weights
+from tests.unit.helpers import arrays, cell, grid, naive_ensemble, trained, weights
 
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import LOSSES
@@ -88,3 +88,14 @@ def test_impossible_combinations_are_refused(sections, words):
     """Sections that are fine alone: said while the config is read, before any job starts."""
     with pytest.raises(ConfigError, match=words.replace("[", r"\[").replace("]", r"\]")):
         grid(**sections)
+
+
+def test_looking_changes_nothing():
+    """Probes that remember the start leave weight decay pulling toward 0."""
+    decayed = {"name": "gd", "lr": 0.1, "weight_decay": {"strength": 0.5}}
+    sections = {"network": {"width": 8}, "optimizer": decayed, "stop": {"max_steps": 20}}
+    plain, probed = (
+        trained([cell(record={"probes": probes}, **sections)], arrays())[0] for probes in ([], ["distance"])
+    )
+    np.testing.assert_array_equal(plain["test"], probed["test"])
+    assert probed["norm"].sum() < probed["start_norm"].sum()

@@ -124,7 +124,8 @@ def _take_step(
     numbers = stack.numbers | {"lr": stack.numbers["lr"] * recipe.schedule(stack.numbers, step)}
     trained = [stack.weights[layer] for layer in ensemble.trained]
     strength = numbers.get("weight_decay.strength")
-    anchor = None if recipe.decay_toward is None else stack.start
+    # Not by whether there is a start: a probe may have asked for it.
+    anchor = {None: None, "zero": [], "start": stack.start}[recipe.decay_toward]
     decoupled = anchor is not None and getattr(recipe.optimizer, "DECOUPLED", False)
     pulls = (
         [_from(stack.weights, anchor, layer) * (strength * numbers["lr"]) for layer in ensemble.trained]
