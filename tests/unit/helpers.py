@@ -33,7 +33,8 @@ PHI: dict[str, Callable[[Tensor], Tensor]] = {
 def grid(axes: Mapping[str, Any] | None = None, seed: Any = 0, recipe: Any = None, **sections: Any) -> Grid:
     """A block as a config would have it, expanded; sections not named keep the config's defaults."""
     block = Block.model_validate({"data": "toy", "axes": axes or {}, "seed": seed, **sections})
-    return expand(block, {"toy": TypeAdapter(DataRecipe).validate_python(RECIPE | (recipe or {}))})
+    recipe = recipe if "source" in (recipe or {}) else RECIPE | (recipe or {})
+    return expand(block, {"toy": TypeAdapter(DataRecipe).validate_python(recipe)})
 
 
 def cells(axes: Mapping[str, Any] | None = None, seed: Any = 0, **sections: Any) -> list[dict[str, Any]]:

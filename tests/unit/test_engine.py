@@ -120,7 +120,7 @@ def test_one_copy_read_out_with_another_weight_is_scaled():
 def test_build_reads_a_cells_network(parametrization):
     """Depth counts weight matrices; factor times standard deviation is 1/√fan-in either way."""
     network = {"depth": 4, "width": 16, "activation": "erf", "parametrization": parametrization, "frozen": []}
-    model = build(network, features=5, outputs=3)
+    model = build(network, shape=(5,), outputs=3)
     assert model.weight_shapes == [(16, 5), (16, 16), (16, 16), (3, 16)]
     assert (model.activation, model.parametrization) == ("erf", parametrization)
     for (_, into), factor, std in zip(model.weight_shapes, model.factors, model.draw_stds, strict=True):

@@ -156,6 +156,11 @@ def test_the_config_that_the_others_break_is_right():
         ),
         ("data.digits.classes", [3, 11], "data.digits", "digits has no class 11: its classes are [0, 1, 2"),
         ("data.digits.classes", [1, 2, 3], "data.digits", "labels: sign needs exactly two classes"),
+        # networks that cannot take the data, and what is made for another kind
+        (f"{MAIN}.network", {"kind": "cnnn"}, f"{MAIN}.network.kind", "did you mean 'cnn'?"),
+        (f"{MAIN}.network", {"kind": "cnn", "width": 8}, f"{MAIN}.network.width", "is not an option"),
+        (f"{MAIN}.init", {"scheme": "kaimnig"}, f"{MAIN}.init.scheme", "did you mean 'kaiming'?"),
+        (f"{MAIN}.init", {"scheme": "kaiming"}, MAIN, "kaiming is for kinds of network other than mlp"),
         # names of other things
         (f"{MAIN}.data", "digit", f"{MAIN}.data", "'digit' is no data recipe (did you mean 'digits'?)"),
         ("run", ["qestion"], "run", "'qestion' is no study (did you mean 'question'?)"),
@@ -280,3 +285,62 @@ def test_odd_shapes_never_crash(config, odd):
             except Exception as error:
                 crashes.append(f"{path} = {value!r}: {error!r}")
     assert not crashes, "\n".join(crashes[:20])
+
+
+CNN = yaml.safe_load("""
+data:
+  digits: {source: digits, train_size: 20, test_size: 20, labels: onehot}
+  wine: {source: wine, train_size: 20, test_size: 20, labels: onehot}
+studies:
+  question:
+    blocks:
+      main:
+        data: digits
+        network: {kind: cnn}
+        loss: cross_entropy
+        optimizer: {name: sgd, lr: 0.1, batch_size: 5}
+""")
+
+
+def test_a_block_of_modules_has_the_defaults_of_its_kind():
+    """float32, kaiming and no predictors; what it says itself counts."""
+    (cell,) = Plan(CNN).cells.values()
+    assert (cell["dtype"], cell["init"]["scheme"], cell["predict"]) == ("float32", "kaiming", [])
+    said = changed(CNN, MAIN.split("."), CNN["studies"]["question"]["blocks"]["main"] | {"dtype": "float64"})
+    said = changed(said, [*MAIN.split("."), "init"], {"scale": 2})
+    said = changed(said, [*MAIN.split("."), "axes"], {"network.kind": ["cnn", "resnet18", "vgg16"]})
+    for cell in Plan(said).cells.values():
+        assert (cell["dtype"], cell["init"]) == ("float64", {"scheme": "kaiming", "scale": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("section", "value", "says"),
+    [
+        ("data", "wine", "network.kind: cnn needs images, and the data are rows of 13 numbers"),
+        ("init", {"scheme": "gaussian"}, "cnn has kaiming and torch_default"),
+        ("predict", ["linearized"], "predict: linearized needs network.kind: mlp"),
+        ("optimizer", {"name": "sgd", "batch_size": 5}, "optimizer.lr: the stability edge is known for"),
+        ("optimizer", {"name": "flow"}, "optimizer: flow integrates network.kind: mlp, not cnn"),
+        ("record", {"probes": ["flips"]}, "record.probes: flips needs network.kind: mlp"),
+        ("network", {"kind": "mlp"}, "is about loss: mse"),
+    ],
+)
+def test_what_a_module_cannot_do_is_refused(section, value, says):
+    told = mistakes(changed(CNN, [*MAIN.split("."), section], value))
+    assert any(mistake.startswith(f"{MAIN}: ") and says in mistake for mistake in told), told
+
+
+@pytest.mark.parametrize(("batch", "says"), [(None, "needs mini-batches"), (19, "leave one of 1 row")])
+def test_batch_normalization_needs_batches_of_two_rows(batch, says):
+    config = changed(CNN, [*MAIN.split("."), "network"], {"kind": "cnn", "batch_norm": True})
+    options = {"name": "heavy_ball", "lr": 0.1, "batch_size": batch}
+    told = mistakes(changed(config, [*MAIN.split("."), "optimizer"], options))
+    assert any(says in mistake for mistake in told), told
+
+
+def test_kernels_of_wide_networks_are_of_fully_connected_ones():
+    """RBF regression goes with any."""
+    study = ["studies", "question", "references"]
+    assert Plan(changed(CNN, study, {"rbf": {}})).reference_fits
+    told = mistakes(changed(CNN, study, {"ntk": {}}))
+    assert any("the reference ntk needs network.kind: mlp, not cnn" in mistake for mistake in told), told

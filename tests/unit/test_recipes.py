@@ -6,7 +6,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from minima.plan.known_data import FACTS, KNOWN_FILES
-from minima.plan.recipes import DataRecipe, feature_count, output_count
+from minima.plan.recipes import DataRecipe, output_count, row_shape
 
 PACKAGE = str(Path(__file__).parents[2] / "workflow_scripts")
 RECIPE = TypeAdapter(DataRecipe)
@@ -101,12 +101,12 @@ def test_the_largest_sizes_fit():
 def test_shapes_are_known_before_the_data():
     def counts(recipe):
         dumped = recipe.model_dump(mode="json")
-        return feature_count(dumped), output_count(dumped)
+        return row_shape(dumped), output_count(dumped)
 
-    assert counts(parse("digits", labels="onehot")) == (64, 10)
-    assert counts(parse("mnist", classes=[1, 2, 3], labels="onehot")) == (784, 3)
-    assert counts(parse("sphere_teacher", dimension=7)) == (7, 1)
-    assert all(n > 0 for n in counts(parse("file", path="a.csv", labels="onehot")))
+    assert counts(parse("digits", labels="onehot")) == ((1, 8, 8), 10)
+    assert counts(parse("mnist", classes=[1, 2, 3], labels="onehot")) == ((1, 28, 28), 3)
+    assert counts(parse("sphere_teacher", dimension=7)) == ((7,), 1)
+    assert counts(parse("file", path="a.csv", labels="onehot")) == (None, 10)
 
 
 def test_own_files_are_named(tmp_path):

@@ -12,6 +12,7 @@ from minima import training
 from minima.engine import optimizers
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
+from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
 from minima.engine.probes import PROBES
 from minima.recording import coordinates, step_grid
@@ -435,12 +436,12 @@ def test_the_gram_form_is_the_plain_form(monkeypatch, optimizer, parametrization
     curvature = {"curvature": 0.01} if optimizer == "nesterov_strong" else {}
     many = cells({"optimizer.lr": [0.02, 0.05]}, optimizer={"name": optimizer, **curvature}, **fields)
     used = []
-    form = training.into_gram
-    monkeypatch.setattr(training, "into_gram", lambda *given: used.append(1) or form(*given))
-    gram = trained(many, split)
+    form = gram.into_gram
+    monkeypatch.setattr(gram, "into_gram", lambda *given: used.append(1) or form(*given))
+    in_gram_form = trained(many, split)
     assert used
-    monkeypatch.setattr(training, "pays", lambda *_: False)
-    for one, other in zip(gram, trained(many, split), strict=True):
+    monkeypatch.setattr(gram, "pays", lambda *_: False)
+    for one, other in zip(in_gram_form, trained(many, split), strict=True):
         assert one["steps"] == other["steps"] > 5
         assert relative_difference(one, other) <= 1e-10
 
@@ -458,7 +459,7 @@ def test_the_gram_form_is_the_plain_form(monkeypatch, optimizer, parametrization
 )
 def test_the_gram_form_stays_away(monkeypatch, fields):
     """Where it would be another algorithm, or somebody looks at the weights on the way."""
-    monkeypatch.setattr(training, "into_gram", None)
+    monkeypatch.setattr(gram, "into_gram", None)
     (values,) = trained(
         [cell(**{"network": NETWORK, "stop": {"max_steps": 3}, **fields})], arrays(4, features=9)
     )

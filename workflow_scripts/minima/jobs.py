@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from minima import store
@@ -69,7 +70,10 @@ def _train(
     from minima.training import Arrays, DoesNotFit, train_cells
 
     arrays = {
-        split: Arrays(*(data[name].values for name in ("x_train", "y_train", "x_test", "y_test")))
+        split: Arrays(
+            *(data[name].values for name in ("x_train", "y_train", "x_test", "y_test")),
+            shape=tuple(np.atleast_1d(data["x_train"].attrs["row_shape"]).tolist()),
+        )
         for split, data in splits.items()
     }
     modules = code_used(training_modules(cells[0].values))

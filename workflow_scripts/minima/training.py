@@ -21,7 +21,6 @@ from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
 from minima.engine.losses import LOSSES
-from minima.engine.models.gram import gram_shapes, into_gram, out_of_gram, pays
 from minima.engine.probes import PROBES
 from minima.engine.schedules import SCHEDULES
 from minima.recording import coordinates
@@ -36,12 +35,14 @@ COORDINATE_FREE = {"accuracy"}  # probes that do not look at the weights
 
 @dataclass(frozen=True)
 class Arrays:
-    """One split of the data: x [n, d], y [n, outputs] for training and test points."""
+    """One split of the data: x [n, d], y [n, outputs] for training and test points; a row's own shape, as
+    (channels, height, width), where it has one."""
 
     x_train: Array
     y_train: Array
     x_test: Array
     y_test: Array
+    shape: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def train_cells(
     """Trains `cells[i]` on `splits[i]`; yields each cell as it finishes."""
     first = cells[0]
     model = import_module(f"minima.engine.models.{first['network']['kind']}").build(
-        first["network"], splits[0].x_train.shape[1], splits[0].y_train.shape[1]
+        first["network"], splits[0].shape or splits[0].x_train.shape[1:], splits[0].y_train.shape[1]
     )
     scheme: Scheme = import_module(f"minima.engine.inits.{first['init']['scheme']}").SCHEME
     ensemble = Ensemble(model, scheme.readout)
@@ -90,8 +91,7 @@ def train_cells(
             yield Trained(positions[trained.position], trained.values)
 
     points = splits[0].x_train.shape[0]
-    shapes = gram_shapes(model, points) if _in_gram_form(model, cells, points) else model.weight_shapes
-    size = stack_size(shapes, len(scheme.readout), points, first["dtype"], device)
+    size = _stack_size(model, cells, points, len(scheme.readout), device)
     for begin in range(0, len(cells), size):
         yield from halved_where_memory_is_short(train_some, range(len(cells))[begin : begin + size])
 
@@ -124,6 +124,17 @@ def _warn_of_rounding(cells: Sequence[Mapping[str, Any]]) -> None:
         goals = {cell["stop"][name] for cell in cells} - {None}
         if goals and min(goals) < reachable:
             logger.warning("stop.%s %g is below what %s resolves (%.0e)", name, min(goals), dtype, reachable)
+
+
+def _stack_size(
+    model: Any, cells: Sequence[Mapping[str, Any]], points: int, copies: int, device: torch.device
+) -> int:
+    """How many networks to train together. Of modules one on a CPU: PyTorch's own kernels are fastest so."""
+    if cells[0]["network"]["kind"] != "mlp":
+        return 1 if device.type == "cpu" else 2**30
+    gram = _in_gram_form(model, cells, points)
+    shapes = _gram().gram_shapes(model, points) if gram else model.weight_shapes
+    return stack_size(shapes, copies, points, cells[0]["dtype"], device)
 
 
 def stack_size(
@@ -194,20 +205,26 @@ def _in_gram_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -
     """Where training the first layer by its Gram form is exact, cheaper, and nobody looks at W_1."""
     optimizer = cells[0]["optimizer"]
     return (
-        getattr(import_module(f"minima.engine.optimizers.{optimizer['name']}"), "LINEAR", False)
+        cells[0]["network"]["kind"] == "mlp"
+        and getattr(import_module(f"minima.engine.optimizers.{optimizer['name']}"), "LINEAR", False)
         and optimizer["batch_size"] is None
         and not any(cell["optimizer"]["weight_decay"]["strength"] for cell in cells)
         and set(cells[0]["record"]["probes"]) <= COORDINATE_FREE
-        and pays(model, points)
+        and _gram().pays(model, points)
     )
+
+
+def _gram() -> Any:
+    """By name: the fingerprint of an mlp's cells alone."""
+    return import_module("minima.engine.models.gram")
 
 
 def _train_in_gram_form(
     ensemble: Ensemble, start: _Start, recipe: Recipe, rules: Rules
 ) -> Iterator[Finished]:
-    for done in train(*into_gram(ensemble, start.weights, start.x), start.y, recipe, rules):
+    for done in train(*_gram().into_gram(ensemble, start.weights, start.x), start.y, recipe, rules):
         first, x = start.weights[0][done.index], start.x[done.index]
-        yield replace(done, weights=out_of_gram(done.weights, first, x))
+        yield replace(done, weights=_gram().out_of_gram(done.weights, first, x))
 
 
 def _follow_flow(
@@ -265,7 +282,7 @@ def _start(
     def stacked(arrays: Sequence[Array]) -> Tensor:
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
-    drawn = [_draw(ensemble, scheme, cell) for cell in cells]
+    drawn = [scheme.start(ensemble.model, cell["init"], cell["seed"]) for cell in cells]
     weights = [stacked(layer) for layer in zip(*drawn, strict=True)]
     x_all = stacked([np.concatenate([split.x_train, split.x_test]) for split in splits])
     points = splits[0].x_train.shape[0]
@@ -273,14 +290,6 @@ def _start(
     f, _ = ensemble.forward(weights, x_all)
     offset = f if scheme.centred else torch.zeros_like(f)
     return _Start(weights, x_all[:, :points].contiguous(), x_all, y + offset[:, :points], f, offset)
-
-
-def _draw(ensemble: Ensemble, scheme: Scheme, cell: Mapping[str, Any]) -> list[Array]:
-    stds = [cell["init"]["scale"] * std for std in ensemble.model.draw_stds]
-    weights = scheme.draw(ensemble.model.weight_shapes, stds, cell["seed"])
-    if cell["init"]["flip"]:
-        weights[-1] = -weights[-1]
-    return weights
 
 
 def _needs_kernel(cell: Mapping[str, Any]) -> bool:
@@ -340,7 +349,8 @@ def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequenc
         return [float(torch.linalg.vector_norm(weight)) for weight in weights]
 
     first_steps = done.residual_steps.cpu().numpy()
-    travelled = [after - before for after, before in zip(done.weights, initial, strict=True)]
+    parameters = ensemble.parameters
+    travelled = [done.weights[i] - initial[i] for i in parameters]
     return {
         "status": done.status,
         "device": start.x.device.type,
@@ -353,7 +363,7 @@ def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequenc
         "start_test": begin[points:].cpu().numpy(),
         "train": end[:points].cpu().numpy(),
         "test": end[points:].cpu().numpy(),
-        "start_norm": np.array(norms(initial)),
-        "norm": np.array(norms(done.weights)),
+        "start_norm": np.array(norms([initial[i] for i in parameters])),
+        "norm": np.array(norms([done.weights[i] for i in parameters])),
         "distance": np.array(norms(travelled)),
     }

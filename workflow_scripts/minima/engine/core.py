@@ -89,7 +89,7 @@ def train(
     for step in range(rules.max_steps + 1):
         wanted = record.wants(step)
         if batches is None or step % batches.per_epoch == 0 or wanted or step == rules.max_steps:
-            f, tape = ensemble.forward(stack.weights, stack.x, tape)
+            f, tape = ensemble.forward(stack.weights, stack.x, tape, training=batches is None)
             loss, slope = recipe.loss(f, stack.y)
             if step == 0:
                 record.begin(loss, stack.y)
@@ -108,12 +108,12 @@ def train(
                 if batches is not None:
                     batches.keep(going)
                 else:
-                    f, tape = ensemble.forward(stack.weights, stack.x, tape)
+                    f, tape = ensemble.forward(stack.weights, stack.x, tape, training=True)
                     loss, slope = recipe.loss(f, stack.y)
             record.say(step, loss)
         if batches is not None:
             rows = batches.next(step, y.device)
-            f, tape = ensemble.forward(stack.weights, rows_of(stack.x, rows), tape)
+            f, tape = ensemble.forward(stack.weights, rows_of(stack.x, rows), tape, training=True)
             _, slope = recipe.loss(f, rows_of(stack.y, rows))
         _take_step(ensemble, stack, recipe, tape, slope, step)
 

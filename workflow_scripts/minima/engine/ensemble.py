@@ -23,12 +23,19 @@ class Ensemble:
         """Layers that are not frozen."""
         return self.model.trained
 
-    def forward(self, weights: Sequence[Tensor], x: Tensor, last: Any = None) -> tuple[Tensor, Any]:
-        """f at x, and the tape for the backward pass, in the memory of the `last` one."""
+    @property
+    def parameters(self) -> list[int]:
+        """Tensors that are parameters; behind them may stand what a model remembers beside them."""
+        return getattr(self.model, "parameters", list(range(len(self.model.weight_shapes))))
+
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: Any = None, training: bool = False
+    ) -> tuple[Tensor, Any]:
+        """f at x, and the tape for the backward pass, in the memory of the `last` one. `training`: a step
+        follows, which matters to models that behave otherwise in training."""
         copies = len(self.readout)
-        each, tape = self.model.forward(
-            flat(weights), x if copies == 1 else x.repeat_interleave(copies, dim=0), last
-        )
+        points = x if copies == 1 else x.repeat_interleave(copies, dim=0)
+        each, tape = self.model.forward(flat(weights), points, last, training)
         if self.readout == (1.0,):
             return each, tape
         return torch.einsum("k,ek...->e...", self._readout_like(each), each.unflatten(0, (-1, copies))), tape

@@ -33,13 +33,13 @@ def accuracy(state: State) -> Tensor:
 
 def norm(state: State) -> Tensor:
     """Frobenius norm of each weight matrix."""
-    return torch.stack([_norms(weight) for weight in state.weights], dim=1)
+    return torch.stack([_norms(state.weights[i]) for i in state.ensemble.parameters], dim=1)
 
 
 def distance(state: State) -> Tensor:
     """Distance of each weight matrix from its start."""
-    pairs = zip(state.weights, state.start, strict=True)
-    return torch.stack([_norms(weight - start) for weight, start in pairs], dim=1)
+    moved = [_norms(state.weights[i] - state.start[i]) for i in state.ensemble.parameters]
+    return torch.stack(moved, dim=1)
 
 
 def flips(state: State) -> Tensor:

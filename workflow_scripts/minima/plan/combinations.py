@@ -4,26 +4,45 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
-# The sections that the rules below look at.
-LOOKED_AT = ("data", "init", "loss", "optimizer", "predict")
+from minima.plan.digest import canonical
+from minima.plan.networks import MODULES, shape_problem
+from minima.plan.recipes import row_shape
+
+# The sections that the rules below look at, and of some only these fields.
+LOOKED_AT = ("data", "init", "loss", "network", "optimizer", "predict", "record")
+FIELDS = {"init": ("scheme",), "network": ("kind", "batch_norm"), "record": ("probes",)}
+MLP_PROBES = ("flips", "kernel_extremes", "sharpness")
 
 
 def impossible(variants: Mapping[str, list[Any]]) -> list[str]:
     """What is wrong with some combination of these sections' values, each said once."""
-    combinations = product(*(variants[name] for name in LOOKED_AT))
+    combinations = product(*(_different(name, variants[name]) for name in LOOKED_AT))
     return list(dict.fromkeys(reason for values in combinations for reason in _reasons(*values)))
+
+
+def _different(name: str, values: list[Any]) -> list[Any]:
+    """Those that differ in what is looked at: a grid over a thousand scales is one combination."""
+    if name in FIELDS:
+        values = [{field: value[field] for field in FIELDS[name] if field in value} for value in values]
+    return list({canonical(value): value for value in values}.values())
 
 
 def _reasons(
     data: Mapping[str, Any],
     init: Mapping[str, Any],
     loss: str,
+    network: Mapping[str, Any],
     optimizer: Mapping[str, Any],
     predict: list[str],
+    record: Mapping[str, Any],
 ) -> Iterator[str]:
     batch = optimizer.get("batch_size")
     if batch is not None and batch > data["train_size"]:
         yield f"optimizer.batch_size {batch} is more than the {data['train_size']} training rows"
+    if network["kind"] in MODULES:
+        yield from _reasons_of_modules(data, init, network, optimizer, predict, record)
+    elif init["scheme"] in ("kaiming", "torch_default"):
+        yield f"init.scheme: {init['scheme']} is for kinds of network other than mlp"
     labels = {"cross_entropy": "onehot", "logistic": "sign"}.get(loss)
     if labels and data["labels"] != labels:
         yield f"loss: {loss} needs data with labels: {labels}, not {data['labels']}"
@@ -37,3 +56,31 @@ def _reasons(
         yield f"optimizer.lr: the stability edge is that of loss: mse; with {loss} give an absolute rate"
     if optimizer["name"] == "flow":
         yield f"optimizer: flow integrates loss: mse, not {loss}"
+
+
+def _reasons_of_modules(
+    data: Mapping[str, Any],
+    init: Mapping[str, Any],
+    network: Mapping[str, Any],
+    optimizer: Mapping[str, Any],
+    predict: list[str],
+    record: Mapping[str, Any],
+) -> Iterator[str]:
+    """What asks for the structured tangent kernel of an mlp, and what the kind itself cannot do."""
+    kind, batch = network["kind"], optimizer.get("batch_size")
+    if problem := shape_problem(kind, row_shape(data)):
+        yield problem
+    if init["scheme"] in ("gaussian", "antisymmetric", "centred"):
+        yield f"init.scheme: {init['scheme']} is for network.kind: mlp; {kind} has kaiming and torch_default"
+    if predict:
+        yield f"predict: {', '.join(predict)} needs network.kind: mlp; with {kind} say predict: []"
+    if isinstance(optimizer.get("lr"), Mapping):
+        yield f"optimizer.lr: the stability edge is known for network.kind: mlp; with {kind} give a number"
+    if optimizer["name"] == "flow":
+        yield f"optimizer: flow integrates network.kind: mlp, not {kind}"
+    if probes := [probe for probe in record["probes"] if probe in MLP_PROBES]:
+        yield f"record.probes: {', '.join(probes)} needs network.kind: mlp, not {kind}"
+    if network.get("batch_norm") and batch is None:
+        yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
+    if network.get("batch_norm") and batch is not None and data["train_size"] % batch == 1:
+        yield f"network.batch_norm: true: {data['train_size']} rows in batches of {batch} leave one of 1 row"

@@ -7,41 +7,19 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, field_validator, model_validator
+from pydantic import Field, StringConstraints, Tag, field_validator
 
+from minima.plan.networks import FullyConnected, Network
 from minima.plan.optimizers import GradientDescent, Optimizer
-from minima.plan.options import NAME_PATTERN, VARIES, Options
+from minima.plan.options import NAME_PATTERN, VARIES, Options, tagged
 from minima.plan.recipes import DataRecipe
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 FIGURES = Path(__file__).parents[1] / "findings" / "figures"
 
 
-class Network(Options):
-    """The architecture: a fully connected net without biases."""
-
-    kind: Literal["mlp"] = Field("mlp", description="Model family.")
-    depth: int = Field(2, ge=2, le=100, description="Number of weight matrices.")
-    width: int = Field(256, ge=1, description="Units of each hidden layer.")
-    activation: Literal["relu", "erf", "tanh", "linear"] = Field("relu", description="Nonlinearity.")
-    parametrization: Literal["ntk", "standard"] = Field(
-        "ntk", description="Where 1/√fan-in stands: in the forward pass (ntk) or in the draw (standard)."
-    )
-    frozen: list[Annotated[int, Field(ge=1)]] = Field(
-        [], description="Layers that keep their initial weights, counted from 1."
-    )
-
-    @model_validator(mode="after")
-    def _some_layer_is_trained(self) -> "Network":
-        if unknown := [layer for layer in self.frozen if layer > self.depth]:
-            raise ValueError(f"frozen names layer {unknown[0]} of {self.depth}")
-        if len(set(self.frozen)) == self.depth:
-            raise ValueError("frozen names every layer: nothing is left to train")
-        return self
-
-
-class Init(Options):
-    """How a network starts."""
+class GaussianInit(Options):
+    """How a fully connected net without biases starts."""
 
     scheme: Literal["gaussian", "antisymmetric", "centred"] = Field(
         "gaussian",
@@ -54,6 +32,32 @@ class Init(Options):
     flip: bool = Field(
         False, description="Negate the last layer: the antithetic twin, f₀ → −f₀.", json_schema_extra=VARIES
     )
+
+
+class ModuleInit(Options):
+    """How the other kinds start."""
+
+    scheme: Literal["kaiming", "torch_default"] = Field(
+        description="torch_default: weights and biases uniform within ±1/√fan-in; kaiming: the last layer "
+        "so, the others normal with variance 2/fan-in and zero biases."
+    )
+    scale: float = Field(
+        1.0,
+        gt=0,
+        le=1e6,
+        description="σ: multiplies all weights and biases, not batch normalization's.",
+        json_schema_extra=VARIES,
+    )
+
+
+Init = Annotated[
+    Annotated[GaussianInit, Tag("gaussian")]
+    | Annotated[GaussianInit, Tag("antisymmetric")]
+    | Annotated[GaussianInit, Tag("centred")]
+    | Annotated[ModuleInit, Tag("kaiming")]
+    | Annotated[ModuleInit, Tag("torch_default")],
+    tagged("scheme", "gaussian"),
+]
 
 
 class Stop(Options):
@@ -105,8 +109,10 @@ class SeedRange(Options):
 class Training(Options):
     """The sections of a cell beside its data."""
 
-    network: Network = Field(Network(), description="Architecture.")
-    init: Init = Field(Init(), description="Initialization.")
+    network: Network = Field(FullyConnected(), description="Architecture.")
+    init: Init = Field(
+        GaussianInit(), description="Initialization; kaiming for kinds of network other than mlp."
+    )
     loss: Literal["mse", "cross_entropy", "logistic"] = Field(
         "mse",
         description="Training loss: ‖y − f‖²/2N; cross-entropy (labels: onehot); logistic (labels: sign).",
@@ -115,9 +121,12 @@ class Training(Options):
     stop: Stop = Field(Stop(), description="Stop rules.")
     record: Record = Field(Record(), description="Step grid and residuals to record.")
     predict: list[Literal["linearized", "interpolant", "linearized_gd"]] = Field(
-        ["linearized"], description="Predicted minimizers, computed from the network's own start."
+        ["linearized"],
+        description="Predicted minimizers, computed from the network's own start; of kind: mlp only.",
     )
-    dtype: Literal["float64", "float32"] = Field("float64", description="Arithmetic of the training.")
+    dtype: Literal["float64", "float32"] = Field(
+        "float64", description="Arithmetic of the training; float32 for kinds of network other than mlp."
+    )
     keep_parameters: bool = Field(False, description="Store the trained parameters.")
 
 

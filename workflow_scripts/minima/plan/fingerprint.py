@@ -16,9 +16,11 @@ PACKAGE = Path(__file__).parents[1]
 
 def training_modules(cell: Mapping) -> list[str]:
     """Where the code of a cell's training starts: the engine's core and the modules that the cell names."""
+    kind = cell["network"]["kind"]
     return [
         "minima.training",
-        f"minima.engine.models.{cell['network']['kind']}",
+        f"minima.engine.models.{kind}",
+        *(["minima.engine.models.gram"] if kind == "mlp" else []),
         f"minima.engine.inits.{cell['init']['scheme']}",
         f"minima.engine.optimizers.{cell['optimizer']['name']}",
         *(f"minima.theory.{predictor}" for predictor in cell["predict"]),

@@ -18,9 +18,9 @@ from minima.plan.config import (
     Config,
     Execution,
     Figure,
-    Init,
+    GaussianInit,
     KernelReference,
-    Network,
+    ModuleInit,
     RbfReference,
     Record,
     References,
@@ -29,6 +29,7 @@ from minima.plan.config import (
     Study,
 )
 from minima.plan.mistakes import models_in
+from minima.plan.networks import Cnn, Dense, FullyConnected, Resnet18, Vgg16
 from minima.plan.optimizers import (
     CosineSchedule,
     InverseSchedule,
@@ -51,8 +52,13 @@ TABLES: dict[str, type[BaseModel]] = {
     "references.rbf": RbfReference,
     "studies.&lt;name&gt;.blocks.&lt;name&gt;": Block,
     "seed": SeedRange,
-    "network": Network,
-    "init": Init,
+    "network: {kind: mlp}": FullyConnected,
+    "network: {kind: dense}": Dense,
+    "network: {kind: cnn}": Cnn,
+    "network: {kind: resnet18}": Resnet18,
+    "network: {kind: vgg16}": Vgg16,
+    "init, of mlp": GaussianInit,
+    "init, of the other kinds": ModuleInit,
     "optimizer": OptimizerOptions,
     "optimizer.schedule: {kind: step}": StepSchedule,
     "optimizer.schedule: {kind: cosine}": CosineSchedule,

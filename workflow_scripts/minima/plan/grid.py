@@ -13,6 +13,7 @@ from minima.plan.combinations import impossible
 from minima.plan.config import Block, SeedRange, Training
 from minima.plan.digest import canonical, digest
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
+from minima.plan.networks import MODULE_DEFAULTS, MODULES
 from minima.plan.recipes import DataRecipe, Recipe
 from minima.variables import VARIABLES
 
@@ -109,7 +110,7 @@ class Grid:
 def expand(block: Block, recipes: Mapping[str, BaseModel], path: str = "block") -> Grid:
     """All cells of `block`. Raises `ConfigError` with every mistake in its axes."""
     base = {name: getattr(block, name) for name in Training.model_fields if name in block.model_fields_set}
-    base = {name: _set_by_user(value) for name, value in base.items()}
+    base = _with_defaults(block, {name: _set_by_user(value) for name, value in base.items()})
     base["data"] = _set_by_user(recipes[block.data])
     axes = _read_axes(block, base, recipes, path)
     per_section: dict[str, list[Section]] = {}
@@ -195,6 +196,20 @@ def _shared(model: Any, values: Any) -> Any:
 def _set_by_user(value: Any) -> Any:
     """Only what was written: an axis may choose another optimizer, which has other defaults."""
     return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
+
+
+def _with_defaults(block: Block, base: dict[str, Any]) -> dict[str, Any]:
+    """What a block of torch modules alone does not say has the defaults of its kind."""
+    networks = _mapping(block.axes.get("network")).values() or [base.get("network")]
+    kinds = block.axes.get("network.kind") or [_mapping(network).get("kind") for network in networks]
+    if not isinstance(kinds, list) or any(kind not in MODULES for kind in kinds):
+        return base
+    init = MODULE_DEFAULTS["init"] | base.get("init", {})
+    return MODULE_DEFAULTS | base | {"init": init}
+
+
+def _mapping(value: Any) -> dict:
+    return value if isinstance(value, dict) else {}
 
 
 def _default(name: str) -> Any:

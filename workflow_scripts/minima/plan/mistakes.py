@@ -54,8 +54,7 @@ def _explain_one(detail: Any, models: list[type[BaseModel]], raw: Any, prefix: s
     if kind == "extra_forbidden":
         return Mistake(path, unknown(location[-1], _keys_at(models, location[:-1])))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        field = context["discriminator"].strip("'")
-        field = field if field.isidentifier() else "name"
+        field = context["discriminator"].strip("'").removesuffix("()")
         if kind == "union_tag_not_found":
             return Mistake(f"{path}.{field}".lstrip("."), REASONS["missing"])
         choices = [choice.strip(" '") for choice in context["expected_tags"].split(",")]
@@ -110,8 +109,8 @@ def _keys_at(models: list[type[BaseModel]], location: Sequence[str | int]) -> li
 
 
 def _tag(model: type[BaseModel]) -> str | None:
-    """What a union calls this member: the only value of its `name` or `source`."""
-    for field in ("name", "source"):
+    """What a union calls this member: the only value of its `name`, `source` or `kind`."""
+    for field in ("name", "source", "kind"):
         if (
             field in model.model_fields
             and len(choices := get_args(model.model_fields[field].annotation)) == 1

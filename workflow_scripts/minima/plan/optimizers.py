@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from minima.plan.options import VARIES, Options
+from minima.plan.options import VARIES, Options, tagged
 
 
 class RelativeRate(Options):
@@ -195,13 +195,6 @@ class Flow(Options):
     )
 
 
-def _optimizer_name(optimizer: Any) -> str:
-    """The tag of the union; a mapping without a name is gradient descent."""
-    if isinstance(optimizer, dict):
-        return str(optimizer.get("name", "gd"))
-    return getattr(optimizer, "name", "gd")
-
-
 Optimizer = Annotated[
     Annotated[GradientDescent, Tag("gd")]
     | Annotated[StochasticGradientDescent, Tag("sgd")]
@@ -218,5 +211,5 @@ Optimizer = Annotated[
     | Annotated[SignDescent, Tag("sign")]
     | Annotated[Preconditioned, Tag("preconditioned")]
     | Annotated[Flow, Tag("flow")],
-    Discriminator(_optimizer_name),
+    tagged("name", "gd"),
 ]

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any, get_args
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, model_validator
 
 # A field marked so may differ between the cells of one pack (a number the engine takes per network);
 # every other field shapes the arrays or picks code, and is shared.
@@ -42,3 +42,13 @@ def _number_fields(model: type[BaseModel]) -> set[str]:
 def _types_in(annotation: Any) -> set[Any]:
     """A type and the types that it is made of."""
     return {annotation}.union(*map(_types_in, get_args(annotation)))
+
+
+def tagged(field: str, default: str) -> Discriminator:
+    """Tells the members of a union apart by `field`; what does not name it is the default member."""
+
+    def tag(value: Any) -> str:
+        return str(value.get(field, default) if isinstance(value, dict) else getattr(value, field, default))
+
+    tag.__name__ = field  # by which a mistake is told
+    return Discriminator(tag)

@@ -70,5 +70,5 @@ def _bit(hex_digest: str, position: int) -> int:
 def _hint(cell: Cell) -> str:
     """What a person wants to read in a file or job name."""
     network = cell["network"]
-    shape = f"{network['kind']}{network['depth']}x{network['width']}"
-    return f"{cell['data']['source']}_{shape}_{cell['optimizer']['name']}"
+    shape = f"{network['depth']}x{network['width']}" if network["kind"] == "mlp" else ""
+    return f"{cell['data']['source']}_{network['kind']}{shape}_{cell['optimizer']['name']}"

@@ -111,7 +111,11 @@ def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
 def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:
     """Networks that the wide-network kernels do not know."""
     kinds = [kind for kind in ("ntk", "nngp") if _mapping(references).get(kind) is not None]
-    networks = {(cell["network"]["activation"], cell["network"]["parametrization"]) for cell in grid.cells}
+    used = [cell["network"] for cell in grid.cells]
+    if others := sorted({network["kind"] for network in used} - {"mlp"}):
+        needs = f"needs network.kind: mlp, not {others[0]}"
+        return [Mistake(f"{path}.network", f"the reference {kind} {needs}") for kind in kinds]
+    networks = {(network["activation"], network["parametrization"]) for network in used}
     return [
         Mistake(f"{path}.network", f"the reference {kind} needs {need}, not {given}")
         for kind in kinds

@@ -5,7 +5,6 @@ without loading it (`known_data`) lets an impossible recipe be refused while the
 """
 
 from collections.abc import Iterator, Mapping
-from math import prod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
@@ -213,10 +212,9 @@ DataRecipe = Annotated[
 ]
 
 
-def feature_count(recipe: Mapping[str, Any]) -> int:
-    """Inputs of the network; a guess where only the user's file knows (for cost estimates)."""
-    shape = FACTS[recipe["source"]].shape
-    return recipe["dimension"] if "dimension" in recipe else prod(shape or (784,))
+def row_shape(recipe: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """Shape of one row, images as (channels, height, width); None where only the user's file knows."""
+    return (recipe["dimension"],) if "dimension" in recipe else FACTS[recipe["source"]].shape
 
 
 def output_count(recipe: Mapping[str, Any]) -> int:

@@ -204,8 +204,10 @@ def data_file(cell: Cell) -> DataFile:
 def reference_fit(cell: Cell, kinds: Mapping[str, Mapping[str, Any]]) -> ReferenceFit:
     """The fit that holds a cell's references."""
     network, data = cell["network"], data_file(cell).name
-    name = f"{data}_{network['activation']}{network['depth']}_{digest(canonical(kinds), 6)}"
-    return ReferenceFit(name, data, network["depth"], network["activation"], kinds)
+    # RBF regression, the only one that goes with another kind than mlp, looks at neither.
+    depth, activation = network.get("depth", 0), network.get("activation", "none")
+    name = f"{data}_{activation}{depth}_{digest(canonical(kinds), 6)}"
+    return ReferenceFit(name, data, depth, activation, kinds)
 
 
 def cell_fingerprint(cell: Cell) -> str:

@@ -1,7 +1,7 @@
 """What an initialization scheme says, and the draw that the schemes share."""
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,14 @@ class Scheme(NamedTuple):
     draw: Draw
     readout: tuple[float, ...] = (1.0,)
     centred: bool = False
+
+    def start(self, model: Any, options: Mapping[str, Any], seed: int) -> list[np.ndarray]:
+        """The weights of one network by a cell's `init` section: one array [copies, out, in] per layer."""
+        stds = [options["scale"] * std for std in model.draw_stds]
+        weights = self.draw(model.weight_shapes, stds, seed)
+        if options["flip"]:
+            weights[-1] = -weights[-1]
+        return weights
 
 
 def gaussian(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int) -> list[np.ndarray]:

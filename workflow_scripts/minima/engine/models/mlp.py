@@ -74,8 +74,11 @@ class MLP:
         """Standard deviation of the entries of W_l at σ = 1."""
         return [1.0 if self.parametrization == "ntk" else into**-0.5 for into in self.sizes[:-1]]
 
-    def forward(self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None) -> tuple[Tensor, Tape]:
-        """f [B, n, outputs] at x [B, n, d], and the tape, which takes over the memory of the `last` one."""
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False
+    ) -> tuple[Tensor, Tape]:
+        """f [B, n, outputs] at x [B, n, d], in training or not, and the tape, which takes over the memory
+        of the `last` one."""
         phi = ACTIVATIONS[self.activation].value
         tape = Tape([x], [], last.memory if last else {})
         for layer in range(len(self.sizes) - 2):
@@ -140,8 +143,8 @@ class MLP:
         return ACTIVATIONS[self.activation].pull_back(out.mT, tape.kept[layer - 1])
 
 
-def build(network: dict[str, Any], features: int, outputs: int) -> MLP:
-    """The net that a cell's `network` section describes, for data of so many features and outputs."""
+def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> MLP:
+    """The net that a cell's `network` section describes, for rows of this shape and so many outputs."""
     hidden = (network["width"],) * (network["depth"] - 1)
     frozen = tuple(layer - 1 for layer in network["frozen"])
-    return MLP((features, *hidden, outputs), network["activation"], network["parametrization"], frozen)
+    return MLP((prod(shape), *hidden, outputs), network["activation"], network["parametrization"], frozen)

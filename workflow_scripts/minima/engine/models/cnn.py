@@ -1,0 +1,32 @@
+"""A small convolutional net: conv – conv – pool – conv – pool – dense – dense, kernels 3×3, ReLU."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from minima.engine.models.module import ModuleNet, norm
+
+
+def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> ModuleNet:
+    """The net that a cell's `network` section describes, for images of this shape."""
+    channels, height, width = shape
+    first, second, third = network["channels"]
+    flat = third * (height // 4) * (width // 4)
+
+    def convolution(into: int, out: int) -> list[nn.Module]:
+        return [nn.Conv2d(into, out, 3, padding=1), *norm(out, network["batch_norm"]), nn.ReLU()]
+
+    with torch.device("meta"):
+        module = nn.Sequential(
+            *convolution(channels, first),
+            *convolution(first, second),
+            nn.MaxPool2d(2),
+            *convolution(second, third),
+            nn.MaxPool2d(2),
+            nn.Flatten(),
+            nn.Linear(flat, network["hidden"]),
+            nn.ReLU(),
+            nn.Linear(network["hidden"], outputs),
+        )
+    return ModuleNet(module, shape)

@@ -1,0 +1,155 @@
+"""Stacked torch modules, with the interface of the other models and gradients by autograd.
+
+Every parameter is a tensor [B, out, in] like a weight matrix: a kernel [B, o, i·k·k], a bias [B, 1, o]. What
+a module remembers beside them, the running statistics of batch normalization, goes along behind them as
+tensors that are never trained or decayed: passes in training update them in place, evaluation uses them.
+
+One network is called as it is; several are vmapped, which takes 1.3 times as long for convolutions on a CPU.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
+
+EVALUATED_AT_ONCE = 500  # points: what a pass without gradients may keep in memory
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tensor of a module."""
+
+    name: str
+    shape: tuple[int, ...]
+    fan_in: int | None = None  # of its layer; None for what is not drawn
+    constant: float = 0.0  # what it starts at where it is not drawn
+    bias: bool = False
+    last: bool = False  # of the last layer
+
+    @property
+    def matrix(self) -> tuple[int, int]:
+        """Its shape as a matrix."""
+        return (self.shape[0], prod(self.shape[1:])) if len(self.shape) > 1 else (1, self.shape[0])
+
+
+@dataclass(frozen=True)
+class Tape:
+    """What a pass in training leaves for the backward pass."""
+
+    f: Tensor
+    leaves: list[Tensor]
+
+
+@dataclass(frozen=True)
+class ModuleNet:
+    """A module, which holds shapes and no numbers (device `meta`), for rows of shape `row`."""
+
+    module: nn.Module
+    row: tuple[int, ...]
+
+    @cached_property
+    def entries(self) -> list[Entry]:
+        """The parameters, then the buffers."""
+        layers = [(name, m) for name, m in self.module.named_modules() if [*m.parameters(recurse=False)]]
+        last = layers[-1][0]
+        found = [entry for name, layer in layers for entry in _entries(name, layer, name == last)]
+        return found + [
+            Entry(name, tuple(buffer.shape), constant=float(name.endswith("running_var")))
+            for name, buffer in self.module.named_buffers()
+        ]
+
+    @cached_property
+    def parameters(self) -> list[int]:
+        """What is no buffer."""
+        return list(range(sum(1 for _ in self.module.parameters())))
+
+    @property
+    def trained(self) -> list[int]:
+        return self.parameters
+
+    @property
+    def weight_shapes(self) -> list[tuple[int, int]]:
+        return [entry.matrix for entry in self.entries]
+
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False
+    ) -> tuple[Tensor, Tape | None]:
+        """f [B, n, outputs] at x [B, n, d]; in training also the tape, and the buffers are updated.
+
+        Evaluation leaves no tape: gradients are taken in training only.
+        """
+        if self.module.training != training:
+            self.module.train(training)
+        if training:
+            leaves = [weights[i].detach().requires_grad_() for i in self.trained]
+            f = self._call([*leaves, *weights[len(leaves) :]], x)
+            return f.detach(), Tape(f, leaves)
+        with torch.no_grad():
+            parts = [self._call(weights, part) for part in x.split(EVALUATED_AT_ONCE, dim=1)]
+            return torch.cat(parts, dim=1), None
+
+    def add_gradients(
+        self,
+        weights: Sequence[Tensor],
+        tape: Tape,
+        delta: Tensor,
+        into: Sequence[Tensor | None],
+        before: Callable[[int], None] | None = None,
+    ) -> None:
+        """Adds ∂L/∂W to `into`, from delta = ∂L/∂f [B, n, outputs]. `into` may be the weights; None where not
+        wanted. `before(tensor)` is called before a gradient is added."""
+        wanted = [i for i in self.trained if into[i] is not None]
+        gradients = torch.autograd.grad(tape.f, [tape.leaves[i] for i in wanted], delta)
+        for i, gradient in zip(wanted, gradients, strict=True):
+            if before is not None:
+                before(i)
+            into[i].add_(gradient)
+
+    def _call(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        if len(x) == 1:
+            # Not for float64, which has no fast convolutions, nor under vmap, which has them by groups.
+            channels_last = x.dtype == torch.float32 and x.device.type == "cpu" and len(self.row) == 3
+            return self._one([weight[0] for weight in weights], x[0], channels_last).unsqueeze(0)
+        return vmap(self._one, randomness="error")(list(weights), x)
+
+    def _one(self, weights: Sequence[Tensor], x: Tensor, channels_last: bool = False) -> Tensor:
+        """One network: weights [out, in], x [n, d]."""
+        named = {e.name: w.reshape(e.shape) for e, w in zip(self.entries, weights, strict=True)}
+        x = x.reshape(-1, *self.row)
+        if channels_last:  # measured: a fifth faster, the copies of the kernels included
+            x = x.contiguous(memory_format=torch.channels_last)
+            named = {
+                name: w.contiguous(memory_format=torch.channels_last) if w.ndim == 4 else w
+                for name, w in named.items()
+            }
+        return functional_call(self.module, named, (x,))
+
+
+def _entries(name: str, layer: nn.Module, last: bool) -> list[Entry]:
+    """The parameters of one layer."""
+    drawn = isinstance(layer, nn.Conv2d | nn.Linear)
+    fan_in = prod(layer.weight.shape[1:]) if drawn else None
+    return [
+        Entry(
+            f"{name}.{own}",
+            tuple(parameter.shape),
+            fan_in,
+            constant=float(own == "weight"),  # of batch normalization
+            bias=own == "bias",
+            last=last,
+        )
+        for own, parameter in layer.named_parameters()
+    ]
+
+
+def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
+    """Batch normalization where there is one; its running means have no need of the number of batches."""
+    if not batch_norm:
+        return []
+    layer = nn.BatchNorm2d(channels)
+    layer.num_batches_tracked = None
+    return [layer]

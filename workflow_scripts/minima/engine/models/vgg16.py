@@ -1,0 +1,30 @@
+"""VGG16 (arXiv:1409.1556, configuration D) for small images: one dense layer behind the convolutions."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from minima.engine.models.module import ModuleNet, norm
+
+CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+
+def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> ModuleNet:
+    """The net that a cell's `network` section describes, for images of this shape.
+
+    Each group of convolutions ends in pooling, as long as there is more than a pixel to pool.
+    """
+    channels, *sides = shape
+    layers: list[nn.Module] = []
+    with torch.device("meta"):
+        for group in CHANNELS:
+            for out in group:
+                layers.append(nn.Conv2d(channels, out, 3, padding=1))
+                layers += [*norm(out, network["batch_norm"]), nn.ReLU()]
+                channels = out
+            if min(sides) > 1:
+                layers.append(nn.MaxPool2d(2))
+                sides = [side // 2 for side in sides]
+        dense = nn.Linear(channels * sides[0] * sides[1], outputs)
+        return ModuleNet(nn.Sequential(*layers, nn.Flatten(), dense), shape)
