@@ -43,6 +43,7 @@ studies:
 """)
 MAIN = "studies.question.blocks.main"
 NOTHING = object()
+HEAVY = {"name": "heavy_ball", "lr": {"relative_to_least": 0.01}}
 
 
 def changed(config, path, value):
@@ -96,6 +97,25 @@ def test_the_config_that_the_others_break_is_right():
         (f"{MAIN}.init.scale", ".inf", f"{MAIN}.init.scale", "not '.inf'"),
         (f"{MAIN}.optimizer.lr", 0, f"{MAIN}.optimizer.lr", "greater than 0"),
         (f"{MAIN}.optimizer.momentum", 1, f"{MAIN}.optimizer.momentum", "less than 1"),
+        (f"{MAIN}.optimizer.momentum", {"dampin": 1}, f"{MAIN}.optimizer.momentum.dampin", "mean 'damping'?"),
+        (
+            f"{MAIN}.optimizer.lr",
+            {"relative_to_least": 0},
+            f"{MAIN}.optimizer.lr.relative_to_least",
+            "than 0",
+        ),
+        (
+            f"{MAIN}.axes",
+            {"optimizer": {"strong": HEAVY | {"momentum": {"damping": 12}}, "weak": HEAVY}},
+            MAIN,
+            "momentum of -0.2: it must be above 0, so damping below 10",
+        ),
+        (
+            "data.digits.split",
+            {"seeds_each": 1},
+            "data.digits.split.seeds_each",
+            "greater than or equal to 2",
+        ),
         (f"{MAIN}.stop", [1], f"{MAIN}.stop", "should be a mapping, not [1]"),
         (f"{MAIN}.seed", {"start": 3}, f"{MAIN}.seed.count", "is missing"),
         ("data.digits", {}, "data.digits.source", "is missing"),

@@ -398,11 +398,12 @@ def test_kept_parameters_are_the_network(dtype, scheme):
 def test_every_result_is_a_known_variable(dtype):
     """Names and dimensions are those of the table that store, packs and datasets share."""
     sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
-    sizes |= {"hidden_layer": 2, "extreme": 2}
+    sizes |= {"hidden_layer": 2, "extreme": 2, "mode": 16}
     fields = cell(
         network=NETWORK,
         stop={"residual": 0.5},
-        record={"probes": [*PROBES, "kernel_extremes"]},
+        optimizer={"name": "heavy_ball"},
+        record={"probes": [*PROBES, "kernel_extremes"], "spectrum": True},
         predict=[*PREDICTORS],
         keep_parameters=True,
         dtype=dtype,

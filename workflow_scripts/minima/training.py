@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from minima import kernel_units
 from minima.engine.batches import Batches
 from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.device import cache_bytes
@@ -31,6 +32,8 @@ logger = logging.getLogger("minima")
 Array = NDArray[np.float64]
 STACK_CACHES = 4  # networks are trained together up to so many times a core's cache
 COORDINATE_FREE = {"accuracy"}  # probes that do not look at the weights
+# Numbers of an optimizer that may be given in the kernel's units, and under which name a cell stores them.
+STORED_AS = {"lr": "learning_rate", "momentum": "momentum_used"}
 
 
 @dataclass(frozen=True)
@@ -157,15 +160,13 @@ def _train_stack(
 ) -> Iterator[Trained]:
     first = cells[0]
     start = _start(ensemble, scheme, cells, splits, device)
-    kernels = _kernels(ensemble, start) if _needs_kernel(first) else None
-    spectra = [np.linalg.eigvalsh(kernel[: kernel.shape[1]]) for kernel in kernels or ()]
-    edges = [_edge(spectrum, start.x.shape[1]) for spectrum in spectra]
+    points = start.x.shape[1]
+    kernels = _kernels(ensemble, start, [_needs_kernel(cell) for cell in cells])
+    spectra = [
+        None if kernel is None else np.linalg.eigvalsh(kernel[: kernel.shape[1]]) for kernel in kernels
+    ]
     is_flow = first["optimizer"]["name"] == "flow"
-    rates = (
-        []
-        if is_flow
-        else [_rate(cell["optimizer"]["lr"], edges[i] if edges else None) for i, cell in enumerate(cells)]
-    )
+    resolved = [] if is_flow else _resolved(cells, spectra, points)
     recorded = coordinates(first)
     rules = Rules(
         residual=torch.tensor([cell["stop"]["residual"] for cell in cells], dtype=torch.float64),
@@ -181,8 +182,8 @@ def _train_stack(
     if is_flow:
         finished = _follow_flow(ensemble, cells, start, rules)
     else:
-        recipe = _recipe(cells, rates, start.x.shape[1])
-        if _in_gram_form(ensemble.model, cells, start.x.shape[1]):
+        recipe = _recipe(cells, resolved, points)
+        if _in_gram_form(ensemble.model, cells, points):
             finished = _train_in_gram_form(ensemble, start, recipe, rules)
         else:
             finished = train(ensemble, start.weights, start.x, start.y, recipe, rules)
@@ -191,10 +192,12 @@ def _train_stack(
         if is_flow:
             values |= {"flow_time": done.time, "time_path": done.times.cpu().numpy()}
         else:
-            values["learning_rate"] = rates[done.index]
-        if kernels is not None:
-            kernel, spectrum = kernels[done.index], spectra[done.index]
+            values |= {STORED_AS[name]: number for name, number in resolved[done.index].items()}
+        kernel, spectrum = kernels[done.index], spectra[done.index]
+        if kernel is not None:
             values |= {"kernel_max": spectrum[-1], "kernel_min": spectrum[0]}
+            if first["record"]["spectrum"]:
+                values |= _modes(kernel[: kernel.shape[1]], start, done.index)
             values |= _predictions(first["predict"], kernel, start, done.index, splits[done.index])
         if first["keep_parameters"]:
             values["parameters"] = torch.cat([weight.flatten() for weight in done.weights]).cpu().numpy()
@@ -238,11 +241,27 @@ def _follow_flow(
     return flow.train_flow(ensemble, start.weights, start.x, start.y, tolerance, rules)
 
 
-def _recipe(cells: Sequence[Mapping[str, Any]], rates: Sequence[float], points: int) -> Recipe:
+def _resolved(
+    cells: Sequence[Mapping[str, Any]], spectra: Sequence[Array | None], points: int
+) -> list[dict[str, float]]:
+    """Learning rate and, where there is one, momentum of each network as absolute numbers."""
+    found = []
+    for cell, spectrum in zip(cells, spectra, strict=True):
+        rate = kernel_units.learning_rate(cell["optimizer"]["lr"], spectrum, points)
+        found.append({"lr": rate})
+        if "momentum" in cell["optimizer"]:
+            momentum = cell["optimizer"]["momentum"]
+            found[-1]["momentum"] = kernel_units.momentum(momentum, rate, spectrum, points)
+    return found
+
+
+def _recipe(
+    cells: Sequence[Mapping[str, Any]], resolved: Sequence[Mapping[str, float]], points: int
+) -> Recipe:
     """How the cells of a stack are trained; they share all but numbers."""
     first = cells[0]["optimizer"]
-    fields = [_numbers(cell["optimizer"]) for cell in cells]
-    numbers = {name: [field[name] for field in fields] for name in fields[0]} | {"lr": rates}
+    fields = [_numbers(cell["optimizer"]) | own for cell, own in zip(cells, resolved, strict=True)]
+    numbers = {name: [field[name] for field in fields] for name in fields[0]}
     decays = any(numbers["weight_decay.strength"])
     batches = None
     if first["batch_size"] is not None:
@@ -259,12 +278,14 @@ def _recipe(cells: Sequence[Mapping[str, Any]], rates: Sequence[float], points: 
 
 
 def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numbers among an optimizer's options but for its learning rate, nested ones by path."""
+    """The numbers among an optimizer's options but for those that `_resolved` says, nested ones by path."""
     found = {}
     for name, value in options.items():
-        if isinstance(value, Mapping) and name != "lr":
+        if name in STORED_AS:
+            continue
+        if isinstance(value, Mapping):
             found |= _numbers(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool) and name != "lr":
+        elif isinstance(value, int | float) and not isinstance(value, bool):
             found[f"{prefix}{name}"] = float(value)
     return found
 
@@ -293,33 +314,30 @@ def _start(
 
 
 def _needs_kernel(cell: Mapping[str, Any]) -> bool:
-    return bool(cell["predict"]) or isinstance(cell["optimizer"].get("lr"), dict)
+    options = cell["optimizer"].get("lr"), cell["optimizer"].get("momentum")
+    return bool(cell["predict"]) or cell["record"]["spectrum"] or any(map(kernel_units.is_relative, options))
 
 
-def _kernels(ensemble: Ensemble, start: _Start) -> list[Array]:
-    """The tangent kernel at the start, of all points against the training points, in float64, per network."""
+def _kernels(ensemble: Ensemble, start: _Start, wanted: Sequence[bool]) -> list[Array | None]:
+    """The tangent kernel at the start, of all points against the training points, in float64, per network;
+    None where it is not wanted."""
     columns = start.x.shape[1]
-    kernels = []
+    kernels: list[Array | None] = []
     for row in range(len(start.x_all)):  # one by one: memory for one network's signals, whatever the stack
+        if not wanted[row]:
+            kernels.append(None)
+            continue
         weights = [weight[row : row + 1].double() for weight in start.weights]
         kernel = tangent_kernel(ensemble, weights, start.x_all[row : row + 1].double(), columns)
         kernels.append(kernel[0].cpu().numpy())
     return kernels
 
 
-def _edge(spectrum: Array, points: int) -> float:
-    """The stability edge 2N/λmax, from the kernel's ascending eigenvalues; 0 for a network that no step moves
-    (all its ReLUs are off)."""
-    top = float(spectrum[-1])
-    return 2 * points / top if top > 0 else 0.0
-
-
-def _rate(lr: float | Mapping[str, float], edge: float | None) -> float:
-    """The absolute learning rate; `edge` = 2N/λmax."""
-    if isinstance(lr, Mapping):
-        assert edge is not None
-        return lr["relative"] * edge
-    return lr
+def _modes(kernel: Array, start: _Start, row: int) -> dict[str, Array]:
+    """What `minima.theory.dynamics` predicts a training curve from."""
+    eigenvalues, basis = np.linalg.eigh(kernel)
+    error = (start.f[row, : start.x.shape[1]] - start.y[row]).double().cpu().numpy()
+    return {"kernel_spectrum": eigenvalues, "start_error": basis.T @ error.ravel()}
 
 
 def _predictions(

@@ -10,7 +10,7 @@ from minima.plan.recipes import row_shape
 
 # The sections that the rules below look at, and of some only these fields.
 LOOKED_AT = ("data", "init", "loss", "network", "optimizer", "predict", "record")
-FIELDS = {"init": ("scheme",), "network": ("kind", "batch_norm"), "record": ("probes",)}
+FIELDS = {"init": ("scheme",), "network": ("kind", "batch_norm"), "record": ("probes", "spectrum")}
 MLP_PROBES = ("flips", "kernel_extremes", "sharpness")
 
 
@@ -46,6 +46,12 @@ def _reasons(
     labels = {"cross_entropy": "onehot", "logistic": "sign"}.get(loss)
     if labels and data["labels"] != labels:
         yield f"loss: {loss} needs data with labels: {labels}, not {data['labels']}"
+    damping, least = _given(optimizer, "momentum", "damping"), _given(optimizer, "lr", "relative_to_least")
+    if damping * least**0.5 >= 1:
+        yield (
+            f"optimizer.momentum: damping {damping:g} at this learning rate is a momentum of "
+            f"{1 - damping * least**0.5:.3g}: it must be above 0, so damping below {least**-0.5:.3g}"
+        )
     if loss == "mse":
         return
     if init["scheme"] == "centred":
@@ -54,6 +60,10 @@ def _reasons(
         yield f"predict: {', '.join(predict)} is about loss: mse; with {loss} say predict: []"
     if isinstance(optimizer.get("lr"), Mapping):
         yield f"optimizer.lr: the stability edge is that of loss: mse; with {loss} give an absolute rate"
+    if isinstance(optimizer.get("momentum"), Mapping):
+        yield f"optimizer.momentum: damping is in units of loss: mse; with {loss} give an absolute momentum"
+    if record["spectrum"]:
+        yield f"record.spectrum is about loss: mse, not {loss}"
     if optimizer["name"] == "flow":
         yield f"optimizer: flow integrates loss: mse, not {loss}"
 
@@ -76,6 +86,10 @@ def _reasons_of_modules(
         yield f"predict: {', '.join(predict)} needs network.kind: mlp; with {kind} say predict: []"
     if isinstance(optimizer.get("lr"), Mapping):
         yield f"optimizer.lr: the stability edge is known for network.kind: mlp; with {kind} give a number"
+    if isinstance(optimizer.get("momentum"), Mapping):
+        yield f"optimizer.momentum: damping needs network.kind: mlp; with {kind} give a number"
+    if record["spectrum"]:
+        yield f"record.spectrum needs network.kind: mlp, not {kind}"
     if optimizer["name"] == "flow":
         yield f"optimizer: flow integrates network.kind: mlp, not {kind}"
     if probes := [probe for probe in record["probes"] if probe in MLP_PROBES]:
@@ -84,3 +98,9 @@ def _reasons_of_modules(
         yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
     if network.get("batch_norm") and batch is not None and data["train_size"] % batch == 1:
         yield f"network.batch_norm: true: {data['train_size']} rows in batches of {batch} leave one of 1 row"
+
+
+def _given(optimizer: Mapping[str, Any], option: str, unit: str) -> float:
+    """A number of the optimizer given in a unit of its own; 0 where it is given otherwise."""
+    value = optimizer.get(option)
+    return value.get(unit, 0.0) if isinstance(value, Mapping) else 0.0

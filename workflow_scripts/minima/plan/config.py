@@ -26,6 +26,9 @@ class GaussianInit(Options):
         description="gaussian; antisymmetric: (f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0; "
         "centred: train f − f₀.",
     )
+    output: Literal["gaussian", "sign"] = Field(
+        "gaussian", description="Last layer: normal, or ±1 of the same standard deviation (often frozen)."
+    )
     scale: float = Field(
         1.0, gt=0, le=1e6, description="σ: multiplies all weights.", json_schema_extra=VARIES
     )
@@ -93,6 +96,11 @@ class Record(Options):
     )
     residuals: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.01], description="Residuals whose first step is kept."
+    )
+    spectrum: bool = Field(
+        False,
+        description="Keep the tangent kernel's eigenvalues at the start and the error's components along its "
+        "eigenvectors, from which minima.theory.dynamics predicts the training curve (loss: mse).",
     )
 
 

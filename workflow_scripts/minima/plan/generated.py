@@ -32,9 +32,11 @@ from minima.plan.mistakes import models_in
 from minima.plan.networks import Cnn, Dense, FullyConnected, Resnet18, Vgg16
 from minima.plan.optimizers import (
     CosineSchedule,
+    Damping,
     InverseSchedule,
     Optimizer,
     OptimizerOptions,
+    RateOfLeast,
     RelativeRate,
     StepSchedule,
     WeightDecay,
@@ -64,10 +66,13 @@ TABLES: dict[str, type[BaseModel]] = {
     "optimizer.schedule: {kind: cosine}": CosineSchedule,
     "optimizer.schedule: {kind: inverse}": InverseSchedule,
     "optimizer.weight_decay": WeightDecay,
-    "lr": RelativeRate,
+    "lr: {relative: …}": RelativeRate,
+    "lr: {relative_to_least: …}": RateOfLeast,
+    "momentum: {damping: …}": Damping,
     "stop": Stop,
     "record": Record,
     "data.&lt;name&gt;, every source": recipes.Recipe,
+    "data.&lt;name&gt;.split": recipes.SharedSplit,
 }
 
 

@@ -27,6 +27,8 @@ RESERVED = {
     "seed",
     "step",
     "level",
+    "split",
+    "mode",
     "point",
     "train_point",
     "output",
@@ -82,6 +84,8 @@ class Cell:
     def split(self) -> int:
         """Which draw of the data the cell sees."""
         split = self["data"]["split"]
+        if isinstance(split, dict):
+            return self["seed"] // split["seeds_each"]
         return self["seed"] if split == "seed" else split
 
 

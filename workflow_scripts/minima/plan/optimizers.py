@@ -14,9 +14,35 @@ class RelativeRate(Options):
     relative: float = Field(gt=0, description="Fraction of the edge 2N/λmax of the tangent kernel at start.")
 
 
+class RateOfLeast(Options):
+    """A learning rate in units of the slowest mode."""
+
+    relative_to_least: float = Field(
+        gt=0, description="Fraction of N/λmin of the tangent kernel at start: what a step takes of its error."
+    )
+
+
+class Damping(Options):
+    """A momentum in units of the slowest mode: μ = 1 − b√η, η the learning rate over N."""
+
+    damping: float = Field(gt=0, description="b in units of √λmin of the tangent kernel at start.")
+
+
+def _form_of_rate(rate: Any) -> str:
+    if isinstance(rate, RateOfLeast) or (isinstance(rate, dict) and "relative_to_least" in rate):
+        return "of the least"
+    return "a mapping" if isinstance(rate, dict | RelativeRate) else "a number"
+
+
 Rate = Annotated[
-    Annotated[float, Field(gt=0), Tag("a number")] | Annotated[RelativeRate, Tag("a mapping")],
-    Discriminator(lambda rate: "a mapping" if isinstance(rate, dict | RelativeRate) else "a number"),
+    Annotated[float, Field(gt=0), Tag("a number")]
+    | Annotated[RelativeRate, Tag("a mapping")]
+    | Annotated[RateOfLeast, Tag("of the least")],
+    Discriminator(_form_of_rate),
+]
+Momentum = Annotated[
+    Annotated[float, Field(ge=0, lt=1), Tag("a number")] | Annotated[Damping, Tag("a mapping")],
+    Discriminator(lambda momentum: "a mapping" if isinstance(momentum, dict | Damping) else "a number"),
 ]
 
 
@@ -65,7 +91,8 @@ class OptimizerOptions(Options):
 
     lr: Rate = Field(
         RelativeRate(relative=0.5),
-        description="Step size η, or {relative: r}: r times the stability edge of gradient descent.",
+        description="Step size η, or {relative: r}: r times the stability edge of gradient descent, or "
+        "{relative_to_least: s}: so large that a step of it takes the share s of the slowest mode.",
         json_schema_extra=VARIES,
     )
     batch_size: int | None = Field(None, ge=1, description="Points per step; null: all.")
@@ -91,18 +118,22 @@ def _momentum(default: float = 0.9, description: str = "μ.") -> Any:
     return Field(default, ge=0, lt=1, description=description, json_schema_extra=VARIES)
 
 
+def _relative_momentum() -> Any:
+    return Field(0.9, description="μ, or {damping: b}: μ = 1 − b√η.", json_schema_extra=VARIES)
+
+
 class HeavyBall(OptimizerOptions):
     """Polyak's momentum: v ← μ v − η g, θ ← θ + v."""
 
     name: Literal["heavy_ball"] = Field(description="Polyak's heavy ball.")
-    momentum: float = _momentum()
+    momentum: Momentum = _relative_momentum()
 
 
 class Nesterov(OptimizerOptions):
     """x' = θ − η g(θ), θ ← x' + μ(x' − x): the gradient's point θ is the one recorded."""
 
     name: Literal["nesterov"] = Field(description="Nesterov's method, constant momentum.")
-    momentum: float = _momentum()
+    momentum: Momentum = _relative_momentum()
 
 
 class NesterovConvex(OptimizerOptions):

@@ -23,6 +23,15 @@ _LABELS = (
 )
 
 
+class SharedSplit(Options):
+    """Seeds in groups: networks of a group start differently on the same rows."""
+
+    seeds_each: int = Field(
+        ge=2,
+        description="So many seeds in a row share split number seed // seeds_each, a verdict's unit.",
+    )
+
+
 class Recipe(Options):
     """What every source shares."""
 
@@ -43,8 +52,10 @@ class Recipe(Options):
     label_noise: float = Field(
         0.0, ge=0, lt=1, description="Fraction of the training labels replaced by another class."
     )
-    split: Literal["seed"] | Annotated[int, Field(ge=0)] = Field(
-        "seed", description="seed: every seed redraws the rows; a number: this one split for all seeds."
+    split: Literal["seed"] | Annotated[int, Field(ge=0)] | SharedSplit = Field(
+        "seed",
+        description="seed: every seed redraws the rows; a number: this one split for all seeds; "
+        "{seeds_each: 2}: seeds in pairs share a split.",
     )
 
     @property

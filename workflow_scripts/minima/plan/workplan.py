@@ -193,7 +193,7 @@ def data_file(cell: Cell) -> DataFile:
     """The file that holds a cell's split."""
     recipe = {key: value for key, value in cell["data"].items() if key != "split"}
     name = f"{recipe['source']}_{digest(canonical(recipe), 8)}"
-    if cell["data"]["split"] != "seed":
+    if isinstance(cell["data"]["split"], int):
         return DataFile(f"{name}_{cell.split}", cell.recipe, (cell.split,))
     decade, _ = divmod(cell.split, SPLITS_PER_FILE)
     first = decade * SPLITS_PER_FILE

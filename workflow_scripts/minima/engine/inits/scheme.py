@@ -24,6 +24,8 @@ class Scheme(NamedTuple):
         """The weights of one network by a cell's `init` section: one array [copies, out, in] per layer."""
         stds = [options["scale"] * std for std in model.draw_stds]
         weights = self.draw(model.weight_shapes, stds, seed)
+        if options["output"] == "sign":
+            weights[-1] = stds[-1] * np.sign(weights[-1])
         if options["flip"]:
             weights[-1] = -weights[-1]
         return weights
