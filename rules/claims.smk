@@ -8,6 +8,7 @@ rule judge_claims:
         PATHS.log("judge_claims"),
     benchmark:
         PATHS.benchmark("judge_claims", "all")
+    localrule: True
     conda:
         "envs/minima.yaml"
     resources:

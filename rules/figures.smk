@@ -9,6 +9,7 @@ rule draw_figure:
         PATHS.log("draw_figure", "{study}_{figure}"),
     benchmark:
         PATHS.benchmark("draw_figure", "{study}_{figure}")
+    localrule: True
     conda:
         "envs/minima.yaml"
     resources:

@@ -9,6 +9,7 @@ rule write_report:
         PATHS.log("write_report"),
     benchmark:
         PATHS.benchmark("write_report", "all")
+    localrule: True
     conda:
         "envs/minima.yaml"
     resources:

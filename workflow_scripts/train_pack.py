@@ -16,4 +16,5 @@ with job_log(snakemake.log[0]):
         output=Path(snakemake.output[0]),
         device=plan.config.execution.device,
         any_code=plan.config.reuse == "any_code",
+        journal_file=Path(plan.paths.journal(snakemake.wildcards.pack)),
     )

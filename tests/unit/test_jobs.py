@@ -11,6 +11,8 @@ import xarray as xr
 from tests.unit.helpers import grid, prepared
 
 from minima import jobs, store, training
+from minima.devices import processor
+from minima.journal import entries
 from minima.plan.cost import cell_cost
 
 NETWORK = {"width": 16}
@@ -32,16 +34,20 @@ def job(tmp_path, caplog, monkeypatch):
     monkeypatch.setattr(training, "train_cells", counting)
     output = tmp_path / "packs" / "pack.nc"
 
+    journal = tmp_path / "journal" / "pack.jsonl"
+
     def run(cells, data=None, any_code=False):
         counted.clear()
         caplog.clear()
         data = data or prepared(tmp_path / "data.nc", splits=range(4))
         output.unlink(missing_ok=True)
-        jobs.train_pack(cells, [data], tmp_path / "store", output, "cpu", any_code)
+        jobs.train_pack(cells, [data], tmp_path / "store", output, "cpu", any_code, journal)
         with xr.open_dataset(output, engine="netcdf4") as pack:
             return pack.load(), len(counted)
 
-    return SimpleNamespace(run=run, store=tmp_path / "store", output=output, folder=tmp_path, counted=counted)
+    return SimpleNamespace(
+        run=run, store=tmp_path / "store", output=output, folder=tmp_path, counted=counted, journal=journal
+    )
 
 
 def small_cells(scales=(1, 2), seeds=2, **sections):
@@ -224,3 +230,20 @@ def test_the_pack_says_what_trained_it(job):
     """`auto` takes what there is."""
     pack, _ = job.run(small_cells())
     assert (pack["device"] == "cpu").all()
+
+
+def test_the_journal_says_where_each_shard_was_trained(job):
+    """A line per shard; cells that the store had are nobody's work; a torn line is passed over."""
+    cells = small_cells()
+    job.run(cells[:2])
+    job.run(cells)
+    job.run(cells)
+    with job.journal.open("a") as journal:
+        journal.write('{"cells": ')
+    first, second = entries(job.journal)
+    assert (first["cells"], second["cells"]) == (2, 2)
+    assert {entry["shard"] for entry in (first, second)} == {
+        f"{path.parent.name}/{path.name}" for path in job.store.glob("*/*.nc")
+    }
+    assert first["device"] == processor()
+    assert first["seconds"] > 0

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -123,17 +123,23 @@ class Workflow:
         process = self.start(*arguments)
         return self.finish(process)
 
-    def start(self, *arguments: str, under: Sequence[str] = ()) -> "subprocess.Popen[str]":
-        """Starts snakemake in a process group of its own, under another command where one is given."""
+    def start(
+        self,
+        *arguments: str,
+        command: Sequence[str | Path] = (SNAKEMAKE, "--cores", "2"),
+        environment: Mapping[str, str] | None = None,
+    ) -> "subprocess.Popen[str]":
+        """Starts snakemake in a process group of its own."""
         config_file = self.folder / "config" / "config.yaml"
         text = yaml.safe_dump(self.config, sort_keys=False)
         if config_file.read_text(encoding="utf-8") != text:
             config_file.write_text(text, encoding="utf-8")
         shutil.rmtree(self.folder / TRAINING_LOGS, ignore_errors=True)  # jobs that do not run count nothing
         return subprocess.Popen(
-            [*under, SNAKEMAKE, "--cores", "2", *arguments],
+            [*command, *arguments],
             cwd=self.folder,
-            env={k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "PYTHON"))},
+            env={k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "PYTHON"))}
+            | dict(environment or {}),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

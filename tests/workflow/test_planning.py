@@ -6,7 +6,7 @@ import sys
 import time
 
 import pytest
-from harness import ROOT
+from harness import ROOT, SNAKEMAKE
 
 PARSE = """
 import sys, time
@@ -51,7 +51,8 @@ def test_a_dry_run_of_20_000_cells_takes_seconds(fresh):
     fresh.main["seed"] = {"start": 0, "count": 100}
     fresh.main["stop"] = {"max_steps": 100_000}
     begun = time.monotonic()
-    run = fresh.finish(fresh.start("--dry-run", "--quiet", "rules", under=[sys.executable, "-c", PEAK]))
+    command = [sys.executable, "-c", PEAK, SNAKEMAKE, "--cores", "2"]
+    run = fresh.finish(fresh.start("--dry-run", "--quiet", "rules", command=command))
     output = run.output
     assert run.code == 0, output
     packs = next(int(line.split()[1]) for line in output.splitlines() if line.startswith("train_pack "))

@@ -11,6 +11,8 @@ import xarray as xr
 
 from minima import store
 from minima.data.files import load_splits, split_digests
+from minima.devices import take
+from minima.journal import Journal
 from minima.netcdf import string_encoding, write_atomically
 from minima.plan.cost import cell_cost
 from minima.plan.fingerprint import code_used, training_modules
@@ -28,6 +30,7 @@ def train_pack(
     output: Path,
     device: str,
     any_code: bool,
+    journal_file: Path | None = None,
 ) -> None:
     """Writes `output`, the pack of these cells (all of one group), training those the store does not have.
 
@@ -44,7 +47,7 @@ def train_pack(
         splits: dict[int, xr.Dataset] = {}
         for file in data_files:
             splits |= load_splits(file, [split for split in needed if where[split][0] == file])
-        _train(missing, splits, wanted, store_folder, device)
+        _train(missing, splits, wanted, store_folder, device, journal_file)
         stored = store.find(store_folder, cells[0].group, wanted, any_code)
     logger.info("trained %d cells", len(missing))
     assert stored is not None
@@ -64,9 +67,9 @@ def _train(
     wanted: Mapping[str, store.Identity],
     folder: Path,
     device: str,
+    journal_file: Path | None,
 ) -> None:
     # torch takes a second to import: a pack that the store holds whole does without.
-    from minima.engine.device import choose
     from minima.training import Arrays, DoesNotFit, train_cells
 
     arrays = {
@@ -77,15 +80,16 @@ def _train(
         for split, data in splits.items()
     }
     modules = code_used(training_modules(cells[0].values))
-    results = train_cells(
-        [cell.values for cell in cells], [arrays[cell.split] for cell in cells], choose(device)
-    )
+    chosen, name = take(device)
+    results = train_cells([cell.values for cell in cells], [arrays[cell.split] for cell in cells], chosen)
+    journal = Journal(journal_file, name)
     finished: list[tuple[store.Identity, dict[str, Any]]] = []
 
     def flush() -> None:
         if finished:
             shard = store.write(folder, cells[0].group, finished, coordinates(cells[0].values), modules)
             logger.info("wrote %d cells to %s", len(finished), shard)
+            journal.wrote(shard, len(finished))
             finished.clear()
 
     begun = last = time.monotonic()

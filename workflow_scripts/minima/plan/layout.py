@@ -4,7 +4,17 @@ Paths are given as text with forward slashes, so that wildcards (`{pack}`) can s
 """
 
 # Folders under `results` that belong to all studies, so no study may take their names.
-SHARED_FOLDERS = ("data", "store", "store_pruned", "packs", "references", "logs", "benchmarks", "records")
+SHARED_FOLDERS = (
+    "data",
+    "store",
+    "store_pruned",
+    "packs",
+    "references",
+    "logs",
+    "benchmarks",
+    "journal",
+    "records",
+)
 
 
 class Layout:
@@ -49,6 +59,9 @@ class Layout:
     @property
     def store(self) -> str:
         return f"{self.results}/store"
+
+    def journal(self, pack: str) -> str:
+        return f"{self.results}/journal/{pack}.jsonl"
 
     @property
     def pruned(self) -> str:
