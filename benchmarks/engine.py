@@ -1,7 +1,9 @@
 """The engine against the loop a user would write, side by side: python benchmarks/engine.py [--quick]
 
 Every number is a ratio within one run: the contestants take turns (A B C A B C …) on one pinned thread, each
-in a process of its own (memory that one has freed speeds up another), and the median of the rounds counts.
+in a process of its own (memory that one has freed speeds up another), and the median of the rounds counts, in
+CPU seconds: what else the machine does stays out of it as far as it can. With --jax PYTHON, that Python's
+benchmarks/jax_peer.py takes turns too.
 `loop` is nn.Module + torch.optim, one network after the other; `vmap` is torch.func.vmap over stacked
 networks; the engine is `minima.engine.core.train` in the stacks that a job would form. All train the same
 networks of depth 2 (ReLU, one output) on the same full batch, set up included, and look at their loss at
@@ -17,8 +19,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib import import_module
 from multiprocessing import get_context
-from multiprocessing.pool import Pool
 from pathlib import Path
+from subprocess import PIPE, Popen
 from typing import Any, NamedTuple
 
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -162,25 +164,42 @@ def square(dtype: torch.dtype, size: int = 2048) -> list[Tensor]:
 def rate(shape: Shape, steps: int) -> float:
     """Floating-point operations per second of a large matrix product, the machine's own measure."""
     a, b, out = square(shape.dtype)
-    begun = time.perf_counter()
+    begun = time.process_time()
     torch.mm(a, b, out=out)
-    return 2 * len(a) ** 3 / (time.perf_counter() - begun)
+    return 2 * len(a) ** 3 / (time.process_time() - begun)
 
 
 def seconds(contestant: Callable[[Task, int], None], shape: Shape, steps: int) -> float:
     """Per step of all networks."""
     work = task(shape)
-    begun = time.perf_counter()
+    begun = time.process_time()
     contestant(work, steps)
-    return (time.perf_counter() - begun) / steps
+    return (time.process_time() - begun) / steps
 
 
-def measure(processes: dict[str, Pool], shape: Shape, rounds: int, budget: float) -> dict[str, float]:
+class Jax:
+    """The optional peer, in an environment of its own."""
+
+    def __init__(self, python: str) -> None:
+        script = Path(__file__).with_name("jax_peer.py")
+        self.process = Popen([python, script, "--serve"], stdin=PIPE, stdout=PIPE, text=True, bufsize=1)
+        self.version = self.process.stdout.readline().strip()
+
+    def seconds(self, shape: Shape, steps: int) -> float:
+        optimizer, *sizes, dtype = shape
+        words = optimizer, *sizes, str(dtype).removeprefix("torch.")
+        self.process.stdin.write(f"{','.join(map(str, words))} {steps}\n")
+        return float(self.process.stdout.readline())
+
+
+def measure(processes: dict[str, Any], shape: Shape, rounds: int, budget: float) -> dict[str, float]:
     """Medians: seconds per step of the contestants, and the machine's rate."""
 
     def turn(name: str, steps: int) -> float:
         if name == "rate":
             return processes[name].apply(rate, (shape, steps))
+        if name == "jax":
+            return processes[name].seconds(shape, steps)
         return processes[name].apply(seconds, (CONTESTANTS[name], shape, steps))
 
     for name in processes:
@@ -191,14 +210,15 @@ def measure(processes: dict[str, Pool], shape: Shape, rounds: int, budget: float
     return {name: statistics.median(times[name] for times in taken) for name in processes}
 
 
-def row(processes: dict[str, Pool], shape: Shape, rounds: int, budget: float) -> str:
+def row(processes: dict[str, Any], shape: Shape, rounds: int, budget: float) -> str:
     median = measure(processes, shape, rounds, budget)
     share = shape.flops * shape.networks / median["engine"] / median["rate"]
+    jax = f"| {median['jax'] / median['engine']:.2f} " if "jax" in median else ""
     return (
         f"| {shape.optimizer} | {shape.points} | {shape.width} | {shape.features} | {shape.networks} "
         f"| {str(shape.dtype).removeprefix('torch.')} | {'Gram' if shape.gram else 'plain'} "
         f"| {median['loop'] / median['engine']:.2f} | {median['vmap'] / median['engine']:.2f} "
-        f"| {100 * share:.0f} % |"
+        f"{jax}| {100 * share:.0f} % |"
     )
 
 
@@ -223,6 +243,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three short rounds instead of five longer")
     parser.add_argument("--only", default="", help="only rows that contain this, such as 'gd 64 64'")
+    parser.add_argument("--jax", metavar="PYTHON", help="a Python that has benchmarks/jax_requirements.txt")
     options = parser.parse_args()
     rounds, budget = (3, 0.1) if options.quick else (5, 0.3)
     shapes = [Shape(optimizer, *size) for optimizer in OPTIMIZERS for size in SIZES]
@@ -231,10 +252,16 @@ def main() -> None:
         Shape("gd", 256, 256, networks=32),
         Shape("gd", 100, 1024, features=784),
     ]
-    processes = {name: get_context("spawn").Pool(1, pin) for name in [*CONTESTANTS, "rate"]}
-    print(f"{processor()}, {os.cpu_count()} cores (one thread used), torch {torch.__version__}\n")
-    print("| optimizer | n | h | d | networks | dtype | form | loop/engine | vmap/engine | of GEMM rate |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    processes: dict[str, Any] = {name: get_context("spawn").Pool(1, pin) for name in [*CONTESTANTS, "rate"]}
+    versions = f"torch {torch.__version__}"
+    columns = ["optimizer", "n", "h", "d", "networks", "dtype", "form", "loop/engine", "vmap/engine"]
+    if options.jax:
+        processes["jax"] = Jax(options.jax)
+        versions += f", jax {processes['jax'].version}"
+        columns.append("jax/engine")
+    print(f"{processor()}, {os.cpu_count()} cores (one thread used), {versions}\n")
+    print("|", *(f"{column} |" for column in [*columns, "of GEMM rate"]))
+    print("|" + "---|" * (len(columns) + 1))
     for shape in shapes:
         if f"{shape.optimizer} {shape.points} {shape.width} {shape.features}".startswith(options.only):
             print(row(processes, shape, rounds, budget), flush=True)

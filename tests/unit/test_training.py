@@ -424,9 +424,10 @@ def test_every_result_is_a_known_variable(dtype):
 @pytest.mark.parametrize(
     "optimizer", ["gd", "heavy_ball", "nesterov", "nesterov_convex", "nesterov_strong", "higher_momentum"]
 )
-def test_the_gram_form_is_the_plain_form(monkeypatch, optimizer, parametrization, scheme):
-    """Fewer points than features: the first layer trained by its coefficients is the same."""
-    split = arrays(points=6, outputs=2, features=9)
+@pytest.mark.parametrize("features", [9, 5], ids=["n < d", "n > d"])
+def test_the_gram_form_is_the_plain_form(monkeypatch, features, optimizer, parametrization, scheme):
+    """The first layer trained by its coefficients is the same, also where these are more than its weights."""
+    split = arrays(points=6, outputs=2, features=features)
     fields = {
         "network": NETWORK | {"parametrization": parametrization},
         "init": {"scheme": scheme},
