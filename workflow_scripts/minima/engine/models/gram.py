@@ -17,8 +17,8 @@ from torch import Tensor
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP, Tape
 
-# Up to here the plain form took 0.9–1.4 times as long as this one, at n = 1.5 d 0.8–1.2 times, least where the
-# input is narrow (benchmarks/gram.py); by the products alone the bound would be 2.
+# Up to here the plain form took 0.9–1.4 times as long as this one, at n = 1.5 d 0.8–1.2 times, least where
+# the input is narrow (benchmarks/gram.py); by the products alone the bound would be 2.
 POINTS_PER_FEATURE = 1.25
 
 
