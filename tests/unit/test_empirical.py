@@ -1,14 +1,16 @@
-"""The layer-by-layer tangent kernel is the one of the Jacobian that autograd finds."""
+"""The tangent kernel, layer by layer and by jvp and vjp, is the one of the Jacobian that autograd finds."""
 
 from itertools import product
 
 import pytest
 import torch
 from tests.unit.helpers import PHI, jacobian, weights
+from torch import nn
 
+from minima.engine import tangent
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
-from minima.theory.empirical import tangent_kernel
+from minima.theory.empirical import function_kernel, module_kernel, tangent_kernel, tangent_trace
 
 READOUTS = {"one copy": (1.0,), "antisymmetric": (0.5**0.5, -(0.5**0.5)), "three": (0.3, -1.2, 0.5)}
 
@@ -72,3 +74,116 @@ def test_the_kernel_leaves_its_inputs(activation):
     before = [tensor.clone() for tensor in (*theta, x)]
     tangent_kernel(ensemble, theta, x, 6)
     assert all(torch.equal(*pair) for pair in zip(before, (*theta, x), strict=True))
+
+
+@pytest.mark.parametrize("readout", READOUTS.values(), ids=READOUTS)
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_trace_is_the_sum_over_equal_outputs(readout, outputs):
+    """Σ_a Θ[(x, a), (x', a)] of the full kernel, with fewer columns than rows."""
+    ensemble = Ensemble(net(3, "erf", "standard", outputs), readout)
+    theta, x = weights(ensemble.model, 2, len(readout), seed=3), points(2)
+    full = tangent_kernel(ensemble, theta, x, 4).unflatten(2, (4, outputs)).unflatten(1, (6, outputs))
+    expected = full.diagonal(dim1=2, dim2=4).sum(-1)
+    torch.testing.assert_close(tangent_trace(ensemble, theta, x, 4), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_blocks_of_rows_do_not_show(monkeypatch):
+    """Row by row it is the kernel computed at once, of several networks with copies."""
+    ensemble = Ensemble(net(4, "tanh", "ntk", 2), READOUTS["three"])
+    theta, x = weights(ensemble.model, 2, 3), points(2)
+    whole = tangent_kernel(ensemble, theta, x, 5)
+    for block in (1, 2 * 5 * 4 * 4):
+        monkeypatch.setattr(tangent, "_BLOCK", block)
+        torch.testing.assert_close(tangent_kernel(ensemble, theta, x, 5), whole, rtol=1e-13, atol=1e-13)
+
+
+def test_frozen_layers_have_no_part_in_the_kernel():
+    """Only what is trained counts, the last layer too."""
+    x = points(1)
+    parts = []
+    for frozen in ((), (0,), (1, 2), (0, 1), (2,)):
+        ensemble = Ensemble(MLP((5, 6, 4, 2), "relu", "ntk", frozen))
+        parts.append(tangent_kernel(ensemble, weights(ensemble.model, 1), x, 6))
+    whole, without_first, first, last, without_last = parts
+    torch.testing.assert_close(without_first + first, whole, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(without_last + last, whole, rtol=1e-12, atol=1e-12)
+
+
+def test_float32_agrees_to_its_own_precision():
+    """And the kernel's type is that of the weights."""
+    ensemble = Ensemble(net(3, "relu", "ntk", 3))
+    theta, x = weights(ensemble.model, 1), points(1)
+    exact = tangent_kernel(ensemble, theta, x, 6)
+    single = tangent_kernel(ensemble, [weight.float() for weight in theta], x.float(), 6)
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(single.double(), exact, rtol=0, atol=1e-5 * float(exact.abs().max()))
+
+
+class Module(nn.Module):
+    """An MLP as anyone would write it, in the `ntk` parametrization."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = nn.ParameterList(layers)
+
+    def forward(self, x):
+        for layer, weight in enumerate(self.layers):
+            x = (x.relu() if layer else x) @ weight.T / weight.shape[1] ** 0.5
+        return x
+
+
+@pytest.mark.parametrize("trace", [False, True])
+@pytest.mark.parametrize("chunk", [1, 5, 64])
+def test_a_modules_kernel_is_the_structured_one(trace, chunk):
+    """By jvp and vjp of a module, square and rectangular, however many columns at once."""
+    ensemble = Ensemble(net(3, "relu", "ntk", 3))
+    theta, x = weights(ensemble.model, 1), points(1)
+    structured = (tangent_trace if trace else tangent_kernel)(ensemble, theta, x, 4)[0]
+    module = Module([weight[0, 0] for weight in theta])
+    found = module_kernel(module, x[0], x[0, :4], trace, chunk)
+    torch.testing.assert_close(found, structured, rtol=1e-12, atol=1e-12)
+    square = module_kernel(module, x[0], trace=trace, chunk=chunk)
+    torch.testing.assert_close(square, square.T, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(square[:, : found.shape[1]], found, rtol=1e-12, atol=1e-12)
+
+
+def test_a_modules_frozen_parameters_have_no_part():
+    """requires_grad says what is trained."""
+    ensemble = Ensemble(MLP((5, 6, 4, 2), "relu", "ntk", (0,)))
+    theta, x = weights(ensemble.model, 1), points(1)
+    module = Module([weight[0, 0] for weight in theta])
+    module.layers[0].requires_grad_(False)
+    expected = tangent_kernel(ensemble, theta, x, 6)[0]
+    torch.testing.assert_close(module_kernel(module, x[0]), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_any_function_of_parameters_and_points_will_do():
+    """A convolution: points of any shape, parameters in any container; against its Jacobian."""
+    generator = torch.Generator().manual_seed(0)
+    filters = torch.randn(3, 1, 2, 2, generator=generator, dtype=torch.float64)
+    readout = torch.randn(3, 2, generator=generator, dtype=torch.float64)
+    x = torch.randn(5, 1, 4, 4, generator=generator, dtype=torch.float64)
+
+    def f(parameters, images):
+        return nn.functional.conv2d(images, parameters[0]).relu().mean((2, 3)) @ parameters[1]
+
+    jacobians = torch.func.jacrev(f)((filters, readout), x)
+    rows = torch.cat([part.flatten(2).flatten(0, 1) for part in jacobians], dim=1)
+    found = function_kernel(f, (filters, readout), x)
+    torch.testing.assert_close(found, rows @ rows.T, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_device_does_not_matter(dtype):
+    """Structured and by jvp, a CUDA device finds what the CPU finds."""
+    ensemble = Ensemble(net(3, "relu", "ntk", 3))
+    theta, x = [weight.to(dtype) for weight in weights(ensemble.model, 1)], points(1).to(dtype)
+    there, x_there = [weight.cuda() for weight in theta], x.cuda()
+    largest = float(tangent_kernel(ensemble, theta, x, 6).max())
+    close = {"rtol": 0, "atol": 100 * torch.finfo(dtype).eps * largest}
+    for kernel in (tangent_kernel, tangent_trace):
+        expected = kernel(ensemble, theta, x, 6)
+        torch.testing.assert_close(kernel(ensemble, there, x_there, 6).cpu(), expected, **close)
+    found = module_kernel(Module([weight[0, 0] for weight in there]), x_there[0])
+    torch.testing.assert_close(found.cpu(), tangent_kernel(ensemble, theta, x, 6)[0], **close)

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from minima.engine.ensemble import Ensemble, flat
 
+_BLOCK = 2**20  # entries of a kernel computed at once: what is not its own memory stays in cache
+
 
 @dataclass(frozen=True)
 class Jacobian:
@@ -28,31 +30,62 @@ class Jacobian:
 
     def first(self, points: int) -> "Jacobian":
         """The rows of the first points."""
-        return Jacobian(
-            self.ensemble, [h[:, :points] for h in self.hidden], [s[:, :points] for s in self.signals]
-        )
+        return self._rows(slice(points))
 
     def kernel(self, other: "Jacobian") -> Tensor:
         """JJ'ᵀ [E, n·outputs, n'·outputs], rows and columns ordered by point, then output."""
-        kernel: Tensor | None = None
+        _, rows, outputs, _ = self.signals[-1].shape
+        columns, networks = other.signals[-1].shape[1], len(self.hidden[0]) // len(self.ensemble.readout)
+        step = max(1, _BLOCK // (networks * columns * outputs**2))
+        if step >= rows:
+            return self._kernel(other)
+        found = self.hidden[0].new_empty(networks, rows * outputs, columns * outputs)
+        for begin in range(0, rows, step):
+            part = self._rows(slice(begin, begin + step))
+            found[:, begin * outputs : (begin + step) * outputs] = part._kernel(other)
+        return found
+
+    def trace(self, other: "Jacobian") -> Tensor:
+        """Σ_a JJ'ᵀ[(x, a), (x', a)]: [E, n, n']."""
+        total: Tensor | None = None
         for layer in self.ensemble.trained:
-            hidden, columns = self.hidden[layer], other.hidden[layer]
-            rows, signal = self.signals[layer], other.signals[layer]
-            batch, points, outputs, _ = rows.shape
-            inner = torch.baddbmm(
-                hidden.new_empty(batch, points, columns.shape[1]),
-                hidden,
-                columns.mT,
-                beta=0,
-                alpha=self.ensemble.model.factors[layer] ** 2,
-            )
-            outer = rows.flatten(1, 2) @ signal.flatten(1, 2).mT
+            outer = self.signals[layer].flatten(2) @ other.signals[layer].flatten(2).mT
+            term = outer.mul_(self._inner(other, layer))
+            total = term if total is None else total.add_(term)
+        return self._read_out(total)
+
+    def _kernel(self, other: "Jacobian") -> Tensor:
+        """The kernel all at once."""
+        batch, points, outputs, _ = self.signals[-1].shape
+        total = self.hidden[0].new_zeros(batch, points, outputs, other.signals[-1].shape[1], outputs)
+        for layer in self.ensemble.trained:
+            inner = self._inner(other, layer)
+            if layer == len(self.signals) - 1:  # ∂f_a/∂a_H is 1 for one output and 0 for the others
+                total.diagonal(dim1=2, dim2=4).add_(inner.unsqueeze(-1))
+                continue
+            outer = self.signals[layer].flatten(1, 2) @ other.signals[layer].flatten(1, 2).mT
             # inner says the same for every pair of outputs
-            term = outer.view(batch, points, outputs, -1, outputs).mul_(inner[:, :, None, :, None])
-            kernel = term if kernel is None else kernel.add_(term)
-        kernel = kernel.flatten(3, 4).flatten(1, 2)
-        squares = torch.tensor(self.ensemble.readout, dtype=kernel.dtype, device=kernel.device).square()
-        return torch.einsum("k,ekij->eij", squares, kernel.unflatten(0, (-1, len(squares))))
+            total.add_(outer.view_as(total).mul_(inner[:, :, None, :, None]))
+        return self._read_out(total.flatten(3, 4).flatten(1, 2))
+
+    def _inner(self, other: "Jacobian", layer: int) -> Tensor:
+        """s_l² ⟨h_{l−1}(x), h'_{l−1}(x')⟩ [E·K, n, n']."""
+        rows, columns = self.hidden[layer], other.hidden[layer]
+        out = rows.new_empty(len(rows), rows.shape[1], columns.shape[1])
+        return torch.baddbmm(out, rows, columns.mT, beta=0, alpha=self.ensemble.model.factors[layer] ** 2)
+
+    def _read_out(self, kernels: Tensor) -> Tensor:
+        """The kernel of Σ_k r_k f_k [E, …] from those of its copies [E·K, …]."""
+        if self.ensemble.readout == (1.0,):
+            return kernels
+        squares = torch.tensor(self.ensemble.readout, dtype=kernels.dtype, device=kernels.device).square()
+        return torch.einsum("k,ekij->eij", squares, kernels.unflatten(0, (-1, len(squares))))
+
+    def _rows(self, points: slice) -> "Jacobian":
+        """The rows of some points."""
+        return Jacobian(
+            self.ensemble, [h[:, points] for h in self.hidden], [s[:, points] for s in self.signals]
+        )
 
     def add_transposed(self, c: Tensor, into: Sequence[Tensor]) -> None:
         """into += Jᵀc for c [E, n, outputs]; `into` are weights [E, K, out, in] of all layers, of which the
@@ -79,3 +112,9 @@ def tangent_kernel(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor, col
     """
     _, rows = jacobian(ensemble, weights, x)
     return rows.kernel(rows.first(columns))
+
+
+def tangent_trace(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor, columns: int) -> Tensor:
+    """Σ_a Θ[(x, a), (x', a)] between all points of x [E, n, d] and the first `columns`: [E, n, columns]."""
+    _, rows = jacobian(ensemble, weights, x)
+    return rows.trace(rows.first(columns))

@@ -82,7 +82,8 @@ def _cholesky(kernel: Array, jitter: float) -> Array | None:
     shifted = kernel.copy()
     np.fill_diagonal(shifted, kernel.diagonal() + jitter)
     try:
-        lower = scipy.linalg.cholesky(shifted, lower=True, overwrite_a=True, check_finite=False)
+        # Transposed, a symmetric matrix is itself, and in LAPACK's order: factorized where it stands.
+        lower = scipy.linalg.cholesky(shifted.T, lower=True, overwrite_a=True, check_finite=False)
     except scipy.linalg.LinAlgError:
         return None
     pivots = lower.diagonal() ** 2
