@@ -23,9 +23,10 @@ fast: $(VENV)/installed ## run the tests that do not start the workflow
 smoke: $(VENV)/installed ## run every rule on small grids, into results/smoke
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
 
-bench: $(VENV)/installed ## measure the engine against the loop a user would write, and what a pack costs beside it
+bench: $(VENV)/installed ## measure engine and theory beside what a user would take, and what a pack costs
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/engine.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/packs.py
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/theory.py
 	@echo "Each says at its top what else it measures: $(wildcard benchmarks/*.py)"
 
 lint: $(VENV)/installed ## check the style of Python and Snakemake code

@@ -1,9 +1,9 @@
 """Kernels, their regressions and the empirical tangent kernel, beside what one would use instead:
 python benchmarks/theory.py [--quick]
 
-Each measurement runs in a process of its own on one thread: processor seconds, the median of three calls (of
-one where n = 4000) after one that is not counted, and the memory that the first call needs at most beside what
-was there before. scikit-learn and SciPy stand where they do the same; the tangent kernel of a finite net
+Each measurement runs in a process of its own on one thread: processor seconds, the median of three calls
+(of one where n = 4000) after one that is not counted, and the memory that the first call needs at most beside
+what was there before. scikit-learn and SciPy stand where they do the same; the tangent kernel of a finite net
 stands beside `torch.func.jacrev`. Linux only. --quick leaves out n = 4000.
 """
 

@@ -224,12 +224,41 @@ def test_step_grids_that_differ_share_their_axis(tmp_path):
     assert loss.sel(record="many", step=100).isnull().all()
 
 
+@pytest.mark.parametrize("split", ["seed", 3])
+def test_every_network_gets_its_nearest_minimizer(tmp_path, split):
+    """Among its own predictions and its data's references, recomputed from each cell's own results; with the
+    distance between seeds where they share their data."""
+    study = Study(
+        tmp_path,
+        references={"ntk": {"alpha": [0, 1e-3]}, "rbf": {}},
+        axes={"network.width": [16], "init.scale": [1, 2], "data.split": [split]},
+        stop={"residual": 0.1, "max_steps": 200},
+    )
+    tree = study.write()
+    node = tree["nearest/main"].to_dataset().isel(width=0, data_split=0)
+    names = ["linearized", "ntk", "ntk alpha=0.001", "rbf"]
+    assert node.minimizer.values.tolist() == names
+    for cell, _, values in study.alone():
+        here = node.sel(scale=cell["init"]["scale"], seed=cell["seed"])
+        references = tree["reference/main"].ds.isel(data_split=0).sel(seed=cell["seed"])
+        known = [values["linearized_test"], *references.test.values]
+        f = values["test"]
+        distances = [np.linalg.norm(f - g) / np.linalg.norm(f) for g in known]
+        if values["status"] == "converged":
+            np.testing.assert_allclose(here.distance_to, distances, rtol=1e-9)
+            assert here.nearest == names[int(np.argmin(distances))]
+        else:
+            assert here.nearest == values["status"]
+    assert (tree["trained/main"].ds.status == "converged").any()
+    assert ("seed_spread" in node) == (split != "seed")
+
+
 def test_every_variable_says_what_it_is(tmp_path):
     """Each has a long_name and units; the file says what it is and where it comes from."""
     tree = Study(tmp_path, references={"ntk": {}, "rbf": {}}, axes={"init.scheme": ["centred"]}).write()
     for attribute in ("title", "source", "references", "Conventions", "config_digest"):
         assert tree.attrs[attribute], attribute
-    for node in ("trained/main", "predicted/main", "reference/main"):
+    for node in ("trained/main", "predicted/main", "reference/main", "nearest/main"):
         for name, variable in tree[node].to_dataset().variables.items():
             assert variable.attrs.get("long_name"), (node, name)
             assert "units" in variable.attrs, (node, name)

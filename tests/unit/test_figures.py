@@ -255,7 +255,7 @@ def test_the_distance_against_width_is_relative_and_in_function_space():
     )
     assert len(table) == 2 * 2 * 2
     for row in table.itertuples():
-        where = {"width": row.x, "scale": row.scale}
+        where = {"width": row.x, "scale": float(row.panel.removeprefix("σ = "))}
         seeds = [0, 1] if where == {"width": 16, "scale": 1.0} else [0, 1, 2]
         distances = []
         for seed in seeds:
@@ -267,6 +267,44 @@ def test_the_distance_against_width_is_relative_and_in_function_space():
     figure = distance_vs_width.draw(table)
     figure.draw_without_rendering()
     assert [axes.get_title() for axes in figure.axes] == ["σ = 1, n = 2 to 3", "σ = 2, n = 3"]
+
+
+def test_further_axes_get_panels_of_their_own():
+    """Not pooled with the seeds: the same numbers as each value alone has, and n is that of the seeds."""
+    dims = {"width": WIDTHS, "scale": [1.0], "lr": ["slow", "fast"], "seed": [0, 1, 2]}
+    nodes = {}
+    nodes["trained/main"], nodes["predicted/main"] = functions(dims, np.random.default_rng(3))
+    table = distance_vs_width.tabulate(xr.DataTree.from_dict(nodes), "main")
+    for lr in dims["lr"]:
+        one = {path: node.sel(lr=lr) for path, node in nodes.items()}
+        alone = distance_vs_width.tabulate(xr.DataTree.from_dict(one), "main").drop(columns="panel")
+        here = numbers_at(table, panel=f"σ = 1, lr {lr}").drop(columns="panel").reset_index(drop=True)
+        pd.testing.assert_frame_equal(here, alone)
+    assert set(table.n) == {3}
+    assert [axes.get_title() for axes in distance_vs_width.draw(table).axes] == [
+        "σ = 1, lr slow, n = 3",
+        "σ = 1, lr fast, n = 3",
+    ]
+    dims = {"scale": [1.0, 2.0], "lr": ["slow", "fast"], "flip": [False, True], "seed": [0, 1, 2]}
+    nodes["trained/main"], nodes["predicted/main"] = functions(dims, np.random.default_rng(4))
+    for kind in ("trained", "predicted"):
+        nodes[f"{kind}/other"] = nodes[f"{kind}/main"].sel(lr=["fast"])
+    table = share_vs_scale.tabulate(xr.DataTree.from_dict(nodes), "main", "other")
+    assert set(table.panel) == {"H = 3, lr slow", "H = 3, lr fast"}
+    assert set(numbers_at(table, series="centred").panel) == {"H = 3, lr fast"}
+    assert set(table.n) == {3}
+    share_vs_scale.draw(table).draw_without_rendering()
+
+
+def test_axes_that_only_the_block_beside_has_are_refused():
+    """They would be pooled with its seeds."""
+    dims = {"scale": [1.0, 2.0], "flip": [False, True], "seed": [0, 1]}
+    nodes = {}
+    nodes["trained/main"], nodes["predicted/main"] = functions(dims, np.random.default_rng(5))
+    for kind in ("trained", "predicted"):
+        nodes[f"{kind}/other"] = xr.concat([nodes[f"{kind}/main"]] * 2, pd.Index(["a", "b"], name="lr"))
+    with pytest.raises(ValueError, match="curve over scale with an axis lr"):
+        share_vs_scale.tabulate(xr.DataTree.from_dict(nodes), "main", "other")
 
 
 def test_the_initializations_share_is_half_the_difference_of_a_pair():

@@ -65,9 +65,13 @@ def where(table, **values):
     return table
 
 
-def test_these_are_the_figures_of_the_committed_config():
-    """With the blocks that it gives them."""
-    for name, figure in config()["studies"]["init_size"]["figures"].items():
+def test_these_are_the_curves_of_the_committed_config():
+    """With the blocks that it gives them; the map of nearest minimizers has its own tests."""
+    figures = config()["studies"]["init_size"]["figures"]
+    assert set(figures) == {*KINDS, "nearest_minimizer"}
+    for name, figure in figures.items():
+        if name not in KINDS:
+            continue
         assert KINDS[name][1] == tuple(figure[key] for key in ("block", "beside") if key in figure)
 
 
@@ -148,12 +152,13 @@ def test_centred_pairs_stand_at_their_depth(tree):
 def test_distances_are_those_of_the_world(tree):
     """width^(−1/2) to the linearized limit; at σ = 2 what stays to the interpolant is the share."""
     table = tabulate("distance_vs_width", tree)
-    limits = where(table, series="linearized", scale=1.0)
+    limits = where(table, series="linearized", panel="σ = 1")
     np.testing.assert_allclose(limits.estimate, 0.5 * limits.x**-0.5, rtol=0.1)
     predicted = tree["predicted/width"].ds.test
     for row in where(table, series="interpolant").itertuples():
-        nets = tree["trained/width"].ds.test.sel(width=row.x, scale=row.scale)
-        f_int = predicted.sel(width=row.x, scale=row.scale, predictor="interpolant")
+        scale = float(row.panel.removeprefix("σ = "))
+        nets = tree["trained/width"].ds.test.sel(width=row.x, scale=scale)
+        f_int = predicted.sel(width=row.x, scale=scale, predictor="interpolant")
         found = [rms(nets[seed].values - f_int[seed].values) / rms(f_int[seed].values) for seed in range(10)]
         assert row.estimate == pytest.approx(np.mean(found), rel=1e-12)
         assert row.n == 10
@@ -289,7 +294,7 @@ def test_lines_are_the_table(name, tree):
     ("name", "label", "column", "power"),
     [
         ("share_vs_scale", "σ^H", "depth", lambda depth: depth),
-        ("distance_vs_width", "width^(−1/2)", "scale", lambda _: -0.5),
+        ("distance_vs_width", "width^(−1/2)", "panel", lambda _: -0.5),
     ],
 )
 def test_guides_are_the_power_that_they_are_called(name, label, column, power, tree):

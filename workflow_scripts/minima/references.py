@@ -1,6 +1,6 @@
 """The job that fits the references of one data file and architecture."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +29,12 @@ def fit_reference(fit: ReferenceFit, data_file: Path, output: Path) -> None:
 def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
     x_train, y_train, x_test = (data[name].values for name in ("x_train", "y_train", "x_test"))
     architecture = {"depth": fit.depth, "activation": fit.activation}
-    fitted: list[Reference] = []
+    fitted: dict[str, Reference] = {}
     for kind, options in fit.kinds.items():
-        extra = {"gammas": options.get("gamma")} if kind == "rbf" else architecture
-        fitted += fit_references(kind, x_train, y_train, x_test, options["alpha"], **extra)
+        gammas = options.get("gamma")
+        extra = {"gammas": gammas} if kind == "rbf" else architecture
+        for reference in fit_references(kind, x_train, y_train, x_test, options["alpha"], **extra):
+            fitted[_label(reference, gammas is not None)] = reference
     found = _labelled(fitted)
     if "ntk" in fit.kinds:  # the trained infinitely wide network's spread over initializations, at σ = 1
         limit = trained_limit(x_train, y_train, x_test, **architecture)
@@ -51,9 +53,8 @@ def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
     return found
 
 
-def _labelled(fitted: Iterable[Reference]) -> xr.Dataset:
-    fitted = list(fitted)
-    label = [_label(reference) for reference in fitted]
+def _labelled(by_label: Mapping[str, Reference]) -> xr.Dataset:
+    label, fitted = list(by_label), list(by_label.values())
     return xr.Dataset(
         {
             "train": (
@@ -72,25 +73,32 @@ def _labelled(fitted: Iterable[Reference]) -> xr.Dataset:
                 {"long_name": "what was added to the kernel's diagonal to solve"} | UNIT,
             ),
             "solver": ("reference", np.array([r.solver for r in fitted]), {"long_name": "how it was solved"}),
-        },
-        coords={
-            "reference": ("reference", np.array(label), {"long_name": "kernel and its options"}),
-            "kind": ("reference", np.array([r.kind for r in fitted]), {"long_name": "kernel"}),
-            "alpha": ("reference", np.array([r.alpha for r in fitted]), {"long_name": "ridge"} | UNIT),
             "gamma": (
                 "reference",
                 np.array([np.nan if r.gamma is None else r.gamma for r in fitted]),
                 {"long_name": "inverse squared length of the RBF kernel"} | UNIT,
             ),
         },
+        coords={
+            "reference": ("reference", np.array(label), {"long_name": "kernel and its options"}),
+            "kind": ("reference", np.array([r.kind for r in fitted]), {"long_name": "kernel"}),
+            "alpha": ("reference", np.array([r.alpha for r in fitted]), {"long_name": "ridge"} | UNIT),
+        },
     )
 
 
-def _label(reference: Reference) -> str:
-    """`ntk`, `ntk alpha=0.001`, `rbf gamma=0.0156`: what is not said is 0."""
+def _label(reference: Reference, gamma_was_named: bool) -> str:
+    """`ntk`, `ntk alpha=0.001`, `rbf gamma=0.02`: what is not said is the default, a ridge of 0 and γ =
+    1/features."""
     parts = [reference.kind]
-    if reference.gamma is not None:
-        parts.append(f"gamma={reference.gamma:.3g}")
+    if gamma_was_named:
+        parts.append(f"gamma={_number(reference.gamma)}")
     if reference.alpha:
-        parts.append(f"alpha={reference.alpha:.3g}")
+        parts.append(f"alpha={_number(reference.alpha)}")
     return " ".join(parts)
+
+
+def _number(value: float) -> str:
+    """As short as it can be without losing a digit: two ridges never share a label."""
+    short = f"{value:g}"
+    return short if float(short) == value else repr(value)

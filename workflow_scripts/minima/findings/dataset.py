@@ -3,6 +3,7 @@
     trained/<block>      what training found: predictions, errors, losses, status
     predicted/<block>    where theory says it should end, along the dimension `predictor`
     reference/<block>    kernel regressions on the same data, along the dimension `reference`
+    nearest/<block>      which of these minimizers each network found, and its distance from every `minimizer`
 
 Dimensions are the block's axes and `seed`, then `step`, `level`, `point` (test), `train_point`, `output` and
 `layer`. Where a cell has no value there is NaN, and a `status` that says why.
@@ -17,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from minima.data.files import load_split
+from minima.findings.nearest import nearest_minimizer
 from minima.findings.placing import along, place
 from minima.findings.records import record_use
 from minima.netcdf import string_encoding, write_atomically
@@ -75,11 +77,16 @@ def aggregate(
         block = place(grid, packs).assign_attrs(fixed=canonical(_fixed(grid)))
         targets = _targets(grid, data_of)
         predicted = _predicted(block)
+        references = _references(grid, reference_of) if reference_of else None
         nodes[f"trained/{name}"] = _with_errors(_without(block, predicted), targets, grid)
         if predicted is not None:
             nodes[f"predicted/{name}"] = _with_errors(predicted, targets, grid)
-        if reference_of:
-            nodes[f"reference/{name}"] = _with_errors(_references(grid, reference_of), targets, grid)
+        if references is not None:
+            nodes[f"reference/{name}"] = _with_errors(references, targets, grid)
+        fixed = all(cell["data"]["split"] != "seed" for cell in grid.cells)
+        nearest = nearest_minimizer(block, predicted, references, fixed)
+        if nearest is not None:
+            nodes[f"nearest/{name}"] = nearest
     for node in nodes.values():
         _name_units(node)
     return xr.DataTree.from_dict(nodes)

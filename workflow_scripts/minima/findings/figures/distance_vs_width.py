@@ -4,8 +4,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.findings.curves import means, places
 from minima.findings.measures import converged, rms
-from minima.findings.stats import bootstrap_mean
 from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
@@ -18,28 +18,23 @@ SERIES = ("linearized", "interpolant")
 
 
 def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
-    """One row per σ, prediction and width."""
+    """One row per place in the grid, prediction and width."""
     trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
     rows = []
     for series in SERIES:
         target = predicted.test.sel(predictor=series)
         distance = (rms(trained.test - target) / rms(target)).where(converged(trained))
-        if "scale" not in distance.dims:
-            distance = distance.expand_dims(scale=[1.0])
-        rows += [
-            (scale, series, width, *bootstrap_mean(distance.sel(scale=scale, width=width).values))
-            for scale in distance.scale.values.tolist()
-            for width in distance.width.values.tolist()
-        ]
-    return pd.DataFrame(rows, columns=["scale", "series", "x", "estimate", "low", "high", "n"])
+        for panel, place in places(distance, "width", "seed"):
+            rows += [(panel, series, *mean) for mean in means(distance.sel(place), "width")]
+    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A panel per σ."""
-    scales = sorted(set(table.scale))
-    figure, (axes,) = panels(1, len(scales))
-    for ax, scale in zip(axes, scales, strict=True):
-        here = table[table.scale == scale]
+    """A panel per place in the grid, but for the width."""
+    names = list(dict.fromkeys(table.panel))
+    figure, (axes,) = panels(1, len(names))
+    for ax, name in zip(axes, names, strict=True):
+        here = table[table.panel == name]
         ax.set_xscale("log")
         log_y(ax)
         for series, points in here.groupby("series", sort=False):
@@ -52,7 +47,7 @@ def draw(table: pd.DataFrame) -> Figure:
         guide = here[here.series == "linearized"].sort_values("x")
         first = guide.iloc[0]
         ax.plot(guide.x, first.estimate * (guide.x / first.x) ** -0.5, label="width^(−1/2)", **GUIDE)
-        ax.set_title(f"σ = {scale:g}, {number_of_seeds(here)}")
+        ax.set_title(", ".join(filter(None, [name, number_of_seeds(here)])))
         ax.set_xlabel("width")
         ticks_at(ax, sorted(set(here.x)))
     axes[0].set_ylabel("relative distance on test points")

@@ -8,7 +8,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.measures import converged, fixed, power_of_scale
+from minima.findings.curves import at_place, means, places, same_networks
+from minima.findings.measures import converged, power_of_scale
 from minima.findings.stats import bootstrap_mean
 from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
@@ -33,7 +34,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
     sources = {"trained": trained, "linearized": predicted.sel(predictor="linearized")}
     usable = converged(trained)
     rows: list[tuple] = []
-    for panel, chosen in _panels(trained):
+    for panel, chosen in places(usable, "scale", "seed"):
         for measure, (series, source) in product(MEASURES, sources.items()):
             if measure in source:
                 rows += _rows(panel, measure, series, source[measure].where(usable).sel(chosen))
@@ -69,24 +70,13 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _panels(trained: xr.Dataset) -> list[tuple[str, dict]]:
-    """Title and selection of every place in the grid, but for σ and the seed."""
-    across = [str(dim) for dim in trained.status.dims if dim not in ("scale", "seed")]
-    places = product(*(trained[dim].values.tolist() for dim in across))
-    chosen = [dict(zip(across, place, strict=True)) for place in places]
-    return [(", ".join(f"{dim} {value}" for dim, value in place.items()), place) for place in chosen]
-
-
 def _rows(panel: str, measure: str, series: str, values: xr.DataArray) -> list[tuple]:
-    scales = values.scale.values.tolist()
-    return [(panel, measure, series, s, *bootstrap_mean(values.sel(scale=s).values)) for s in scales]
+    return [(panel, measure, series, *mean) for mean in means(values, "scale")]
 
 
 def _beside(other: xr.Dataset, panel: str, chosen: dict) -> list[tuple]:
     """The other schemes, where their networks are those of the panel."""
-    if any(
-        fixed(other, "network", name) != value for name, value in chosen.items() if name in ("width", "depth")
-    ):
+    if not same_networks(other, chosen):
         return []
     usable = converged(other)
     return [
@@ -94,7 +84,9 @@ def _beside(other: xr.Dataset, panel: str, chosen: dict) -> list[tuple]:
         for scheme in other.scheme.values.tolist()
         for measure in MEASURES
         if measure in other
-        for row in _rows(panel, measure, scheme, other[measure].where(usable).sel(scheme=scheme))
+        for row in _rows(
+            panel, measure, scheme, at_place(other[measure].where(usable).sel(scheme=scheme), chosen)
+        )
     ]
 
 

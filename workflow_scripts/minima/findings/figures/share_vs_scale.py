@@ -4,8 +4,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.findings.curves import at_place, means, places, same_networks
 from minima.findings.measures import converged, fixed, half_difference, rms
-from minima.findings.stats import bootstrap_mean
 from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
@@ -18,26 +18,32 @@ CAPTION = (
 
 
 def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
-    """One row per depth, series and σ; `beside` names a block of centred pairs."""
-    rows = _rows(tree, block, {"trained": "trained", "linearized": "linearized"})
-    rows += _rows(tree, beside, {"trained": "centred"}) if beside else []
-    return pd.DataFrame(rows, columns=["depth", "series", "x", "estimate", "low", "high", "n"])
+    """One row per place in the grid, series and σ; `beside` names a block of centred pairs."""
+    shares = {source: _share(tree, block, source) for source in ("trained", "linearized")}
+    rows = []
+    for panel, place in places(shares["trained"], "scale", "seed"):
+        here = {name: share.sel(place) for name, share in shares.items()}
+        if beside and same_networks(tree[f"trained/{beside}"].to_dataset(), place):
+            here["centred"] = at_place(_share(tree, beside, "trained"), place)
+        for series, share in here.items():
+            rows += [(panel, place["depth"], series, *mean) for mean in means(share, "scale")]
+    return pd.DataFrame(rows, columns=["panel", "depth", "series", "x", "estimate", "low", "high", "n"])
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A panel per depth."""
-    depths = sorted(set(table.depth))
-    figure, (axes,) = panels(1, len(depths))
-    for ax, depth in zip(axes, depths, strict=True):
-        here = table[table.depth == depth]
+    """A panel per place in the grid, but for σ."""
+    names = list(dict.fromkeys(table.panel))
+    figure, (axes,) = panels(1, len(names))
+    for ax, name in zip(axes, names, strict=True):
+        here = table[table.panel == name]
         ax.set_xscale("log")
         log_y(ax)
         for series, points in here.groupby("series", sort=False):
             line(ax, points, LOOKS[str(series)], str(series))
         guide = here[here.series == "linearized"].sort_values("x")
         first = guide.iloc[0]
-        ax.plot(guide.x, first.estimate * (guide.x / first.x) ** depth, label="σ^H", **GUIDE)
-        ax.set_title(f"H = {depth}, {number_of_seeds(here)}")
+        ax.plot(guide.x, first.estimate * (guide.x / first.x) ** first.depth, label="σ^H", **GUIDE)
+        ax.set_title(f"{name}, {number_of_seeds(here)}")
         ax.set_xlabel("initialization scale σ")
         ticks_at(ax, sorted(set(here.x)))
     axes[0].set_ylabel("‖(f₊ − f₋)/2‖ on test points")
@@ -45,19 +51,12 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _rows(tree: xr.DataTree, block: str, series: dict[str, str]) -> list[tuple]:
-    """Rows of one block; `series` maps trained or a predictor to the name of its line."""
-    trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
-    usable = converged(trained, "flip")
-    rows = []
-    for source, name in series.items():
-        functions = trained.test if source == "trained" else predicted.test.sel(predictor=source)
-        share = rms(half_difference(functions)).where(usable)
-        if "depth" not in share.dims:
-            share = share.expand_dims(depth=[fixed(trained, "network", "depth")])
-        rows += [
-            (depth, name, scale, *bootstrap_mean(share.sel(depth=depth, scale=scale).values))
-            for depth in share.depth.values.tolist()
-            for scale in share.scale.values.tolist()
-        ]
-    return rows
+def _share(tree: xr.DataTree, block: str, source: str) -> xr.DataArray:
+    """rms of (f₊ − f₋)/2 where both converged, of `trained` or a predictor; the depth is always an axis."""
+    trained = tree[f"trained/{block}"].to_dataset()
+    predicted = tree[f"predicted/{block}"].to_dataset()
+    functions = trained.test if source == "trained" else predicted.test.sel(predictor=source)
+    share = rms(half_difference(functions)).where(converged(trained, "flip"))
+    if "depth" in share.dims:
+        return share
+    return share.expand_dims(depth=[fixed(trained, "network", "depth")])

@@ -1,0 +1,50 @@
+"""What figures share: the places of a grid, a panel each, and mean curves in them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Any
+
+import xarray as xr
+
+from minima.findings.stats import bootstrap_mean
+
+SYMBOLS = {"scale": "σ = ", "depth": "H = "}  # in titles; other axes by name
+
+
+def places(values: xr.DataArray, *but: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Title and selection of every place in the grid, but for these dimensions."""
+    across = [str(dim) for dim in values.dims if dim not in but]
+    for labels in product(*(values[dim].values.tolist() for dim in across)):
+        place = dict(zip(across, labels, strict=True))
+        yield ", ".join(SYMBOLS.get(dim, f"{dim} ") + text(label) for dim, label in place.items()), place
+
+
+def text(label: Any) -> str:
+    """A coordinate in a title: 1, not 1.0."""
+    return f"{label:g}" if isinstance(label, float) else str(label)
+
+
+def means(values: xr.DataArray, x: str) -> list[tuple]:
+    """A curve over `x`: its value, mean, 95 % interval and n, over the seeds that have a value.
+
+    Another dimension would be pooled with the seeds and counted as n: it is refused.
+    """
+    if extra := set(values.dims) - {x, "seed"}:
+        raise ValueError(f"a curve over {x} with an axis {', '.join(sorted(map(str, extra)))} in it")
+    return [(at, *bootstrap_mean(values.sel({x: at}).values)) for at in values[x].values.tolist()]
+
+
+def same_networks(other: xr.Dataset, place: Mapping[str, Any]) -> bool:
+    """Whether another block has networks of this place: by its axes, else by the fields that all share."""
+    sections = json.loads(other.attrs["fixed"]).values()
+    fields = {name: value for part in sections if isinstance(part, dict) for name, value in part.items()}
+    return all(
+        label in other[name].values if name in other.dims else fields.get(name, label) == label
+        for name, label in place.items()
+    )
+
+
+def at_place(values: xr.DataArray, place: Mapping[str, Any]) -> xr.DataArray:
+    """Another block's values at this place, along those of its axes that it has."""
+    return values.sel({name: label for name, label in place.items() if name in values.dims})
