@@ -205,6 +205,9 @@ def test_the_majority_decides_and_is_counted():
     table = figure.tabulate(two_nodes(tree["trained/main"].ds, node), "main")
     row = table.iloc[0]
     assert (row.nearest, row.votes, row.n) == ("ntk", 3, 4)
+    node.nearest[0, 0] = ["interpolant", "interpolant", "ntk", "ntk"]
+    row = figure.tabulate(two_nodes(tree["trained/main"].ds, node), "main").iloc[0]
+    assert (row.nearest, row.votes, row.n) == ("ntk", 2, 4), "of two with as many votes the nearer"
 
 
 def test_further_axes_are_panels_and_no_axis_is_one_cell():

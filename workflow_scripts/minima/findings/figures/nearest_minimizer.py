@@ -44,11 +44,15 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
 
 
 def _answer(node: xr.Dataset, status: xr.DataArray) -> tuple:
-    """The name that most converged seeds give, how many of how many, distance, interval, relative spread."""
+    """The name that most converged seeds give (of two, the nearer), how many of how many, the mean distance
+    with its interval, and that over the spread."""
     converged = (status == "converged").values
     names = node.nearest.values[converged] if converged.any() else status.values
-    name, votes = Counter(names.tolist()).most_common(1)[0]
-    if not converged.any() or name not in node.minimizer.values:
+    counts = Counter(names.tolist())
+    distances = dict(zip(node.minimizer.values, node.distance_to.mean("seed").values, strict=True))
+    name = min(counts, key=lambda name: (-counts[name], distances.get(name, np.inf)))
+    votes = counts[name]
+    if name not in distances:
         return name, votes, int(converged.sum()), np.nan, np.nan, np.nan, np.nan
     distance = bootstrap_mean(node.distance_to.sel(minimizer=name).values)
     spread = distance.estimate / float(node.seed_spread) if "seed_spread" in node else np.nan
