@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from minima.engine.core import Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.gram import gram_shapes, into_gram, pays
+from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
 from minima.training import stack_size
 
@@ -52,7 +52,7 @@ class Shape(NamedTuple):
     @property
     def gram(self) -> bool:
         """Whether the engine trains the first layer in its Gram form."""
-        return self.optimizer == "gd" and pays(self.model, self.points)
+        return self.optimizer == "gd" and gram.pays(self.model, self.points)
 
     @property
     def model(self) -> MLP:
@@ -89,7 +89,7 @@ def engine(task: Task, steps: int) -> None:
     shape = task.shape
     model = shape.model
     numbers = {"lr": LR[shape.optimizer], **(ADAM if shape.optimizer == "adam" else {})}
-    shapes = gram_shapes(model, shape.points) if shape.gram else model.weight_shapes
+    shapes = gram.shapes(model, shape.points) if shape.gram else model.weight_shapes
     size = stack_size(shapes, 1, shape.points, str(shape.dtype).removeprefix("torch."), CPU)
     for part in torch.arange(shape.networks).split(size):
         one = slice(int(part[0]), int(part[-1]) + 1)
@@ -102,7 +102,8 @@ def engine(task: Task, steps: int) -> None:
         rules = Rules(0 * each, -each, steps, [], [])
         start: Any = Ensemble(model), weights, task.x[one]
         if shape.gram:
-            start = into_gram(*start)
+            form = gram.into(*start)
+            start = form.ensemble, form.weights, form.x
         done = list(train(*start, task.y[one], recipe, rules))
         assert {end.status for end in done} == {"stopped"}
 

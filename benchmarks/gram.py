@@ -15,7 +15,7 @@ import torch
 
 from minima.engine.core import Recipe, train
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.gram import gram_shapes, into_gram
+from minima.engine.models import gram as gram_form
 from minima.engine.models.mlp import MLP
 from minima.engine.optimizers import gd
 from minima.engine.record import Rules
@@ -29,17 +29,20 @@ WORK = 1e9  # multiplications a turn, about: fractions of a second
 
 def seconds(model: MLP, points: int, gram: bool) -> float:
     """Per step of one network."""
-    shapes = gram_shapes(model, points) if gram else model.weight_shapes
+    shapes = gram_form.shapes(model, points) if gram else model.weight_shapes
     networks = min(8, stack_size(shapes, 1, points, "float32", torch.device("cpu")))
     steps = max(10, round(WORK / networks / points / sum(out * into for out, into in model.weight_shapes)))
     torch.manual_seed(0)
     weights = [torch.randn(networks, 1, out, into) / into**0.5 for out, into in model.weight_shapes]
     x, y = torch.randn(networks, points, model.sizes[0]), torch.randn(networks, points, 1)
     start = Ensemble(model), weights, x
+    if gram:
+        form = gram_form.into(*start)
+        start = form.ensemble, form.weights, form.x
     each = torch.ones(networks, dtype=torch.float64)
     rules = Rules(0 * each, -each, steps, [], [])
     begun = time.process_time()
-    list(train(*(into_gram(*start) if gram else start), y, Recipe(gd, {"lr": 1e-3 * each}), rules))
+    list(train(*start, y, Recipe(gd, {"lr": 1e-3 * each}), rules))
     return (time.process_time() - begun) / steps / networks
 
 

@@ -263,3 +263,46 @@ def test_a_tree_is_written_too(tmp_path):
     assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
     with xr.open_datatree(tmp_path / "a.nc") as read:
         assert read["one/two/y"].item() == 2
+
+
+def linear_teacher(**fields):
+    recipe = {"source": "linear_teacher", "dimension": 12, "train_size": 5, "test_size": 12, "outputs": 2}
+    return prepare(recipe | fields, [0, 1], ".").isel(split=0)
+
+
+def test_a_linear_teachers_inputs_have_the_spectrum_asked_for():
+    flat, random = (linear_teacher(spectrum=spectrum).x_train.values for spectrum in ("flat", "random"))
+    np.testing.assert_allclose(np.linalg.svd(flat)[1], 1, rtol=1e-12)
+    many = linear_teacher(spectrum="random", dimension=300, train_size=200, test_size=1).x_train.values
+    assert many.var() * 300 == pytest.approx(1, rel=0.05)
+    assert random.shape == (5, 12)
+
+
+def test_a_linear_teachers_targets_are_linear_up_to_its_noise():
+    quiet, noisy = linear_teacher(noise=0), linear_teacher(noise=0.5)
+    theta = quiet.y_test.values  # the test rows are the unit vectors
+    np.testing.assert_array_equal(quiet.x_test.values, np.eye(12))
+    np.testing.assert_allclose(quiet.y_train.values, quiet.x_train.values @ theta, atol=1e-14)
+    assert 0.2 < (noisy.y_train - quiet.y_train).values.std() < 0.8
+
+
+def test_whitened_training_rows_are_orthonormal_and_test_rows_take_the_same_map():
+    recipe = {"source": "digits", "train_size": 20, "test_size": 10, "labels": "onehot"}
+    white, plain = (
+        prepare(recipe | {"normalize": how}, [0], ".").isel(split=0) for how in ("whiten", "none")
+    )
+    x = white.x_train.values
+    np.testing.assert_allclose(x @ x.T, np.eye(20), atol=1e-12)
+    everything = np.concatenate([plain.x_train, plain.x_test])
+    mapped = np.concatenate([white.x_train, white.x_test])
+    linear = np.linalg.lstsq(everything, mapped, rcond=1e-10)[0]
+    np.testing.assert_allclose(everything @ linear, mapped, atol=1e-9)
+
+
+def test_dependent_rows_cannot_be_whitened():
+    with pytest.raises(DataError, match="linearly independent"):
+        prepare(
+            {"source": "iris", "train_size": 20, "test_size": 10, "labels": "onehot", "normalize": "whiten"},
+            [0],
+            ".",
+        )

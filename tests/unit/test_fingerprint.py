@@ -86,8 +86,12 @@ def test_a_cycle_of_imports_ends(package):
 
 
 def cell(optimizer="gd", scheme="gaussian", predict=()):
-    sections = {"network": {"kind": "mlp"}, "init": {"scheme": scheme}, "optimizer": {"name": optimizer}}
-    return sections | {"predict": list(predict)}
+    sections = {"network": {"kind": "mlp", "activation": "relu"}, "init": {"scheme": scheme}}
+    return sections | {
+        "optimizer": {"name": optimizer},
+        "record": {"probes": []},
+        "predict": list(predict),
+    }
 
 
 def test_a_cell_uses_the_optimizer_and_the_init_that_it_names_and_no_other():

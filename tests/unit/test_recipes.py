@@ -73,6 +73,11 @@ def test_numeric_strings_are_numbers():
         ({"source": "digits", **TWO, "tran_size": 5}, "Extra inputs"),
         ({"source": "digit"}, "sphere_teacher"),  # pydantic lists the sources
         ({"source": "sphere_teacher", "dimension": 1}, "greater than or equal to 2"),
+        (
+            {"source": "linear_teacher", "dimension": 50, "test_size": 9},
+            "at most as many rows as features, 50",
+        ),
+        ({"source": "linear_teacher", "normalize": "unit"}, "needs normalize: none"),
         ({"source": "file", "path": "rows.txt"}, "pattern"),
         ({"source": "file", "path": "rows.npz", "target": "price"}, "use y for .npz"),
         ({"source": "file", "path": "rows.csv", "x": "inputs"}, "use target for .csv"),
@@ -106,6 +111,7 @@ def test_shapes_are_known_before_the_data():
     assert counts(parse("digits", labels="onehot")) == ((1, 8, 8), 10)
     assert counts(parse("mnist", classes=[1, 2, 3], labels="onehot")) == ((1, 28, 28), 3)
     assert counts(parse("sphere_teacher", dimension=7)) == ((7,), 1)
+    assert counts(parse("linear_teacher", dimension=200, test_size=9, outputs=3)) == ((200,), 3)
     assert counts(parse("file", path="a.csv", labels="onehot")) == (None, 10)
 
 

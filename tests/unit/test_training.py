@@ -398,22 +398,31 @@ def test_kept_parameters_are_the_network(dtype, scheme):
 def test_every_result_is_a_known_variable(dtype):
     """Names and dimensions are those of the table that store, packs and datasets share."""
     sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
-    sizes |= {"hidden_layer": 2, "extreme": 2, "mode": 16}
-    fields = cell(
+    sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16}
+    two_linear_layers = {"imbalance", "unseen"}
+    rest = {"stop": {"residual": 0.5}, "keep_parameters": True, "dtype": dtype}
+    probes = [*(PROBES.keys() - two_linear_layers), "kernel_extremes"]
+    deep = cell(
         network=NETWORK,
-        stop={"residual": 0.5},
         optimizer={"name": "heavy_ball"},
-        record={"probes": [*PROBES, "kernel_extremes"], "spectrum": True},
+        record={"probes": probes, "spectrum": True},
         predict=[*PREDICTORS],
-        keep_parameters=True,
-        dtype=dtype,
+        **rest,
     )
-    sizes["step"] = len(coordinates(fields)["step"])
-    (values,) = trained([fields], SPLIT)
-    assert set(values) == set(VARIABLES) - {"flow_time", "time_path"}  # those are in test_flow
-    assert values["status"] in STATUSES
-    for name, value in values.items():
-        assert np.shape(value) == tuple(sizes[dim] for dim in VARIABLES[name].dims), name
+    linear = cell(
+        network={"width": 16, "activation": "linear"},
+        record={"probes": [*two_linear_layers, "rate_bounds"]},
+        **rest,
+    )
+    sizes["step"] = len(coordinates(deep)["step"])
+    found = {}
+    for fields, own in ((linear, {"layer": 2, "parameter": 112}), (deep, {})):
+        (values,) = trained([fields], SPLIT)
+        found |= values
+        for name, value in values.items():
+            assert np.shape(value) == tuple((sizes | own)[dim] for dim in VARIABLES[name].dims), name
+    assert set(found) == set(VARIABLES) - {"flow_time", "time_path"}  # those are in test_flow
+    assert found["status"] in STATUSES
 
 
 # The Gram form
@@ -438,8 +447,8 @@ def test_the_gram_form_is_the_plain_form(monkeypatch, features, optimizer, param
     curvature = {"curvature": 0.01} if optimizer == "nesterov_strong" else {}
     many = cells({"optimizer.lr": [0.02, 0.05]}, optimizer={"name": optimizer, **curvature}, **fields)
     used = []
-    form = gram.into_gram
-    monkeypatch.setattr(gram, "into_gram", lambda *given: used.append(1) or form(*given))
+    form = gram.into
+    monkeypatch.setattr(gram, "into", lambda *given: used.append(1) or form(*given))
     in_gram_form = trained(many, split)
     assert used
     monkeypatch.setattr(gram, "pays", lambda *_: False)
@@ -461,7 +470,7 @@ def test_the_gram_form_is_the_plain_form(monkeypatch, features, optimizer, param
 )
 def test_the_gram_form_stays_away(monkeypatch, fields):
     """Where it would be another algorithm, or somebody looks at the weights on the way."""
-    monkeypatch.setattr(gram, "into_gram", None)
+    monkeypatch.setattr(gram, "into", None)
     (values,) = trained(
         [cell(**{"network": NETWORK, "stop": {"max_steps": 3}, **fields})], arrays(4, features=9)
     )

@@ -22,8 +22,9 @@ from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
 from minima.engine.losses import LOSSES
-from minima.engine.probes import PROBES
+from minima.engine.probes import PROBES, Probe
 from minima.engine.schedules import SCHEDULES
+from minima.forms import fitting_form
 from minima.recording import coordinates
 from minima.theory.empirical import kernel_extremes, tangent_kernel
 
@@ -31,7 +32,6 @@ logger = logging.getLogger("minima")
 
 Array = NDArray[np.float64]
 STACK_CACHES = 4  # networks are trained together up to so many times a core's cache
-COORDINATE_FREE = {"accuracy"}  # probes that do not look at the weights
 # Numbers of an optimizer that may be given in the kernel's units, and under which name a cell stores them.
 STORED_AS = {"lr": "learning_rate", "momentum": "momentum_used"}
 
@@ -85,12 +85,15 @@ def train_cells(
         first["network"], splits[0].shape or splits[0].x_train.shape[1:], splits[0].y_train.shape[1]
     )
     scheme: Scheme = import_module(f"minima.engine.inits.{first['init']['scheme']}").SCHEME
+    asked_for = model
+    if stand_in := getattr(scheme, "stand_in", None):
+        model = stand_in(model, splits[0].x_train.shape[0])
     ensemble = Ensemble(model, scheme.readout)
     _warn_of_rounding(cells)
 
     def train_some(positions: Sequence[int]) -> Iterator[Trained]:
         some = [cells[i] for i in positions], [splits[i] for i in positions]
-        for trained in _train_stack(ensemble, scheme, *some, device):
+        for trained in _train_stack(ensemble, asked_for, scheme, *some, device):
             yield Trained(positions[trained.position], trained.values)
 
     points = splits[0].x_train.shape[0]
@@ -135,8 +138,8 @@ def _stack_size(
     """How many networks to train together. Of modules one on a CPU: PyTorch's own kernels are fastest so."""
     if cells[0]["network"]["kind"] != "mlp":
         return 1 if device.type == "cpu" else 2**30
-    gram = _in_gram_form(model, cells, points)
-    shapes = _gram().gram_shapes(model, points) if gram else model.weight_shapes
+    form = fitting_form(model, cells, points)
+    shapes = form.shapes(model, points) if form else model.weight_shapes
     return stack_size(shapes, copies, points, cells[0]["dtype"], device)
 
 
@@ -153,13 +156,14 @@ def stack_size(
 
 def _train_stack(
     ensemble: Ensemble,
+    asked_for: Any,
     scheme: Scheme,
     cells: Sequence[Mapping[str, Any]],
     splits: Sequence[Arrays],
     device: torch.device,
 ) -> Iterator[Trained]:
     first = cells[0]
-    start = _start(ensemble, scheme, cells, splits, device)
+    start = _start(ensemble, asked_for, scheme, cells, splits, device)
     points = start.x.shape[1]
     kernels = _kernels(ensemble, start, [_needs_kernel(cell) for cell in cells])
     spectra = [
@@ -174,19 +178,19 @@ def _train_stack(
         max_steps=first["stop"]["max_steps"],
         record_steps=recorded["step"],
         record_residuals=recorded["level"],
-        probes={
-            name: (PROBES | {"kernel_extremes": kernel_extremes})[name] for name in first["record"]["probes"]
-        },
+        probes={name: _probe(name) for name in first["record"]["probes"]},
     )
     initial = [weight.clone() for weight in start.weights]
-    if is_flow:
-        finished = _follow_flow(ensemble, cells, start, rules)
+
+    def run(net: Ensemble, weights: Sequence[Tensor], x: Tensor) -> Iterator[Finished]:
+        if is_flow:
+            return _follow_flow(net, cells, weights, x, start.y, rules)
+        return train(net, weights, x, start.y, _recipe(cells, resolved, points), rules)
+
+    if form := fitting_form(ensemble.model, cells, points):
+        finished = _in_form(run, form.into(ensemble, start.weights, start.x))
     else:
-        recipe = _recipe(cells, resolved, points)
-        if _in_gram_form(ensemble.model, cells, points):
-            finished = _train_in_gram_form(ensemble, start, recipe, rules)
-        else:
-            finished = train(ensemble, start.weights, start.x, start.y, recipe, rules)
+        finished = run(ensemble, start.weights, start.x)
     for done in finished:
         values = _results(ensemble, done, start, [weight[done.index] for weight in initial])
         if is_flow:
@@ -204,41 +208,35 @@ def _train_stack(
         yield Trained(done.index, values)
 
 
-def _in_gram_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -> bool:
-    """Where training the first layer by its Gram form is exact, cheaper, and nobody looks at W_1."""
-    optimizer = cells[0]["optimizer"]
-    return (
-        cells[0]["network"]["kind"] == "mlp"
-        and getattr(import_module(f"minima.engine.optimizers.{optimizer['name']}"), "LINEAR", False)
-        and optimizer["batch_size"] is None
-        and not any(cell["optimizer"]["weight_decay"]["strength"] for cell in cells)
-        and set(cells[0]["record"]["probes"]) <= COORDINATE_FREE
-        and _gram().pays(model, points)
-    )
-
-
-def _gram() -> Any:
-    """By name: the fingerprint of an mlp's cells alone."""
-    return import_module("minima.engine.models.gram")
-
-
-def _train_in_gram_form(
-    ensemble: Ensemble, start: _Start, recipe: Recipe, rules: Rules
+def _in_form(
+    run: Callable[[Ensemble, Sequence[Tensor], Tensor], Iterator[Finished]], form: Any
 ) -> Iterator[Finished]:
-    for done in train(*_gram().into_gram(ensemble, start.weights, start.x), start.y, recipe, rules):
-        first, x = start.weights[0][done.index], start.x[done.index]
-        yield replace(done, weights=_gram().out_of_gram(done.weights, first, x))
+    """Trains networks in another form and hands them back in their own."""
+    for done in run(form.ensemble, form.weights, form.x):
+        yield replace(done, weights=form.out(done.weights, done.index))
+
+
+def _probe(name: str) -> Probe:
+    """Of the engine, or of theory."""
+    if name == "rate_bounds":  # by name: for the fingerprint
+        return import_module("minima.theory.linear_probes").rate_bounds
+    return (PROBES | {"kernel_extremes": kernel_extremes})[name]
 
 
 def _follow_flow(
-    ensemble: Ensemble, cells: Sequence[Mapping[str, Any]], start: _Start, rules: Rules
+    ensemble: Ensemble,
+    cells: Sequence[Mapping[str, Any]],
+    weights: Sequence[Tensor],
+    x: Tensor,
+    y: Tensor,
+    rules: Rules,
 ) -> Iterator[Finished]:
     """Gradient flow, which has a tolerance and no learning rate."""
     if (loss := cells[0]["loss"]) != "mse":
         raise ValueError(f"optimizer: flow integrates loss: mse, not {loss}")
     tolerance = torch.tensor([cell["optimizer"]["tolerance"] for cell in cells], dtype=torch.float64)
     flow = import_module("minima.engine.optimizers.flow")  # by name: the fingerprint of its own cells alone
-    return flow.train_flow(ensemble, start.weights, start.x, start.y, tolerance, rules)
+    return flow.train_flow(ensemble, weights, x, y, tolerance, rules)
 
 
 def _resolved(
@@ -292,6 +290,7 @@ def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 def _start(
     ensemble: Ensemble,
+    asked_for: Any,
     scheme: Scheme,
     cells: Sequence[Mapping[str, Any]],
     splits: Sequence[Arrays],
@@ -303,7 +302,10 @@ def _start(
     def stacked(arrays: Sequence[Array]) -> Tensor:
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
-    drawn = [scheme.start(ensemble.model, cell["init"], cell["seed"]) for cell in cells]
+    drawn = [
+        scheme.start(asked_for, cell["init"], cell["seed"], split.x_train)
+        for cell, split in zip(cells, splits, strict=True)
+    ]
     weights = [stacked(layer) for layer in zip(*drawn, strict=True)]
     x_all = stacked([np.concatenate([split.x_train, split.x_test]) for split in splits])
     points = splits[0].x_train.shape[0]

@@ -49,6 +49,16 @@ VARIABLES = {
         ("step", "extreme"), "least and largest eigenvalue of the tangent kernel"
     ),
     "sharpness_path": Variable(("step",), "largest eigenvalue of the loss's Hessian"),
+    "decay_path": Variable(("step",), "rate at which gradient flow lowers the log of the loss", "loss"),
+    "imbalance_path": Variable(
+        ("step",), "drift of the imbalance Λ of two linear layers, relative to its start"
+    ),
+    "rate_bounds_path": Variable(
+        ("step", "bound"), "lower bounds on the decay, by Theorem 1 and Proposition 1′ of 2105.06351", "loss"
+    ),
+    "unseen_path": Variable(
+        ("step",), "drift of what the points do not see of the first layer, relative to its start"
+    ),
     "parameters": Variable(("parameter",), "trained weights, layer after layer, flattened"),
 } | {
     f"{name}_test": Variable(("point", "output"), f"prediction on the test points, {text}")

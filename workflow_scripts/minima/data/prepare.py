@@ -11,8 +11,8 @@ import xarray as xr
 from pydantic import TypeAdapter
 
 from minima.data.pool import DataError, Pool
-from minima.data.sources import draw_sphere, load_pool
-from minima.plan.recipes import DataRecipe, Normalize, Recipe, SphereTeacher
+from minima.data.sources import DRAWN, load_pool
+from minima.plan.recipes import DataRecipe, Normalize, Recipe
 from minima.streams import stream
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -37,8 +37,8 @@ def prepare(recipe: Mapping[str, Any], splits: Sequence[int], data_dir: str | Pa
     checked = _RECIPE.validate_python(dict(recipe))
     if len(splits) == 0 or len(set(splits)) < len(splits):
         raise DataError(f"splits must be different numbers, at least one: {list(splits)}")
-    if isinstance(checked, SphereTeacher):
-        pools = {split: draw_sphere(checked, split) for split in splits}
+    if draw := DRAWN.get(type(checked)):
+        pools = {split: draw(checked, split) for split in splits}
     else:
         pools = dict.fromkeys(splits, load_pool(checked, Path(data_dir)))
     pool = pools[splits[0]]
@@ -74,7 +74,7 @@ def _classes(recipe: Recipe, pool: Pool) -> list[int] | None:
 
 def _split(recipe: Recipe, pool: Pool, classes: list[int] | None, split: int) -> dict[str, np.ndarray]:
     """The arrays of one split by name."""
-    if isinstance(recipe, SphereTeacher):  # drawn to measure
+    if type(recipe) in DRAWN:  # to measure
         train, test = np.arange(recipe.train_size), np.arange(recipe.test_size)
     else:
         train, test = _draw_rows(recipe, pool, classes, split)
@@ -150,11 +150,24 @@ def _normalize(
         varies = np.ptp(x_train, axis=0) > 0  # not std > 0: the mean of equal numbers can miss them by a bit
         mean, deviation = x_train.mean(axis=0), np.where(varies, x_train.std(axis=0), 1.0)
         return tuple(np.where(varies, (x - mean) / deviation, 0.0) for x in (x_train, x_test))
+    if how == "whiten":
+        return _whiten(x_train, x_test, name)
     length = np.sqrt(x_train.shape[1]) if how == "sphere" else 1.0
     norms = [np.linalg.norm(x, axis=1, keepdims=True) for x in (x_train, x_test)]
     if any((norm == 0).any() for norm in norms):
         raise DataError(f"{name}: a row of zeros has no direction: use normalize: standardize or none")
     return x_train * (length / norms[0]), x_test * (length / norms[1])
+
+
+def _whiten(x_train: np.ndarray, x_test: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Both by the map x ↦ x Φ1 Σ^{−½} Φ1ᵀ + x Φ2 Φ2ᵀ/s of X = W Σ^{½} Φ1ᵀ: what the training rows do not span
+    is divided by the root mean square s of their singular values."""
+    w, roots, rows = np.linalg.svd(x_train, full_matrices=False)
+    if len(roots) < len(x_train) or roots[-1] <= roots[0] * max(x_train.shape) * np.finfo(np.float64).eps:
+        raise DataError(f"{name}: normalize: whiten needs training rows that are linearly independent")
+    seen = x_test @ rows.T
+    rest = (x_test - seen @ rows) / np.sqrt((roots**2).mean())
+    return w @ rows, (seen / roots) @ rows + rest
 
 
 def _name(recipe: Recipe) -> str:

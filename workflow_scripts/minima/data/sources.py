@@ -11,7 +11,7 @@ from minima.data.idx import read_idx
 from minima.data.own_file import load_own_file
 from minima.data.pool import DataError, Pool
 from minima.plan.known_data import KNOWN_FILES, FileRole, KnownFile
-from minima.plan.recipes import File, Idx, Recipe, SphereTeacher
+from minima.plan.recipes import File, Idx, LinearTeacher, Recipe, SphereTeacher
 from minima.streams import stream
 
 EMBEDDED = {
@@ -24,7 +24,7 @@ EMBEDDED = {
 
 
 def load_pool(recipe: Recipe, data_dir: Path) -> Pool:
-    """The rows of a source that holds rows (the sphere teacher draws its own: `draw_sphere`)."""
+    """The rows of a source that holds rows (teachers draw their own: `DRAWN`)."""
     if isinstance(recipe, File):
         return load_own_file(recipe)
     if isinstance(recipe, Idx):
@@ -89,3 +89,22 @@ def draw_sphere(recipe: SphereTeacher, split: int) -> Pool:
     # Two streams: more training points leave the test points as they are.
     x, y = rows(recipe.train_size, "split")
     return Pool(x, y, *rows(recipe.test_size, "split_test"), shape=(recipe.dimension,))
+
+
+def draw_linear(recipe: LinearTeacher, split: int) -> Pool:
+    """Exactly the rows asked for: Y = XΘ + noise; the test rows are unit vectors, their targets Θ."""
+    theta = stream(split, "teacher").standard_normal((recipe.dimension, recipe.outputs))
+    theta /= np.sqrt(recipe.dimension)
+    x = stream(split, "split").standard_normal((recipe.train_size, recipe.dimension))
+    if recipe.spectrum == "flat":
+        w, _, rows = np.linalg.svd(x, full_matrices=False)
+        x = w @ rows
+    else:
+        x /= np.sqrt(recipe.dimension)
+    noise = recipe.noise * stream(split, "noise").standard_normal((recipe.train_size, recipe.outputs))
+    y = np.einsum("rd,do->ro", x, theta) + noise
+    test = np.eye(recipe.test_size, recipe.dimension)
+    return Pool(x, y, test, theta[: recipe.test_size], shape=(recipe.dimension,))
+
+
+DRAWN = {SphereTeacher: draw_sphere, LinearTeacher: draw_linear}

@@ -50,6 +50,42 @@ def flips(state: State) -> Tensor:
     return torch.stack(changed, dim=1)
 
 
+def decay(state: State) -> Tensor:
+    """−L̇/L under gradient flow, ‖∂L/∂W‖²/L, in units of 1/(learning rate × steps)."""
+    f, tape = state.ensemble.forward(state.weights, state.x)
+    loss, slope = state.loss(f, state.y)
+    gradient: list[Tensor | None] = [None] * len(state.weights)
+    for layer in state.ensemble.trained:
+        gradient[layer] = torch.zeros_like(state.weights[layer])
+    state.ensemble.add_gradients(state.weights, tape, slope, gradient)
+    return sum(_norms(gradient[layer]).square() for layer in state.ensemble.trained) / loss
+
+
+def imbalance(state: State) -> Tensor:
+    """Of two linear layers: ‖Λ − Λ₀‖/‖Λ₀‖ with Λ = U1ᵀU1 − VᵀV and U1 what the points see of the first."""
+    basis = _row_space(state.x)
+    now, then = (_imbalance(weights, basis) for weights in (state.weights, state.start))
+    return _norms(now - then) / _norms(then)
+
+
+def unseen(state: State) -> Tensor:
+    """Of what the points do not see of the first layer, U2: ‖U2 − U2₀‖/‖U2₀‖."""
+    basis = _row_space(state.x)
+    now, then = (weights[0] - weights[0] @ basis @ basis.mT for weights in (state.weights, state.start))
+    return _norms(now - then) / _norms(then)
+
+
+def _row_space(x: Tensor) -> Tensor:
+    """An orthonormal basis [E, 1, d, n] of what the points [E, n, d] span."""
+    return torch.linalg.qr(x.mT).Q.unsqueeze(1)
+
+
+def _imbalance(weights: Sequence[Tensor], basis: Tensor) -> Tensor:
+    """Λ [E, K, h, h]."""
+    seen = weights[0] @ basis
+    return seen @ seen.mT - weights[1].mT @ weights[1]
+
+
 def sharpness(state: State) -> Tensor:
     """Largest eigenvalue of the loss's Hessian over the trained layers, by power iteration; the Hessian times
     a direction is a central difference of two gradients."""
@@ -96,11 +132,14 @@ def _norms(weight: Tensor) -> Tensor:
 
 
 Probe = Callable[[State], Tensor]
-NEEDS_START = {"distance", "flips"}
+NEEDS_START = {"distance", "flips", "imbalance", "unseen"}
 PROBES: dict[str, Probe] = {
     "accuracy": accuracy,
     "norm": norm,
     "distance": distance,
     "flips": flips,
     "sharpness": sharpness,
+    "decay": decay,
+    "imbalance": imbalance,
+    "unseen": unseen,
 }

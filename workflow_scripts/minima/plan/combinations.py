@@ -6,12 +6,20 @@ from typing import Any
 
 from minima.plan.digest import canonical
 from minima.plan.networks import MODULES, shape_problem
-from minima.plan.recipes import row_shape
+from minima.plan.recipes import output_count, row_shape
 
 # The sections that the rules below look at, and of some only these fields.
 LOOKED_AT = ("data", "init", "loss", "network", "optimizer", "predict", "record")
-FIELDS = {"init": ("scheme",), "network": ("kind", "batch_norm"), "record": ("probes", "spectrum")}
+FIELDS = {
+    "init": ("scheme", "layer_scales"),
+    "network": ("kind", "batch_norm", "activation", "depth", "parametrization", "width"),
+    "record": ("probes", "spectrum"),
+}
 MLP_PROBES = ("flips", "kernel_extremes", "sharpness")
+TWO_LINEAR_LAYERS = {
+    "init.scheme": ("bartlett", "balanced", "invariant", "half_invariant"),
+    "record.probes": ("imbalance", "rate_bounds", "unseen"),
+}
 
 
 def impossible(variants: Mapping[str, list[Any]]) -> list[str]:
@@ -36,6 +44,7 @@ def _reasons(
     predict: list[str],
     record: Mapping[str, Any],
 ) -> Iterator[str]:
+    yield from _reasons_of_linear_nets(data, init, network, record)
     batch = optimizer.get("batch_size")
     if batch is not None and batch > data["train_size"]:
         yield f"optimizer.batch_size {batch} is more than the {data['train_size']} training rows"
@@ -80,7 +89,7 @@ def _reasons_of_modules(
     kind, batch = network["kind"], optimizer.get("batch_size")
     if problem := shape_problem(kind, row_shape(data)):
         yield problem
-    if init["scheme"] in ("gaussian", "antisymmetric", "centred"):
+    if init["scheme"] not in ("kaiming", "torch_default"):
         yield f"init.scheme: {init['scheme']} is for network.kind: mlp; {kind} has kaiming and torch_default"
     if predict:
         yield f"predict: {', '.join(predict)} needs network.kind: mlp; with {kind} say predict: []"
@@ -104,3 +113,24 @@ def _given(optimizer: Mapping[str, Any], option: str, unit: str) -> float:
     """A number of the optimizer given in a unit of its own; 0 where it is given otherwise."""
     value = optimizer.get(option)
     return value.get(unit, 0.0) if isinstance(value, Mapping) else 0.0
+
+
+def _reasons_of_linear_nets(
+    data: Mapping[str, Any], init: Mapping[str, Any], network: Mapping[str, Any], record: Mapping[str, Any]
+) -> Iterator[str]:
+    """What is defined for two linear layers alone, and the scales of the layers."""
+    scales = init.get("layer_scales")
+    if scales is not None and len(scales) != network["depth"]:
+        yield f"init.layer_scales has {len(scales)} numbers for {network['depth']} layers"
+    asked = {"init.scheme": [init["scheme"]], "record.probes": record["probes"]}
+    if network.get("activation") != "linear" or network.get("depth") != 2:
+        for field, names in asked.items():
+            for name in names:
+                if name in TWO_LINEAR_LAYERS[field]:
+                    yield f"{field}: {name} is for two linear layers: activation: linear, depth: 2"
+        return
+    moving = data["train_size"] + output_count(data)
+    if init["scheme"] == "bartlett" and network["parametrization"] == "ntk":
+        yield "init.scheme: bartlett needs parametrization: none or standard, not ntk"
+    if init["scheme"] == "bartlett" and network["width"] < moving:
+        yield f"init.scheme: bartlett needs a width of {moving}, train_size + outputs; use gaussian below"

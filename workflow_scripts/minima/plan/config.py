@@ -21,16 +21,26 @@ FIGURES = Path(__file__).parents[1] / "findings" / "figures"
 class GaussianInit(Options):
     """How a fully connected net without biases starts."""
 
-    scheme: Literal["gaussian", "antisymmetric", "centred"] = Field(
+    scheme: Literal[
+        "gaussian", "antisymmetric", "centred", "bartlett", "balanced", "invariant", "half_invariant"
+    ] = Field(
         "gaussian",
         description="gaussian; antisymmetric: (f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0; "
-        "centred: train f − f₀.",
+        "centred: train f − f₀. For two linear layers: bartlett: gaussian of any width, trained at the size "
+        "of what moves; balanced: no imbalance; invariant: gaussian, with nothing of the first layer's part "
+        "that the points do not see in the span of the rest (half_invariant: of the last layer).",
     )
     output: Literal["gaussian", "sign"] = Field(
         "gaussian", description="Last layer: normal, or ±1 of the same standard deviation (often frozen)."
     )
     scale: float = Field(
         1.0, gt=0, le=1e6, description="σ: multiplies all weights.", json_schema_extra=VARIES
+    )
+    layer_scales: list[Annotated[float, Field(gt=0, le=1e6)]] | None = Field(
+        None, description="A factor of its own for the weights of each layer.", json_schema_extra=VARIES
+    )
+    width_power: float = Field(
+        0.0, ge=0, le=2, description="α: multiplies all weights by width^−α.", json_schema_extra=VARIES
     )
     flip: bool = Field(
         False, description="Negate the last layer: the antithetic twin, f₀ → −f₀.", json_schema_extra=VARIES
@@ -57,6 +67,10 @@ Init = Annotated[
     Annotated[GaussianInit, Tag("gaussian")]
     | Annotated[GaussianInit, Tag("antisymmetric")]
     | Annotated[GaussianInit, Tag("centred")]
+    | Annotated[GaussianInit, Tag("bartlett")]
+    | Annotated[GaussianInit, Tag("balanced")]
+    | Annotated[GaussianInit, Tag("invariant")]
+    | Annotated[GaussianInit, Tag("half_invariant")]
     | Annotated[ModuleInit, Tag("kaiming")]
     | Annotated[ModuleInit, Tag("torch_default")],
     tagged("scheme", "gaussian"),
@@ -88,11 +102,26 @@ class Record(Options):
     steps: list[Annotated[int, Field(ge=0)]] | None = Field(
         None, min_length=1, description="Declared steps instead of log-spaced ones."
     )
-    probes: list[Literal["accuracy", "norm", "distance", "flips", "kernel_extremes", "sharpness"]] = Field(
+    probes: list[
+        Literal[
+            "accuracy",
+            "norm",
+            "distance",
+            "flips",
+            "kernel_extremes",
+            "sharpness",
+            "decay",
+            "imbalance",
+            "rate_bounds",
+            "unseen",
+        ]
+    ] = Field(
         [],
         description="What else is kept at the recorded steps: training accuracy; norms of the layers and "
         "distances they travelled; fraction of activations that changed sign since the start; extreme "
-        "eigenvalues of the tangent kernel; largest eigenvalue of the loss's Hessian.",
+        "eigenvalues of the tangent kernel; largest eigenvalue of the loss's Hessian; rate at which the "
+        "gradient flow lowers the loss (decay). Of two linear layers: drift of their imbalance; bounds on "
+        "the decay; drift of what the points do not see of the first layer (unseen).",
     )
     residuals: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.01], description="Residuals whose first step is kept."

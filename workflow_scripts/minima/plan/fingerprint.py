@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
+from minima.forms import forms_of
 from minima.plan.digest import digest
 
 PACKAGE = Path(__file__).parents[1]
@@ -20,9 +21,10 @@ def training_modules(cell: Mapping) -> list[str]:
     return [
         "minima.training",
         f"minima.engine.models.{kind}",
-        *(["minima.engine.models.gram"] if kind == "mlp" else []),
+        *forms_of(cell["network"]),
         f"minima.engine.inits.{cell['init']['scheme']}",
         f"minima.engine.optimizers.{cell['optimizer']['name']}",
+        *(["minima.theory.linear_probes"] if "rate_bounds" in cell["record"]["probes"] else []),
         *(f"minima.theory.{predictor}" for predictor in cell["predict"]),
     ]
 

@@ -71,6 +71,11 @@ FACTS: dict[str, Facts] = {
         origin="synthetic",
         licence="none needed: generated numbers",
     ),
+    "linear_teacher": Facts(
+        title="Gaussian linear teacher",
+        origin="synthetic",
+        licence="none needed: generated numbers",
+    ),
     "mnist": Facts(
         title="MNIST handwritten digits, 28×28 pixels",
         origin="LeCun, Cortes and Burges",

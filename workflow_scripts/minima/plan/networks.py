@@ -18,8 +18,9 @@ class FullyConnected(Options):
     depth: int = Field(2, ge=2, le=100, description="Number of weight matrices.")
     width: int = Field(256, ge=1, description="Units of each hidden layer.")
     activation: Literal["relu", "erf", "tanh", "linear"] = Field("relu", description="Nonlinearity.")
-    parametrization: Literal["ntk", "standard"] = Field(
-        "ntk", description="Where 1/√fan-in stands: in the forward pass (ntk) or in the draw (standard)."
+    parametrization: Literal["ntk", "standard", "none"] = Field(
+        "ntk",
+        description="Where 1/√fan-in stands: in the forward pass (ntk), in the draw (standard) or nowhere.",
     )
     frozen: list[Annotated[int, Field(ge=1)]] = Field(
         [], description="Layers that keep their initial weights, counted from 1."

@@ -14,7 +14,7 @@ from minima.plan.known_data import FACTS, Facts, FileRole
 from minima.plan.options import Options
 
 Labels = Literal["sign", "onehot", "value"]
-Normalize = Literal["none", "unit", "sphere", "standardize"]
+Normalize = Literal["none", "unit", "sphere", "standardize", "whiten"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -46,8 +46,9 @@ class Recipe(Options):
     labels: Labels = Field("sign", description=_LABELS)
     normalize: Normalize = Field(
         "sphere",
-        description="none (as stored), unit (‖x‖ = 1), sphere (‖x‖ = √features) or standardize "
-        "(per feature, by the training rows).",
+        description="none (as stored), unit (‖x‖ = 1), sphere (‖x‖ = √features), standardize "
+        "(per feature, by the training rows) or whiten (by the linear map that makes the training rows "
+        "orthonormal; fewer rows than features).",
     )
     label_noise: float = Field(
         0.0, ge=0, lt=1, description="Fraction of the training labels replaced by another class."
@@ -152,6 +153,30 @@ class SphereTeacher(Recipe):
     teacher_width: int = Field(10, ge=1, description="Hidden units of the teacher.")
 
 
+class LinearTeacher(Recipe):
+    targets = "values"
+    source: Literal["linear_teacher"] = Field(
+        "linear_teacher",
+        description="Y = XΘ + noise with fewer rows than features and Θ ~ N(0, 1/features), redrawn with the "
+        "split. The test rows are the unit vectors and Θ: with as many as features, predictions there are "
+        "the whole of a linear network, and its error is the expected one over isotropic inputs.",
+    )
+    labels: Labels = Field("value", description=_LABELS)
+    normalize: Normalize = Field("none", description="none: the spectrum is the point of this source.")
+    dimension: int = Field(400, ge=2, description="Number of input features.")
+    outputs: int = Field(1, ge=1, description="Number of targets.")
+    spectrum: Literal["flat", "random"] = Field(
+        "flat", description="Of X: flat (all singular values 1) or random (entries N(0, 1/features))."
+    )
+    noise: float = Field(0.01, ge=0, description="Standard deviation of the noise in the training targets.")
+
+    def _size_problems(self) -> Iterator[str]:
+        if self.train_size > self.dimension or self.test_size > self.dimension:
+            yield f"linear_teacher has at most as many rows as features, {self.dimension}"
+        if self.normalize != "none":
+            yield "linear_teacher needs normalize: none"
+
+
 class Mnist(Recipe):
     source: Literal["mnist"] = Field("mnist", description="MNIST, official training and test pools.")
 
@@ -214,6 +239,7 @@ DataRecipe = Annotated[
         Iris,
         Diabetes,
         SphereTeacher,
+        LinearTeacher,
         Mnist,
         FashionMnist,
         Idx,
@@ -230,6 +256,8 @@ def row_shape(recipe: Mapping[str, Any]) -> tuple[int, ...] | None:
 
 def output_count(recipe: Mapping[str, Any]) -> int:
     """Outputs of the network; a guess where only the user's file knows (for cost estimates)."""
+    if "outputs" in recipe:
+        return recipe["outputs"]
     if recipe["labels"] != "onehot":
         return 1
     return len(recipe["classes"] or FACTS[recipe["source"]].class_rows) or 10

@@ -34,6 +34,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from minima.engine.inits.bartlett import triangle
+
 Array = NDArray[np.float64]
 
 
@@ -109,11 +111,7 @@ def drawn(
     """`count` networks of the given width with entries N(0, stds²) of U and V, drawn narrow by Bartlett's
     decomposition: the law of `narrow` of such networks, up to a rotation. `unseen` = D − r."""
     rows = m + r
-    if width < rows:
-        raise ValueError(f"width {width} is less than m + r = {rows}: draw the network itself")
-    z = np.tril(rng.standard_normal((count, rows, rows)), -1)
-    diagonal = np.sqrt(rng.chisquare(width - np.arange(rows), (count, rows)))
-    z[:, np.arange(rows), np.arange(rows)] = diagonal
+    z = triangle(rng, count, width, rows)
     u2 = rng.standard_normal((count, unseen, rows))
     return Net(stds[1] * z[:, :m], stds[0] * z[:, m:], stds[0] * u2)
 

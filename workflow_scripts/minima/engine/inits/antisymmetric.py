@@ -7,7 +7,9 @@ import numpy as np
 from minima.engine.inits.scheme import Scheme, gaussian
 
 
-def draw(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int) -> list[np.ndarray]:
+def draw(
+    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: np.ndarray | None = None
+) -> list[np.ndarray]:
     return [np.concatenate([weight, weight]) for weight in gaussian(shapes, stds, seed)]
 
 

@@ -18,8 +18,10 @@ class ModuleScheme(NamedTuple):
     readout: tuple[float, ...] = (1.0,)
     centred: bool = False
 
-    def start(self, model: ModuleNet, options: Mapping[str, Any], seed: int) -> list[np.ndarray]:
-        """One array [1, out, in] per tensor."""
+    def start(
+        self, model: ModuleNet, options: Mapping[str, Any], seed: int, x: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """One array [1, out, in] per tensor, whatever the points x."""
         return [
             np.full((1, *entry.matrix), entry.constant)
             if entry.fan_in is None

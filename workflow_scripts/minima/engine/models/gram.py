@@ -10,6 +10,7 @@ points, A that of W_1, and a_1⁰ goes along as one more tensor that is never tr
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ from minima.engine.models.mlp import MLP, Tape
 # Up to here the plain form took 0.9–1.4 times as long as this one, at n = 1.5 d 0.8–1.2 times, least where
 # the input is narrow (benchmarks/gram.py); by the products alone the bound would be 2.
 POINTS_PER_FEATURE = 1.25
+SAME_PROBES = {"accuracy"}  # that do not look at W_1
+FLOWS = False  # the integrator of the flow has its own way with the first layer
 
 
 class Gram(MLP):
@@ -48,22 +51,31 @@ def pays(model: object, points: int) -> bool:
     )
 
 
-def gram_shapes(model: MLP, points: int) -> list[tuple[int, int]]:
+def shapes(model: MLP, points: int) -> list[tuple[int, int]]:
     """What a network takes in place of its weights."""
     return [(model.sizes[1], points), *model.weight_shapes[1:], (model.sizes[1], points)]
 
 
-def into_gram(
-    ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor
-) -> tuple[Ensemble, list[Tensor], Tensor]:
-    """What takes the place of an ensemble, its weights [E, K, out, in] and its points [E, n, d]."""
+@dataclass(frozen=True)
+class GramForm:
+    """A stack of networks in these coordinates: what takes the place of ensemble, weights and points."""
+
+    ensemble: Ensemble
+    weights: list[Tensor]
+    x: Tensor  # [E, n, n]
+    first: Tensor  # W_1⁰ [E, K, m, d]
+    points: Tensor  # [E, n, d]
+
+    def out(self, weights: Sequence[Tensor], row: int) -> list[Tensor]:
+        """W_1 … W_H [K, out, in] of one network."""
+        coefficients, *others, _ = weights
+        return [self.first[row] + coefficients @ self.points[row], *others]
+
+
+def into(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> GramForm:
+    """Of weights [E, K, out, in] and points [E, n, d]."""
     model = ensemble.model
     gram = Gram(model.sizes, model.activation, model.parametrization, model.frozen)
     start = (weights[0] @ x.mT.unsqueeze(1)).mul_(model.factors[0])
-    return Ensemble(gram, ensemble.readout), [torch.zeros_like(start), *weights[1:], start], x @ x.mT
-
-
-def out_of_gram(weights: Sequence[Tensor], first: Tensor, x: Tensor) -> list[Tensor]:
-    """W_1 … W_H of one network, from its first W_1 [K, m, d] and its points [n, d]."""
-    coefficients, *others, _ = weights
-    return [first + coefficients @ x, *others]
+    coordinates = [torch.zeros_like(start), *weights[1:], start]
+    return GramForm(Ensemble(gram, ensemble.readout), coordinates, x @ x.mT, weights[0], x)

@@ -5,7 +5,8 @@ For each of B networks, n points, H weight matrices W_l (out × in), f = a_H:
     a_l = s_l h_{l−1} W_lᵀ,   h_l = φ(a_l),   h_0 = x
     δ_H = ∂L/∂f,   δ_{l−1} = (s_l δ_l W_l) ⊙ φ'(a_{l−1}),   ∂L/∂W_l = s_l δ_lᵀ h_{l−1}
 
-`ntk` parametrization: s_l = 1/√fan-in, W drawn N(0, 1); `standard`: s_l = 1, W drawn N(0, 1/fan-in).
+Parametrizations: `ntk` s_l = 1/√fan-in, W drawn N(0, 1); `standard` s_l = 1, W drawn N(0, 1/fan-in); `none`
+s_l = 1, W drawn N(0, 1).
 
 In memory a, h and δ have a row per unit, [B, m, n]: then no factor of ∂L/∂W_1 = s δ_1ᵀ x is transposed, which
 made that product up to twice as slow.
@@ -72,7 +73,7 @@ class MLP:
     @property
     def draw_stds(self) -> list[float]:
         """Standard deviation of the entries of W_l at σ = 1."""
-        return [1.0 if self.parametrization == "ntk" else into**-0.5 for into in self.sizes[:-1]]
+        return [into**-0.5 if self.parametrization == "standard" else 1.0 for into in self.sizes[:-1]]
 
     def forward(
         self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False

@@ -27,6 +27,7 @@ from minima.engine.probes import State
 from minima.engine.record import Finished, Record, Rules
 from minima.engine.tangent import Jacobian
 
+LINEAR = True
 FIRST = 0.5  # first step in units of N/λmax
 SAFETY = 0.9
 SHRINK, GROW = 0.2, 3.0  # bounds of the change from step to step

@@ -1,0 +1,126 @@
+"""The narrow form of two linear layers, for full-batch training with steps that combine gradients linearly.
+
+f = s W_2 W_1 x, and with G = s δᵀx [m, d], δ = ∂L/∂f, the gradients are ∂L/∂W_1 = W_2ᵀG, ∂L/∂W_2 = G W_1ᵀ.
+With the n points in the coordinates of a basis B of their rows, x = C Bᵀ, all that moves of W_1 is W_1B, and
+all that moves of both lies in the span of the m + n rows of [W_2; (W_1B)ᵀ] in the hidden units. In a basis Q
+of that span (QR) the net has m + n units and n inputs, however wide it was, and takes exactly the same path.
+Where outputs are few, W_2 W_1 first and the points then makes a step a few products of vector and matrix.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from minima.engine.ensemble import Ensemble
+from minima.engine.models.mlp import MLP, Tape
+
+SAME_PROBES = {"accuracy", "distance", "decay", "imbalance", "rate_bounds"}  # as of the wide net
+FLOWS = True
+
+
+@dataclass(frozen=True)
+class NarrowNet(MLP):
+    """Weights W_1B in the basis Q [n or d inputs] and W_2 in it; `scales` are the factors of the wide net."""
+
+    scales: tuple[float, ...] = ()
+
+    @cached_property
+    def factors(self) -> list[float]:
+        return list(self.scales)
+
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False
+    ) -> tuple[Tensor, Tape]:
+        """f [B, n, outputs] at x [B, n, inputs], from the outputs' side."""
+        return x @ ((weights[1] * self._factor) @ weights[0]).mT, Tape([x], [])
+
+    def add_gradients(
+        self,
+        weights: Sequence[Tensor],
+        tape: Tape,
+        delta: Tensor,
+        into: Sequence[Tensor | None],
+        before: Callable[[int], None] | None = None,
+    ) -> None:
+        """As of an MLP, both layers."""
+        assert before is None  # of weight decay, which moves what this form does not hold
+        slope = (delta.mT @ tape.hidden[0]) * self._factor  # G
+        second = slope @ weights[0].mT  # into[0] may be the weights
+        if self.sizes[-1] == 1:
+            into[0].addcmul_(weights[1].mT, slope)
+        else:
+            into[0].baddbmm_(weights[1].mT, slope)
+        into[1].add_(second)
+
+    @property
+    def _factor(self) -> float:
+        return self.scales[0] * self.scales[1]
+
+
+def units(model: MLP, points: int) -> int:
+    """Units that move, at most."""
+    return model.sizes[-1] + min(points, model.sizes[0])
+
+
+def pays(model: object, points: int) -> bool:
+    """Two linear layers, both trained, with more units or inputs than can move."""
+    if type(model) is not MLP or model.activation != "linear" or len(model.sizes) != 3 or model.frozen:
+        return False
+    inputs, width, _ = model.sizes
+    return points < inputs or width > units(model, points)
+
+
+def shapes(model: MLP, points: int) -> list[tuple[int, int]]:
+    """What a net takes in place of its weights."""
+    inputs, width, outputs = model.sizes
+    width = min(width, units(model, points))
+    return [(width, min(points, inputs)), (outputs, width)]
+
+
+@dataclass(frozen=True)
+class Narrow:
+    """A stack of networks in these coordinates: what takes the place of ensemble, weights and points."""
+
+    ensemble: Ensemble
+    weights: list[Tensor]  # [E, K, m + n, n] and [E, K, outputs, m + n]
+    x: Tensor  # C [E, n, n]
+    start: list[Tensor]  # the wide weights before the first step
+    narrow_start: list[Tensor]
+    rows: Tensor  # B [E, 1, d, n]
+    span: Tensor | None  # Q [E, K, width, m + n]; None where the net is no wider
+
+    def out(self, weights: Sequence[Tensor], row: int) -> list[Tensor]:
+        """The wide weights of one network, from its narrow ones."""
+        moved = [now - then[row] for now, then in zip(weights, self.narrow_start, strict=True)]
+        first, second = moved[0] @ self.rows[row].mT, moved[1]
+        if self.span is not None:
+            first, second = self.span[row] @ first, second @ self.span[row].mT
+        return [self.start[0][row] + first, self.start[1][row] + second]
+
+
+def into(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> Narrow:
+    """Of weights [E, K, out, in] and points x [E, n, d]."""
+    model = ensemble.model
+    rows = torch.linalg.qr(x.mT).Q.unsqueeze(1) if x.shape[1] < x.shape[2] else None
+    inputs = x.shape[2] if rows is None else x.shape[1]
+    basis = torch.eye(inputs, dtype=x.dtype, device=x.device)[None, None] if rows is None else rows
+    basis = basis.expand(len(x), *basis.shape[1:])
+    first, second = weights[0] @ basis, weights[1].clone()  # training writes into both
+    span = None
+    if model.sizes[1] > units(model, x.shape[1]):
+        span = torch.linalg.qr(torch.cat([second.mT, first], dim=3)).Q
+        first, second = span.mT @ first, second @ span
+    shape = (inputs, first.shape[2], model.sizes[-1])
+    net = NarrowNet(shape, model.activation, model.parametrization, scales=tuple(model.factors))
+    return Narrow(
+        Ensemble(net, ensemble.readout),
+        [first, second],
+        x @ basis[:, 0],
+        list(weights),
+        [first.clone(), second.clone()],
+        basis,
+        span,
+    )
