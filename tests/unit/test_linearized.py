@@ -8,7 +8,8 @@ from tests.unit.helpers import arrays, cell, cells, jacobian, naive, trained
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
 from minima.streams import stream
-from minima.theory import interpolant, linearized, linearized_gd
+from minima.theory.linearization import Linearization
+from minima.theory.predictors import interpolant, linearized, linearized_gd
 
 SPLIT = arrays(points=6, outputs=2, tests=5)
 UNTRAINED = {"stop": {"max_steps": 1}, "optimizer": {"name": "gd", "lr": 1e-6}}
@@ -69,11 +70,9 @@ def test_training_points_are_reproduced():
     kernel = rows @ rows[:12].T
     again = np.concatenate([kernel[:12], kernel[:12]])
     start = np.concatenate([f[:12], f[:12]]).reshape(12, 2)
-    for predictor, accuracy in ((linearized, 1e-11), (linearized_gd, 1e-7)):
-        found = predictor.predict(again, start, SPLIT.y_train)
+    for predictor, accuracy in ((linearized, 1e-11), (linearized_gd, 1e-7), (interpolant, 1e-11)):
+        found = limit(predictor, again, start, SPLIT.y_train)
         np.testing.assert_allclose(found, SPLIT.y_train, rtol=0, atol=accuracy)
-    found = interpolant.predict(again, start, SPLIT.y_train)
-    np.testing.assert_allclose(found, SPLIT.y_train, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize("depth", [2, 3, 4])
@@ -94,7 +93,7 @@ def test_the_error_of_an_antithetic_pair_grows_as_its_power_of_sigma(depth):
     np.testing.assert_allclose(limits.mean(1), np.tile(f_int, (4, 1)), rtol=1e-9, atol=1e-10)
     for sigma, share, error in zip(sigmas, f_init, errors, strict=True):
         np.testing.assert_allclose(share, sigma**depth * f_init[1], rtol=1e-9, atol=1e-10)
-        assert error == pytest.approx(((f_int - y) ** 2).mean() + sigma ** (2 * depth) * v, rel=1e-11)
+        assert error == pytest.approx(((f_int - y) ** 2).mean() + sigma ** (2 * depth) * v, rel=1e-12)
 
 
 def test_float32_training_predicts_in_float64():
@@ -124,3 +123,78 @@ def test_wide_networks_end_at_their_linearization():
     slope = np.polyfit(np.log(widths), np.log(distances), 1)[0]
     assert -0.8 < slope < -0.3
     assert distances[-1] < 0.1
+
+
+# On a kernel alone
+
+
+def of_kernel(kernel, start, targets):
+    """A linearization that knows no network: one of E = 1."""
+    kernel, start, targets = (torch.tensor(array)[None] for array in (kernel, start, targets))
+    return Linearization(None, [], None, start, targets, kernel)
+
+
+def limit(predictor, *problem):
+    """The function it predicts [t, o]."""
+    return predictor.predict(of_kernel(*problem)).test[0].numpy()
+
+
+def problem(points=8, tests=5, outputs=1, seed=0, condition=1e2):
+    """A random positive definite kernel of a given condition, a start and targets."""
+    rng = np.random.default_rng(seed)
+    n, t = points * outputs, tests * outputs
+    vectors, _ = np.linalg.qr(rng.normal(size=(n, n)))
+    within = vectors * np.geomspace(1, condition, n) @ vectors.T
+    across = rng.normal(size=(t, n)) @ within
+    return (
+        np.concatenate([within, across]),
+        rng.normal(size=(points + tests, outputs)),
+        rng.normal(size=(points, outputs)),
+    )
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("condition", [1.0, 10.0, 1e3])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_gradient_descent_comes_to_the_closed_form(outputs, condition, scale):
+    """Step by step to a residual of 1e-8, whatever the kernel's scale: the two agree to 1e-7 relative."""
+    kernel, start, targets = problem(outputs=outputs, condition=condition)
+    kernel = scale * kernel
+    wanted = limit(linearized, kernel, start, targets)
+    found = limit(linearized_gd, kernel, start, targets)
+    assert found.shape == wanted.shape == (5, outputs)
+    assert 0 < np.linalg.norm(found - wanted) <= 1e-7 * np.linalg.norm(wanted)
+
+
+def test_gradient_descent_that_does_not_come_there_says_so(monkeypatch):
+    """Out of steps: NaN, never the function of an unfinished run; where nothing is to learn, f₀."""
+    kernel, start, targets = problem(condition=1e3)
+    assert np.array_equal(limit(linearized_gd, kernel, start, start[:8]), start[8:])
+    monkeypatch.setattr(linearized_gd, "MAX_STEPS", 50)
+    assert np.isnan(limit(linearized_gd, kernel, start, targets)).all()
+
+
+def test_gradient_descent_keeps_its_arguments():
+    kernel, start, targets = arguments = problem()
+    copies = [array.copy() for array in arguments]
+    limit(linearized_gd, kernel, start, targets)
+    for array, copy in zip(arguments, copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_the_limit_is_the_interpolant_and_the_initializations_part(outputs):
+    """linearized = interpolant + [f₀ − Θ_xΘ⁻¹f₀(X)]; from f₀ = 0 the two are one, and the interpolant never
+    looks at f₀."""
+    kernel, start, targets = problem(outputs=outputs)
+    zero = np.zeros_like(start)
+    f_int = limit(interpolant, kernel, start, targets)
+    np.testing.assert_array_equal(f_int, limit(linearized, kernel, zero, targets))
+    np.testing.assert_array_equal(f_int, limit(interpolant, kernel, 7 * start, targets))
+    n = 8 * outputs
+    weights = np.linalg.solve(kernel[:n], kernel[n:].T).T
+    f_init = start[8:] - (weights @ start[:8].ravel()).reshape(-1, outputs)
+    np.testing.assert_allclose(
+        limit(linearized, kernel, start, targets), f_int + f_init, rtol=0, atol=1e-10 * np.abs(f_init).max()
+    )
+    np.testing.assert_allclose(f_int, (weights @ targets.ravel()).reshape(-1, outputs), rtol=1e-9, atol=1e-10)

@@ -11,7 +11,6 @@ from minima.data.files import load_split
 from minima.data.prepare import prepare
 from minima.plan.workplan import Plan, ReferenceFit
 from minima.references import fit_reference
-from minima.theory import interpolant, linearized, linearized_gd
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp, nngp_diagonal
 from minima.theory.reference import NNGPRegressor, NTKRegressor
@@ -174,67 +173,3 @@ def test_the_plan_fits_once_per_data_and_architecture():
     assert {(fit.depth, fit.activation) for fit in fits} == {(2, "relu"), (3, "relu")}
     assert {fit.data for fit in fits} == set(plan.data_files)
     assert all(fit.kinds == {"ntk": {"alpha": [0.0]}, "rbf": {"alpha": [0.1]}} for fit in fits)
-
-
-# Predictions of a network's own kernel that are references of one another
-
-
-def problem(points=8, tests=5, outputs=1, seed=0, condition=1e2):
-    """A random positive definite kernel of a given condition, a start and targets."""
-    rng = np.random.default_rng(seed)
-    n, t = points * outputs, tests * outputs
-    vectors, _ = np.linalg.qr(rng.normal(size=(n, n)))
-    within = vectors * np.geomspace(1, condition, n) @ vectors.T
-    across = rng.normal(size=(t, n)) @ within
-    return (
-        np.concatenate([within, across]),
-        rng.normal(size=(points + tests, outputs)),
-        rng.normal(size=(points, outputs)),
-    )
-
-
-@pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("condition", [1.0, 10.0, 1e3])
-@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
-def test_gradient_descent_comes_to_the_closed_form(outputs, condition, scale):
-    """Step by step to a residual of 1e-8, whatever the kernel's scale: the two agree to 1e-7 relative."""
-    kernel, start, targets = problem(outputs=outputs, condition=condition)
-    kernel = scale * kernel
-    wanted = linearized.predict(kernel, start, targets)
-    found = linearized_gd.predict(kernel, start, targets)
-    assert found.shape == wanted.shape == (5, outputs)
-    assert 0 < np.linalg.norm(found - wanted) <= 1e-7 * np.linalg.norm(wanted)
-
-
-def test_gradient_descent_that_does_not_come_there_says_so(monkeypatch):
-    """Out of steps: NaN, never the function of an unfinished run; where nothing is to learn, f₀."""
-    kernel, start, targets = problem(condition=1e3)
-    assert np.array_equal(linearized_gd.predict(kernel, start, start[:8]), start[8:])
-    monkeypatch.setattr(linearized_gd, "MAX_STEPS", 50)
-    assert np.isnan(linearized_gd.predict(kernel, start, targets)).all()
-
-
-def test_gradient_descent_keeps_its_arguments():
-    kernel, start, targets = arguments = problem()
-    copies = [array.copy() for array in arguments]
-    linearized_gd.predict(kernel, start, targets)
-    for array, copy in zip(arguments, copies, strict=True):
-        np.testing.assert_array_equal(array, copy)
-
-
-@pytest.mark.parametrize("outputs", [1, 3])
-def test_the_limit_is_the_interpolant_and_the_initializations_part(outputs):
-    """linearized = interpolant + [f₀ − Θ_xΘ⁻¹f₀(X)]; from f₀ = 0 the two are one, and the interpolant never
-    looks at f₀."""
-    kernel, start, targets = problem(outputs=outputs)
-    zero = np.zeros_like(start)
-    f_int = interpolant.predict(kernel, start, targets)
-    np.testing.assert_array_equal(f_int, linearized.predict(kernel, zero, targets))
-    np.testing.assert_array_equal(f_int, interpolant.predict(kernel, 7 * start, targets))
-    n = 8 * outputs
-    weights = np.linalg.solve(kernel[:n], kernel[n:].T).T
-    f_init = start[8:] - (weights @ start[:8].ravel()).reshape(-1, outputs)
-    np.testing.assert_allclose(
-        linearized.predict(kernel, start, targets), f_int + f_init, rtol=0, atol=1e-10 * np.abs(f_init).max()
-    )
-    np.testing.assert_allclose(f_int, (weights @ targets.ravel()).reshape(-1, outputs), rtol=1e-9, atol=1e-10)

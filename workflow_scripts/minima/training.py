@@ -171,6 +171,7 @@ def _train_stack(
     ]
     is_flow = first["optimizer"]["name"] == "flow"
     resolved = [] if is_flow else _resolved(cells, spectra, points)
+    predicted = _predictions(cells, ensemble, start, kernels, splits, resolved) if first["predict"] else []
     recorded = coordinates(first)
     rules = Rules(
         residual=torch.tensor([cell["stop"]["residual"] for cell in cells], dtype=torch.float64),
@@ -202,7 +203,8 @@ def _train_stack(
             values |= {"kernel_max": spectrum[-1], "kernel_min": spectrum[0]}
             if first["record"]["spectrum"]:
                 values |= _modes(kernel[: kernel.shape[1]], start, done.index)
-            values |= _predictions(first["predict"], kernel, start, done.index, splits[done.index])
+        if predicted:
+            values |= predicted[done.index]
         if first["keep_parameters"]:
             values["parameters"] = torch.cat([weight.flatten() for weight in done.weights]).cpu().numpy()
         yield Trained(done.index, values)
@@ -343,16 +345,27 @@ def _modes(kernel: Array, start: _Start, row: int) -> dict[str, Array]:
 
 
 def _predictions(
-    names: Sequence[str], kernel: Array, start: _Start, row: int, split: Arrays
-) -> dict[str, Array]:
-    """Each predicted minimizer at the test points."""
-    f = (start.f - start.offset)[row].double().cpu().numpy()
-    predict: Callable[..., Array]
-    found = {}
-    for name in names:
-        predict = import_module(f"minima.theory.{name}").predict
-        found[f"{name}_test"] = predict(kernel, f, split.y_train)
-    return found
+    cells: Sequence[Mapping[str, Any]],
+    ensemble: Ensemble,
+    start: _Start,
+    kernels: Sequence[Array | None],
+    splits: Sequence[Arrays],
+    resolved: Sequence[Mapping[str, float]],
+) -> list[dict[str, Any]]:
+    """Each network's predicted minimizers."""
+    theory = import_module("minima.theory.linearization")  # by name: the fingerprint of cells that predict
+    first, x = cells[0], start.x_all.double()
+    linearization = theory.Linearization(
+        ensemble,
+        [weight.double() for weight in start.weights],
+        x,
+        start=(start.f - start.offset).double(),
+        targets=torch.as_tensor(np.stack([split.y_train for split in splits])).to(x),
+        kernel=torch.as_tensor(np.stack(kernels)).to(x),
+        recipe=_recipe(cells, resolved, start.x.shape[1]) if resolved else None,
+        **first["linearized_run"],
+    )
+    return import_module("minima.predictions").predictions(first["predict"], linearization)
 
 
 def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequence[Tensor]) -> dict[str, Any]:

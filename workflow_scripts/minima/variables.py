@@ -11,11 +11,27 @@ class Variable(NamedTuple):
 
 STATUSES = ("converged", "stopped", "diverged", "missing")
 
-# Minimizers computed from a network's own start; each is a module of `theory` and a variable `<name>_test`.
+# Minimizers computed from a network's own start, each by a module of `theory.predictors`.
 PREDICTORS = {
-    "linearized": "limit of the linearized network",
+    "linearized": "limit of the linearized network under gradient descent",
     "interpolant": "limit of the linearized network without its initial function",
     "linearized_gd": "linearized network, trained by gradient descent to a residual of 1e-8",
+    "linearized_trained": "linearized network, trained as the network itself",
+    "preconditioned_start": "limit under the fixed preconditioner 1/|g₀| of the start",
+    "preconditioned_end": "limit under the fixed preconditioner at the end of the linearized training",
+    "self_consistent": "limit under the preconditioner that AdaGrad's flow makes of itself",
+    "adagrad_flow": "limit of full-batch AdaGrad at small steps on the linearized network",
+    "adaptive_flow": "limit of the cell's own method at small steps on the linearized network",
+    "relinearized_flow": "limit of the cell's own adaptive method at small steps on the network",
+}
+# What each of them says, as the variable `<predictor>_<quantity>`.
+PREDICTED = {
+    "test": Variable(("point", "output"), "prediction on the test points"),
+    "residual": Variable((), "‖y − f‖/‖y − f₀‖ at the end"),
+    "steps": Variable((), "steps, pieces or iterations it took, 0 for a closed form", "step"),
+    "length": Variable((), "‖θ − θ₀‖"),
+    "along": Variable((), "part of θ − θ₀ in the row space of the start's Jacobian, by the kernel"),
+    "across": Variable((), "part of θ − θ₀ at right angles to the row space of the start's Jacobian"),
 }
 
 # In the store a leading dimension `cell` is added, in a dataset the dimensions of the block.
@@ -61,8 +77,9 @@ VARIABLES = {
     ),
     "parameters": Variable(("parameter",), "trained weights, layer after layer, flattened"),
 } | {
-    f"{name}_test": Variable(("point", "output"), f"prediction on the test points, {text}")
+    f"{name}_{quantity}": variable._replace(long_name=f"{variable.long_name}, {text}")
     for name, text in PREDICTORS.items()
+    for quantity, variable in PREDICTED.items()
 }
 
 COORDINATES = {

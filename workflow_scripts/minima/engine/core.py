@@ -98,7 +98,7 @@ def train(
                 record.write(step, loss, state)
             if ended := record.ended(step, loss):
                 for row, status in ended.items():
-                    yield record.finished(row, status, step, loss, stack.weights)
+                    yield record.finished(row, status, step, loss, stack.weights, state=stack.state)
                 if len(ended) == len(loss):
                     return
                 going = [row for row in range(len(loss)) if row not in ended]

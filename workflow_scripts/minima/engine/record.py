@@ -45,6 +45,7 @@ class Finished:
     probes: dict[str, Tensor]  # at the recorded steps; NaN after the end
     time: float | None = None  # of a flow, in units of learning rate × steps
     times: Tensor | None = None  # of a flow, at the recorded steps; NaN after the end
+    state: Sequence[Tensor] = ()  # the optimizer's own
 
 
 class Record:
@@ -107,6 +108,7 @@ class Record:
         loss: Tensor,
         weights: Sequence[Tensor],
         time: float | None = None,
+        state: Sequence[Tensor] = (),
     ) -> Finished:
         """A row's network as it leaves, with a copy of its weights."""
         return Finished(
@@ -120,6 +122,7 @@ class Record:
             {name: values[row] for name, values in self.probes.items()},
             time,
             self.times[row],
+            [part[row] for part in state],
         )
 
     def keep(self, rows: Tensor) -> None:

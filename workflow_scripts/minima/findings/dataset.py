@@ -25,7 +25,7 @@ from minima.netcdf import string_encoding, write_atomically
 from minima.plan.digest import canonical
 from minima.plan.grid import Cell, Grid
 from minima.plan.workplan import Plan, data_file, reference_fit
-from minima.variables import PREDICTORS
+from minima.variables import PREDICTED, PREDICTORS
 
 UNIT = {"units": "1"}
 
@@ -140,26 +140,26 @@ def _references(grid: Grid, reference_of: Mapping[str, Path]) -> xr.Dataset:
 
 
 def _predicted(block: xr.Dataset) -> xr.Dataset | None:
-    """The predictors' `<predictor>_test` side by side, as `test` along `predictor`."""
+    """The predictors' `<predictor>_<quantity>` side by side, as `<quantity>` along `predictor`."""
     names = [name for name in PREDICTORS if f"{name}_test" in block]
     if not names:
         return None
     predictor = xr.DataArray(
         names, dims="predictor", attrs={"long_name": "theory that predicts the minimizer"}
     )
-    test = xr.concat([block[f"{name}_test"] for name in names], dim="predictor").assign_coords(
-        predictor=predictor
-    )
-    test.attrs = {"long_name": "predicted function on the test points"} | UNIT
-    return test.to_dataset(name="test")
+    found = {}
+    for quantity, variable in PREDICTED.items():
+        parts = [block[f"{name}_{quantity}"] for name in names]
+        found[quantity] = xr.concat(parts, dim="predictor").assign_coords(predictor=predictor)
+        found[quantity].attrs = {"long_name": variable.long_name, "units": variable.units}
+    return xr.Dataset(found)
 
 
 def _without(block: xr.Dataset, predicted: xr.Dataset | None) -> xr.Dataset:
-    return (
-        block
-        if predicted is None
-        else block.drop_vars([f"{name}_test" for name in PREDICTORS], errors="ignore")
-    )
+    if predicted is None:
+        return block
+    taken = [f"{name}_{quantity}" for name in PREDICTORS for quantity in PREDICTED]
+    return block.drop_vars(taken, errors="ignore")
 
 
 def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: Grid) -> xr.Dataset:

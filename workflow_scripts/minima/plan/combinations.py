@@ -15,6 +15,7 @@ FIELDS = {
     "network": ("kind", "batch_norm", "activation", "depth", "parametrization", "width"),
     "record": ("probes", "spectrum"),
 }
+ADAPTIVE = ("adagrad", "rmsprop", "adam", "adamw")  # whose flow at small steps is known
 MLP_PROBES = ("flips", "kernel_extremes", "sharpness")
 TWO_LINEAR_LAYERS = {
     "init.scheme": ("bartlett", "balanced", "invariant", "half_invariant"),
@@ -61,6 +62,7 @@ def _reasons(
             f"optimizer.momentum: damping {damping:g} at this learning rate is a momentum of "
             f"{1 - damping * least**0.5:.3g}: it must be above 0, so damping below {least**-0.5:.3g}"
         )
+    yield from _reasons_of_flows(optimizer, predict)
     if loss == "mse":
         return
     if init["scheme"] == "centred":
@@ -107,6 +109,15 @@ def _reasons_of_modules(
         yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
     if network.get("batch_norm") and batch is not None and data["train_size"] % batch == 1:
         yield f"network.batch_norm: true: {data['train_size']} rows in batches of {batch} leave one of 1 row"
+
+
+def _reasons_of_flows(optimizer: Mapping[str, Any], predict: list[str]) -> Iterator[str]:
+    """Flows of adaptive methods that are not known."""
+    name, flows = optimizer["name"], {"adaptive_flow", "relinearized_flow"} & set(predict)
+    if "relinearized_flow" in flows and name not in ADAPTIVE:
+        yield f"predict: relinearized_flow is about {', '.join(ADAPTIVE)}, not {name}"
+    if flows and name in ADAPTIVE[1:] and optimizer["schedule"]["kind"] != "constant":
+        yield f"predict: {min(flows)} of {name} is known for schedule: constant alone"
 
 
 def _given(optimizer: Mapping[str, Any], option: str, unit: str) -> float:

@@ -13,8 +13,10 @@ from minima.plan.networks import FullyConnected, Network
 from minima.plan.optimizers import GradientDescent, Optimizer
 from minima.plan.options import NAME_PATTERN, VARIES, Options, tagged
 from minima.plan.recipes import DataRecipe
+from minima.variables import PREDICTORS
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Predictor = Literal[tuple(PREDICTORS)]
 FIGURES = Path(__file__).parents[1] / "findings" / "figures"
 
 
@@ -93,6 +95,15 @@ class Stop(Options):
     max_steps: int = Field(100_000, ge=1, description="Stopped after so many steps.")
 
 
+class LinearizedRun(Options):
+    """How far the linearized network is trained, where `predict` asks for that."""
+
+    residual: float = Field(
+        1e-4, gt=0, lt=1, description="Residual at which linearized_trained and preconditioned_end stop."
+    )
+    max_steps: int = Field(100_000, ge=1, description="Without a prediction after so many steps.")
+
+
 class Record(Options):
     """What is written down along the way."""
 
@@ -157,9 +168,12 @@ class Training(Options):
     optimizer: Optimizer = Field(GradientDescent(), description="Optimizer and its numbers.")
     stop: Stop = Field(Stop(), description="Stop rules.")
     record: Record = Field(Record(), description="Step grid and residuals to record.")
-    predict: list[Literal["linearized", "interpolant", "linearized_gd"]] = Field(
+    predict: list[Predictor] = Field(
         ["linearized"],
         description="Predicted minimizers, computed from the network's own start; of kind: mlp only.",
+    )
+    linearized_run: LinearizedRun = Field(
+        LinearizedRun(), description="How far the linearized network is trained."
     )
     dtype: Literal["float64", "float32"] = Field(
         "float64", description="Arithmetic of the training; float32 for kinds of network other than mlp."

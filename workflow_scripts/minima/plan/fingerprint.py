@@ -25,7 +25,8 @@ def training_modules(cell: Mapping) -> list[str]:
         f"minima.engine.inits.{cell['init']['scheme']}",
         f"minima.engine.optimizers.{cell['optimizer']['name']}",
         *(["minima.theory.linear_probes"] if "rate_bounds" in cell["record"]["probes"] else []),
-        *(f"minima.theory.{predictor}" for predictor in cell["predict"]),
+        *(["minima.predictions"] if cell["predict"] else []),
+        *(f"minima.theory.predictors.{predictor}" for predictor in cell["predict"]),
     ]
 
 

@@ -20,6 +20,7 @@ from minima.plan.config import (
     Figure,
     GaussianInit,
     KernelReference,
+    LinearizedRun,
     ModuleInit,
     RbfReference,
     Record,
@@ -71,6 +72,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "momentum: {damping: …}": Damping,
     "stop": Stop,
     "record": Record,
+    "linearized_run": LinearizedRun,
     "data.&lt;name&gt;, every source": recipes.Recipe,
     "data.&lt;name&gt;.split": recipes.SharedSplit,
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from minima.engine.optimizers.gradient import divided, fill
+from minima.engine.optimizers.gradient import divided, fill, inverse
 
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
@@ -26,3 +26,8 @@ def step(
     for weight, gradient, total in zip(weights, gradients, sums, strict=True):
         total.addcmul_(gradient, gradient)
         weight.addcmul_(divided(gradient, total.sqrt(), numbers["epsilon"]), numbers["lr"], value=-1)
+
+
+def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:
+    """D = 1/(√S + ε) of the last step."""
+    return [inverse(total.sqrt(), numbers["epsilon"]) for total in state[len(state) // 2 :]]

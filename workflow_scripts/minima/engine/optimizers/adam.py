@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from minima.engine.optimizers.gradient import divided, fill
+from minima.engine.optimizers.gradient import divided, fill, inverse
 
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
@@ -31,3 +31,9 @@ def step(
         square.mul_(beta2).addcmul_(gradient, gradient * (1 - beta2))
         root = torch.div(square, 1 - beta2**k, out=gradient).sqrt_()  # the gradient has served
         weight.addcmul_(divided(mean, root, numbers["epsilon"]), rate, value=-1)
+
+
+def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:
+    """D = 1/(√v̂ + ε) of the last step k."""
+    squares = state[2 * len(state) // 3 :]
+    return [inverse((square / (1 - numbers["beta2"] ** k)).sqrt(), numbers["epsilon"]) for square in squares]

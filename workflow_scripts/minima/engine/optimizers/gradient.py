@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 
@@ -15,3 +16,9 @@ def fill(buffers: Sequence[Tensor], add_gradient: Callable[..., None]) -> None:
 def divided(numerator: Tensor, root: Tensor, epsilon: Tensor) -> Tensor:
     """numerator/(root + ε), overwriting `root`; 0/0 is 0: a parameter that no gradient reaches."""
     return numerator.div(root.add_(epsilon)).nan_to_num_(nan=0.0, posinf=float("inf"), neginf=float("-inf"))
+
+
+def inverse(root: Tensor, epsilon: Tensor) -> Tensor:
+    """D = 1/(root + ε); 0 where that is 1/0, for a parameter that no gradient reached."""
+    shifted = root + epsilon
+    return torch.where(shifted > 0, 1 / shifted, 0)

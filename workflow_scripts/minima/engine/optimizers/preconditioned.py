@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from minima.engine.optimizers.gradient import divided, fill
+from minima.engine.optimizers.gradient import divided, fill, inverse
 
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
@@ -27,3 +27,8 @@ def step(
         if k == 1:
             scale.copy_(gradient.abs())
         weight.addcmul_(divided(gradient, scale.clone(), numbers["epsilon"]), numbers["lr"], value=-1)
+
+
+def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:
+    """D = 1/(|g₀| + ε)."""
+    return [inverse(scale, numbers["epsilon"]) for scale in state[len(state) // 2 :]]

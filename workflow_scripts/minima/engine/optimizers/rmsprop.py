@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from minima.engine.optimizers.gradient import divided, fill
+from minima.engine.optimizers.gradient import divided, fill, inverse
 
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
@@ -27,3 +27,8 @@ def step(
     for weight, gradient, mean in zip(weights, gradients, means, strict=True):
         mean.mul_(alpha).add_(gradient.square().mul_(1 - alpha))
         weight.addcmul_(divided(gradient, mean.sqrt(), numbers["epsilon"]), numbers["lr"], value=-1)
+
+
+def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:
+    """D = 1/(√S + ε) of the last step."""
+    return [inverse(mean.sqrt(), numbers["epsilon"]) for mean in state[len(state) // 2 :]]

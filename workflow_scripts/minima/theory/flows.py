@@ -1,0 +1,275 @@
+"""Where adaptive methods go as their step shrinks, from the initialization alone (beyond 2011.02408).
+
+As η → 0 AdaGrad (time t = η²·steps), RMSprop and Adam (t = η·steps, κ = (1 − α)/η held) follow
+
+    du/dt = c(t) Jᵀe/√S,   dS/dt = a g² − b S,   g = Jᵀe,   e = y − f
+
+with (a, b, c) = (1, 0, 1), (κ, κ, 1) and (κ, κ, √(1 − e^{−κt})): the limit of AdaGrad has no step size in it.
+The averaged flow of mini-batches has their mean squared gradient in place of g² (`FlatJacobian.squares`).
+
+S = 0 at the start is a singularity of t alone: with s = √t the preconditioner is D = 2sc/√S, 2/|g₀| at s = 0
+for AdaGrad. The flow is followed in pieces of constant D (that of mid-piece), each exact: with JDJᵀ = VΛVᵀ,
+
+    e(h) = V e^{−Λh} Vᵀe,   u(h) = u + D Jᵀ ∫₀^h e,   S(h) from ∫₀^h g², by Gauss–Legendre.
+
+Pieces grow geometrically; the error is of second order in growth − 1 (distance from the converged flow, 64
+units on digits: 1.4e-4, 4.5e-4, 1.3e-3 at growth 1.15, 1.3, 1.6). The same pieces follow a network that is
+linearized anew in each of them: J is then the mean Jacobian along the piece, which passes the kinks of ReLU
+where they are.
+
+E networks at once, each with pieces of its own; parameters are vectors [E, p].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from minima.engine.core import Recipe
+from minima.engine.ensemble import Ensemble
+from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
+from minima.theory.jacobian import FlatJacobian
+from minima.theory.linearization import Linearization, Predicted
+
+LANDING = 1e-3  # residual from which a fixed D goes on
+MEMORIES = {"rmsprop": "alpha", "adam": "beta2", "adamw": "beta2"}  # optimizer → its α
+FIRST = 0.05  # first piece in units of 1/λmax of JDJᵀ
+NODES = [torch.tensor(values) for values in np.polynomial.legendre.leggauss(4)]  # on [−1, 1], and weights
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How S and D follow the gradients; the defaults are full-batch AdaGrad's. Numbers, or [E, 1]."""
+
+    gain: Tensor | float = 1.0  # a
+    decay: Tensor | float = 0.0  # b
+    corrected: bool = False  # c = √(1 − e^{−bt}), else 1
+    noise: float = 0.0  # of mini-batches, as in `FlatJacobian.squares`
+
+    def kept(self, begin: Tensor, end: Tensor) -> Tensor:
+        """The part of S that is left from one s to another, [E, …]."""
+        return torch.exp(self.decay * (begin.square() - end.square()))
+
+    def preconditioner(self, s: Tensor, squares: Tensor) -> Tensor:
+        """D = 2sc/√S [E, p] at s [E, 1]; 0 for a parameter that no gradient reaches."""
+        factor = 2 * s
+        if self.corrected:
+            factor = factor * torch.sqrt(-torch.expm1(-self.decay * s.square()))
+        return torch.where(squares > 0, factor / squares.sqrt(), 0)
+
+
+@dataclass(frozen=True)
+class Point:
+    """E networks at one time: what they moved, and their errors on the training points."""
+
+    moved: Tensor  # u = θ − θ₀ [E, p]
+    error: Tensor  # e = y − f [E, n, o]
+    activity: Activity | None = None  # of networks
+
+
+class Path(Protocol):
+    """What is followed: a linearization, or networks themselves."""
+
+    def start(self) -> Point: ...
+
+    def at(self, moved: Tensor, error: Tensor) -> Point:
+        """The point at u; `error` is what a piece's own J makes of e."""
+
+    def jacobian(self, begin: Point, end: Point) -> FlatJacobian:
+        """J from one point to another."""
+
+
+@dataclass(frozen=True)
+class LinearPath:
+    """Linearized networks: one Jacobian throughout."""
+
+    tangent: FlatJacobian
+    error: Tensor  # e₀ [E, n, o]
+
+    def start(self) -> Point:
+        return Point(self.error.new_zeros(len(self.error), self.tangent.parameters), self.error)
+
+    def at(self, moved: Tensor, error: Tensor) -> Point:
+        return Point(moved, error)
+
+    def jacobian(self, begin: Point, end: Point) -> FlatJacobian:
+        return self.tangent
+
+
+@dataclass(frozen=True)
+class NetworkPath:
+    """The networks themselves: J̄ with f(end) − f(begin) = J̄ (θ_end − θ_begin), exactly."""
+
+    ensemble: Ensemble
+    weights: Sequence[Tensor]  # θ₀
+    x: Tensor  # [E, n, d]
+    targets: Tensor  # [E, n, o]
+
+    def start(self) -> Point:
+        sizes = [self.weights[layer][0].numel() for layer in self.ensemble.trained]
+        return self.at(self.targets.new_zeros(len(self.targets), sum(sizes)), self.targets)
+
+    def at(self, moved: Tensor, error: Tensor) -> Point:
+        f, found = activity(self.ensemble, self.weights_at(moved), self.x)
+        return Point(moved, self.targets - f, found)
+
+    def jacobian(self, begin: Point, end: Point) -> FlatJacobian:
+        return FlatJacobian(mean_jacobian(self.ensemble, begin.activity, end.activity))
+
+    def weights_at(self, moved: Tensor) -> list[Tensor]:
+        """θ₀ + u."""
+        weights, begin = list(self.weights), 0
+        for layer in self.ensemble.trained:
+            shape = weights[layer].shape[1:]
+            weights[layer] = weights[layer] + moved[:, begin : begin + shape.numel()].unflatten(1, shape)
+            begin += shape.numel()
+        return weights
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The flow under a constant D and J, in the eigenbasis of JDJᵀ = VΛVᵀ; lengths h are [E]."""
+
+    jacobian: FlatJacobian
+    weights: Tensor  # D [E, p]
+    rates: Tensor  # Λ [E, n·o]
+    basis: Tensor  # V
+    parts: Tensor  # Vᵀe
+    shape: torch.Size  # of e
+
+    def error(self, length: Tensor) -> Tensor:
+        """e(h) = V e^{−Λh} Vᵀe; for lengths [E, q] a stack of them [E, q, n, o]."""
+        if length.ndim == 1:
+            return self.error(length[:, None])[:, 0]
+        parts = torch.exp(-self.rates[:, None] * length[..., None]) * self.parts[:, None]
+        return (parts @ self.basis.mT).unflatten(2, self.shape[1:])
+
+    def step(self, length: Tensor) -> Tensor:
+        """u(h) − u = DJᵀ V ((1 − e^{−Λh})/Λ) Vᵀe [E, p]."""
+        passed = self.rates * length[:, None]
+        means = torch.where(passed > 0, -torch.expm1(-passed) / self.rates, length[:, None])
+        integral = (self.basis @ (means * self.parts)[:, :, None]).reshape(self.shape)
+        return self.weights * self.jacobian.transposed(integral)
+
+
+def piece(jacobian: FlatJacobian, weights: Tensor, error: Tensor) -> Piece:
+    """The flow from an error [E, n, o] on, under D = diag(weights)."""
+    rates, basis = torch.linalg.eigh(jacobian.weighted_kernel(weights))
+    parts = (basis.mT @ error.flatten(1)[:, :, None])[:, :, 0]
+    return Piece(jacobian, weights, rates.clamp(min=0), basis, parts, error.shape)
+
+
+@dataclass(frozen=True)
+class End:
+    """Where the flow was followed to."""
+
+    point: Point
+    squares: Tensor  # S [E, p]
+    residual: Tensor  # ‖e‖/‖e₀‖ [E]
+    pieces: Tensor  # [E]
+
+
+def follow(
+    path: Path,
+    rule: Rule,
+    residual: float,
+    growth: float = 1.3,
+    corrections: int = 1,
+    most: int = 1000,
+) -> End:
+    """Follows the flow until ‖e‖ ≤ residual·‖e₀‖, or for so many pieces.
+
+    corrections: how often the D of mid-piece, first found for an e that stays as it is, is found anew for the
+    e of the piece it gives.
+    """
+    here = path.start()
+    start_norm = here.error.flatten(1).norm(dim=1)
+    squares = torch.zeros_like(here.moved)
+    s, pieces = torch.zeros_like(start_norm), torch.zeros_like(start_norm)
+    length = _first_length(rule, path.jacobian(here, here), here.error)
+    while True:
+        reached = here.error.flatten(1).norm(dim=1) / start_norm
+        going = (reached > residual) & reached.isfinite() & (length > 0)
+        if not going.any() or int(pieces.max()) >= most:
+            return End(here, squares, reached, pieces)
+        jacobian = path.jacobian(here, here)
+        h = torch.where(going, length, 0)
+        still = here.error[:, None].expand(-1, len(NODES[0]), -1, -1)
+        weights = rule.preconditioner(
+            (s + h / 2)[:, None], _gathered(rule, jacobian, s, h / 2, squares, still)
+        )
+        for _ in range(corrections):
+            now = piece(jacobian, weights, here.error)
+            jacobian = path.jacobian(here, path.at(here.moved + now.step(h), now.error(h)))
+            half = _gathered(rule, jacobian, s, h / 2, squares, now.error(_nodes(h / 2)))
+            weights = rule.preconditioner((s + h / 2)[:, None], half)
+        now = piece(jacobian, weights, here.error)
+        squares = _gathered(rule, jacobian, s, h, squares, now.error(_nodes(h)))
+        here = path.at(here.moved + now.step(h), now.error(h))
+        s, pieces = s + h, pieces + going
+        fades = (rule.decay * s[:, None]).squeeze(1)  # S forgets within about 1/(bs)
+        length = torch.minimum(growth * length, (growth - 1) / fades.clamp(min=1e-300))
+
+
+def _first_length(rule: Rule, jacobian: FlatJacobian, error: Tensor) -> Tensor:
+    """h with h·λmax = 0.05 under the D(h) of an e that stays: near 0 D is a power of s (0 for AdaGrad)."""
+    zero = torch.zeros_like(error[:, 0, 0])
+    squares, still = jacobian.transposed(error) * 0, error[:, None].expand(-1, len(NODES[0]), -1, -1)
+
+    def fastest(s: Tensor) -> Tensor:
+        weights = rule.preconditioner(s[:, None], _gathered(rule, jacobian, zero, s, squares, still))
+        return piece(jacobian, weights, error).rates[:, -1]
+
+    tiny = torch.full_like(zero, 1e-6)
+    once, twice = fastest(tiny), fastest(2 * tiny)
+    power = torch.log2(twice / once)
+    # 0 where nothing moves
+    return torch.where(once > 0, tiny * (FIRST / (tiny * once)) ** (1 / (1 + power)), 0)
+
+
+def _nodes(length: Tensor) -> Tensor:
+    """Times [E, q] at which the integral over a piece is taken."""
+    return length[:, None] * (1 + NODES[0].to(length)) / 2
+
+
+def _gathered(
+    rule: Rule, jacobian: FlatJacobian, s: Tensor, length: Tensor, squares: Tensor, errors: Tensor
+) -> Tensor:
+    """S [E, p] at s + h, from S at s and the errors [E, q, n, o] at the nodes between."""
+    begin, times, end = s[:, None], s[:, None] + _nodes(length), (s + length)[:, None]
+    share = length[:, None] * NODES[1].to(length) * times * rule.gain * rule.kept(times, end)
+    gained = jacobian.squares(errors * share.sqrt()[:, :, None, None], rule.noise)
+    return rule.kept(begin, end) * squares + gained
+
+
+def limit_of_flow(linearization: Linearization, rule: Rule, growth: float = 1.3) -> Predicted:
+    """The end of a linearized network's flow: followed to a residual of 1e-3, from where D no longer moves
+    (to 1e-7 of the function), then on to 0 under the D that it has there."""
+    end = follow(LinearPath(linearization.rows, linearization.error), rule, LANDING, growth)
+    weights = torch.where(end.squares > 0, end.squares.rsqrt(), 0)
+    return linearization.of_weights(weights, end.point.moved, end.pieces).where(end.residual <= LANDING)
+
+
+def rule_of(recipe: Recipe | None) -> Rule | None:
+    """The rule of a training's optimizer and batches; None for methods that do not adapt by coordinate."""
+    if recipe is None:
+        return None
+    name, batches = recipe.optimizer.__name__.rpartition(".")[2], recipe.batches
+    noise = 0.0 if batches is None else _noise(batches.points, batches.size, batches.replacement)
+    if name == "adagrad":
+        return Rule(noise=noise)
+    if name not in MEMORIES:
+        return None
+    numbers = recipe.numbers
+    decay = ((1 - numbers[MEMORIES[name]]) / numbers["lr"]).reshape(-1, 1)
+    return Rule(decay, decay, corrected=name != "rmsprop", noise=noise)
+
+
+def _noise(points: int, size: int, replacement: bool) -> float:
+    """Variance of a batch's mean gradient over that of one point's."""
+    if replacement:
+        return 1 / size
+    return (points - size) / (size * (points - 1)) if points > 1 else 0.0

@@ -1,0 +1,118 @@
+"""Products with the Jacobian J of a stack of nets, whose parameters are vectors: D, S, u are [E, p].
+
+A column of J belongs to a weight W_l[i, j] of copy k of a trained layer l; at point x and output a it holds
+r_k s_l (∂f_a(x)/∂a_l)_i h_{l−1}(x)_j (`minima.engine.tangent`). It is never formed: a weighted kernel JDJᵀ
+goes over blocks of units that fit the cache, everything else takes the two factors in turn.
+
+E networks, n points, o outputs; rows of kernels are ordered by point, then output.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from minima.engine.device import cache_bytes
+from minima.engine.tangent import Jacobian
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One layer of one copy: `signals` hold r_k s_l ∂f/∂a_l, with a row per unit."""
+
+    hidden: Tensor  # [E, n, in]
+    signals: Tensor  # [E, o, out, n]
+    columns: slice  # of the parameter vector
+
+    def matrix(self, vector: Tensor) -> Tensor:
+        """The part's own entries of a vector [..., p], as [..., out, in]."""
+        return vector[..., self.columns].unflatten(-1, (self.signals.shape[2], self.hidden.shape[2]))
+
+
+@dataclass(frozen=True)
+class FlatJacobian:
+    """J at n points."""
+
+    factors: Jacobian
+
+    @cached_property
+    def _parts(self) -> list[_Part]:
+        ensemble, begin, parts = self.factors.ensemble, 0, []
+        for layer in ensemble.trained:
+            # [E, K, n, in] and [E, K, n, o, out]
+            hidden = self.factors.hidden[layer].unflatten(0, (-1, len(ensemble.readout)))
+            signals = self.factors.signals[layer].unflatten(0, (-1, len(ensemble.readout)))
+            for copy, readout in enumerate(ensemble.readout):
+                rows = signals[:, copy].permute(0, 2, 3, 1) * (readout * ensemble.model.factors[layer])
+                size = rows.shape[2] * hidden.shape[3]
+                parts.append(_Part(hidden[:, copy], rows.contiguous(), slice(begin, begin + size)))
+                begin += size
+        return parts
+
+    @property
+    def parameters(self) -> int:
+        """p."""
+        return self._parts[-1].columns.stop
+
+    def first(self, points: int) -> "FlatJacobian":
+        """The rows of the first points."""
+        return FlatJacobian(self.factors.first(points))
+
+    def times(self, u: Tensor) -> Tensor:
+        """Ju [E, n, o]."""
+        total: Tensor | None = None
+        for part in self._parts:
+            moved = part.matrix(u) @ part.hidden.mT  # [E, out, n]
+            term = (part.signals * moved.unsqueeze(1)).sum(2).mT
+            total = term if total is None else total + term
+        assert total is not None
+        return total
+
+    def transposed(self, c: Tensor) -> Tensor:
+        """Jᵀc [E, p] for c [E, n, o]."""
+        return torch.cat([(self._pulled(part, c) @ part.hidden).flatten(1) for part in self._parts], dim=1)
+
+    def squares(self, errors: Tensor, noise: float = 0.0) -> Tensor:
+        """Σ_q (Jᵀe_q)², coordinate by coordinate, [E, p] for errors [E, q, n, o].
+
+        noise: of mini-batches. Their mean squared gradient is g² + noise·(N Σ_i (J_iᵀe_i)² − g²), with J_i
+        the rows of point i, g = Jᵀe and noise = (N − B)/(B(N − 1)) for batches of B out of N points.
+        """
+        found = []
+        for part in self._parts:
+            pulled = self._pulled(part, errors)
+            total = (pulled @ part.hidden.unsqueeze(1)).square_().sum(1)
+            if noise:
+                single = pulled.square().sum(1) @ part.hidden.square()
+                total = total.mul_(1 - noise).add_(single, alpha=noise * errors.shape[2])
+            found.append(total.flatten(1))
+        return torch.cat(found, dim=1)
+
+    def weighted_kernel(self, weights: Tensor) -> Tensor:
+        """JDJᵀ [E, n·o, n·o] for D = diag(weights) ⪰ 0, weights [E, p]."""
+        kernel: Tensor | None = None
+        for block in self._blocks(weights):
+            term = block @ block.mT
+            kernel = term if kernel is None else kernel.add_(term)
+        assert kernel is not None
+        return kernel
+
+    def _blocks(self, weights: Tensor) -> Iterator[Tensor]:
+        """J√D, so many columns at a time as fit the cache: [E, n·o, columns]."""
+        for part in self._parts:
+            networks, outputs, units, points = part.signals.shape
+            roots = part.matrix(weights).sqrt()  # [E, out, in]
+            inputs = part.hidden.shape[2]
+            step = max(1, cache_bytes() // (16 * networks * outputs * points * inputs))
+            for begin in range(0, units, step):
+                own = slice(begin, begin + step)
+                inner = roots[:, None, own] * part.hidden.unsqueeze(2)  # [E, n, units, in]
+                rows = part.signals[:, :, own].permute(0, 3, 1, 2)  # [E, n, o, units]
+                yield (rows.unsqueeze(4) * inner.unsqueeze(2)).flatten(3).flatten(1, 2)
+
+    def _pulled(self, part: _Part, c: Tensor) -> Tensor:
+        """Σ_a c_a ∂f_a/∂a_l, a row per unit: [E, (q,) out, n] for c [E, (q,) n, o]."""
+        signals = part.signals if c.ndim == 3 else part.signals.unsqueeze(1)
+        return (signals * c.mT.unsqueeze(-2)).sum(-3)

@@ -1,0 +1,124 @@
+"""Linear models in place of networks, for the engine's own loop (`minima.engine.core.train`) to train.
+
+Both have the `forward`, `add_gradients` and `trained` of an `Ensemble`, so that optimizers, schedules,
+batches and stop rules are those that train the networks. A point comes as its features, a row of
+x [E, n, features]: the loop cuts batches and drops finished networks as it does with inputs.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from minima.engine.ensemble import Ensemble
+from minima.engine.tangent import Jacobian
+
+
+@dataclass(frozen=True)
+class LinearizedNetwork:
+    """f = Jθ, weights and their layers as the network's: coordinate-wise optimizers see what it would see.
+
+    The features of a point are its factors of J: h_{l−1} and r_k s_l ∂f/∂a_l of every trained layer and copy.
+    """
+
+    ensemble: Ensemble
+
+    @property
+    def trained(self) -> list[int]:
+        return self.ensemble.trained
+
+    def features(self, jacobian: Jacobian) -> Tensor:
+        """x [E, n, features]; in memory a row per feature, as the products want it."""
+        columns = []
+        for layer, copy in self._parts():
+            hidden = jacobian.hidden[layer].unflatten(0, (-1, len(self.ensemble.readout)))[:, copy]
+            signals = jacobian.signals[layer].unflatten(0, (-1, len(self.ensemble.readout)))[:, copy]
+            factor = self.ensemble.readout[copy] * self.ensemble.model.factors[layer]
+            columns += [hidden.mT, factor * signals.flatten(2).mT]
+        return torch.cat(columns, dim=1).mT
+
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: object = None, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Jθ [E, n, o] at the points of x, which are the tape."""
+        f: Tensor | None = None
+        for layer, copy, hidden, signals in self._split(x):
+            moved = weights[layer][:, copy] @ hidden.mT  # [E, out, n]
+            term = (signals * moved.unsqueeze(1)).sum(2).mT
+            f = term if f is None else f + term
+        assert f is not None
+        return f, x
+
+    def add_gradients(
+        self,
+        weights: Sequence[Tensor],
+        tape: Tensor,
+        delta: Tensor,
+        into: Sequence[Tensor | None],
+        before: Callable[[int], None] | None = None,
+    ) -> None:
+        """Adds Jᵀδ to `into`, weights [E, K, out, in]; arguments as those of `Ensemble.add_gradients`."""
+        for layer, copy, hidden, signals in self._split(tape):
+            target = into[layer]
+            if target is None:
+                continue
+            if before is not None and copy == 0:
+                before(layer)
+            pulled = (signals * delta.mT.unsqueeze(2)).sum(1)  # [E, out, n]
+            target[:, copy].baddbmm_(pulled, hidden)
+
+    def _parts(self) -> list[tuple[int, int]]:
+        copies = range(len(self.ensemble.readout))
+        return [(layer, copy) for layer in self.ensemble.trained for copy in copies]
+
+    def _split(self, x: Tensor) -> list[tuple[int, int, Tensor, Tensor]]:
+        """Layer, copy, hidden [E, n, in] and signals [E, o, out, n]."""
+        outputs, found, begin = self.ensemble.model.sizes[-1], [], 0
+        for layer, copy in self._parts():
+            units, inputs = self.ensemble.model.weight_shapes[layer]
+            hidden = x[:, :, begin : begin + inputs]
+            begin += inputs
+            signals = x[:, :, begin : begin + outputs * units].mT.unflatten(1, (outputs, units))
+            begin += outputs * units
+            found.append((layer, copy, hidden, signals))
+        return found
+
+
+@dataclass(frozen=True)
+class KernelModel:
+    """f = Θα with θ − θ₀ = Jᵀα: what optimizers whose steps are linear in the gradients make of a linearized
+    network, at O(n²) a step. One layer of weights, α [E, 1, 1, n·o]."""
+
+    trained: tuple[int, ...] = (0,)
+
+    def features(self, kernel: Tensor, outputs: int) -> Tensor:
+        """x [E, n, features] from Θ [E, n·o, n·o]: a point's rows of Θ, and which they are."""
+        rows = kernel.unflatten(1, (-1, outputs)).flatten(2)
+        place = torch.arange(rows.shape[1], dtype=rows.dtype, device=rows.device)
+        return torch.cat([rows, place[None, :, None].expand(len(rows), -1, 1)], dim=2)
+
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: object = None, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Θα [E, n, o] at the points of x, which are the tape."""
+        (alpha,) = weights
+        rows = x[:, :, :-1].unflatten(2, (-1, alpha.shape[3]))
+        return torch.einsum("enam,em->ena", rows, alpha[:, 0, 0]), x
+
+    def add_gradients(
+        self,
+        weights: Sequence[Tensor],
+        tape: Tensor,
+        delta: Tensor,
+        into: Sequence[Tensor | None],
+        before: Callable[[int], None] | None = None,
+    ) -> None:
+        """Adds δ at the points of the batch."""
+        (target,) = into
+        if before is not None:
+            before(0)
+        assert target is not None
+        outputs = delta.shape[2]
+        place = tape[:, :, -1:].long() * outputs + torch.arange(outputs, device=delta.device)
+        target[:, 0, 0].scatter_add_(1, place.flatten(1), delta.flatten(1))

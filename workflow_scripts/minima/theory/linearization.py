@@ -1,0 +1,135 @@
+"""Networks linearized at their start, f(x) = f₀(x) + j(x)u with u = θ − θ₀: what the predictors work on.
+
+E networks at once, each for itself, in float64; the n training points come first, then the t test points;
+o outputs; p parameters. e₀ = y − f₀(X) and Θ = JJᵀ, of the training points.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from minima.engine.core import Recipe
+from minima.engine.ensemble import Ensemble
+from minima.engine.tangent import Jacobian, jacobian
+from minima.theory.jacobian import FlatJacobian
+from minima.theory.solve import solve
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What is predicted for E networks; NaN where a run did not get there."""
+
+    test: Tensor  # f on the test points [E, t, o]
+    residual: Tensor  # ‖e‖/‖e₀‖ at the end [E]
+    steps: Tensor  # steps or pieces it took, 0 for a closed form [E]
+    length: Tensor  # ‖u‖ [E]
+    along: Tensor  # its part in the row space of J at the start, ‖JᵀΘ⁻¹(e₀ − e)‖ [E]
+    across: Tensor  # and the part at right angles to it [E]
+
+    def where(self, good: Tensor) -> "Predicted":
+        """NaN in place of the functions that are not `good` [E]; how far they came stays."""
+        return replace(self, test=torch.where(good[:, None, None], self.test, torch.nan))
+
+
+@dataclass(frozen=True, eq=False)
+class Linearization:
+    """E networks at their start, and how they are to be trained."""
+
+    ensemble: Ensemble
+    weights: Sequence[Tensor]  # θ₀ [E, K, out, in]
+    x: Tensor  # [E, n + t, d]
+    start: Tensor  # f₀ [E, n + t, o], 0 for centred networks
+    targets: Tensor  # y [E, n, o]
+    kernel: Tensor  # [E, (n + t)·o, n·o], rows by point, then output
+    recipe: Recipe | None = None  # of the training; None for gradient flow
+    residual: float = 1e-4  # where the training of the linearized network stops
+    max_steps: int = 100_000
+    found: dict[Callable, Any] = field(default_factory=dict)
+
+    def once(self, compute: Callable[["Linearization"], Any]) -> Any:
+        """compute(self), however many predictors ask for it."""
+        if compute not in self.found:
+            self.found[compute] = compute(self)
+        return self.found[compute]
+
+    @property
+    def points(self) -> int:
+        """n."""
+        return self.targets.shape[1]
+
+    @property
+    def within(self) -> Tensor:
+        """Θ [E, n·o, n·o]."""
+        return self.kernel[:, : self.kernel.shape[2]]
+
+    @property
+    def error(self) -> Tensor:
+        """e₀ [E, n, o]."""
+        return self.targets - self.start[:, : self.points]
+
+    @cached_property
+    def _tangent(self) -> tuple[Tensor, Jacobian]:
+        return jacobian(self.ensemble, self.weights, self.x)
+
+    @property
+    def at_start(self) -> Tensor:
+        """The network's own f at θ₀ [E, n + t, o], `start` but for centred networks."""
+        return self._tangent[0]
+
+    @property
+    def factors(self) -> Jacobian:
+        """J of all points."""
+        return self._tangent[1]
+
+    @cached_property
+    def all_rows(self) -> FlatJacobian:
+        return FlatJacobian(self.factors)
+
+    @cached_property
+    def rows(self) -> FlatJacobian:
+        """J of the training points."""
+        return FlatJacobian(self.factors.first(self.points))
+
+    def solve(self, kernel: Tensor, right: Tensor) -> Tensor:
+        """K⁻¹r [E, n, o] for K [E, n·o, n·o] and r [E, n, o], by the ladder of `minima.theory.solve`."""
+        pairs = zip(kernel.cpu().numpy(), right.flatten(1).cpu().numpy(), strict=True)
+        solutions = [torch.as_tensor(solve(matrix, vector).x) for matrix, vector in pairs]
+        return torch.stack(solutions).to(right).view_as(right)
+
+    def of_dual(self, dual: Tensor, start: Tensor | None = None, steps: Tensor | float = 0.0) -> Predicted:
+        """The prediction of u = Jᵀα for α [E, n, o], from f₀ or from another start [E, n + t, o]."""
+        start = self.start if start is None else start
+        moved = torch.einsum("eij,ej->ei", self.kernel, dual.flatten(1)).view_as(start)
+        length = (moved[:, : self.points] * dual).sum((1, 2)).clamp(min=0).sqrt()
+        error = self.targets - start[:, : self.points]
+        return self._predicted(start + moved, error, steps, length, length, torch.zeros_like(length))
+
+    def of_moved(self, u: Tensor, steps: Tensor | float = 0.0, f: Tensor | None = None) -> Predicted:
+        """The prediction of u [E, p]; of networks themselves where their f [E, n + t, o] is given."""
+        f = self.start + self.all_rows.times(u) if f is None else f
+        dual = self.solve(self.within, (f - self.start)[:, : self.points])
+        along = self.rows.transposed(dual)
+        return self._predicted(f, self.error, steps, *(part.norm(dim=1) for part in (u, along, u - along)))
+
+    def of_weights(
+        self, weights: Tensor, moved: Tensor | None = None, steps: Tensor | float = 0.0
+    ) -> Predicted:
+        """Where u = u₁ + DJᵀ(JDJᵀ)⁻¹e₁ ends: the limit under a fixed D = diag(weights), weights [E, p], from
+        a point u₁ [E, p] on, θ₀ where omitted."""
+        error = self.error if moved is None else self.error - self.rows.times(moved)
+        dual = self.solve(self.rows.weighted_kernel(weights), error)
+        step = weights * self.rows.transposed(dual)
+        return self.of_moved(step if moved is None else moved + step, steps)
+
+    def _predicted(
+        self, f: Tensor, error: Tensor, steps: Tensor | float, length: Tensor, along: Tensor, across: Tensor
+    ) -> Predicted:
+        left = (self.targets - f[:, : self.points]).flatten(1).norm(dim=1)
+        residual = left / error.flatten(1).norm(dim=1)
+        return Predicted(
+            f[:, self.points :], residual, torch.as_tensor(steps).expand_as(residual), length, along, across
+        )

@@ -1,0 +1,12 @@
+"""Where the cell's own method ends on the linearized network as its step shrinks, mini-batches averaged
+(`minima.theory.flows`)."""
+
+from minima.theory.flows import limit_of_flow, rule_of
+from minima.theory.linearization import Linearization, Predicted
+from minima.theory.predictors import linearized
+
+
+def predict(linearization: Linearization) -> Predicted:
+    """The linearized limit for methods that do not adapt. `steps` are pieces of the flow."""
+    rule = rule_of(linearization.recipe)
+    return linearized.predict(linearization) if rule is None else limit_of_flow(linearization, rule)

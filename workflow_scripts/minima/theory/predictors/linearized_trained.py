@@ -1,0 +1,9 @@
+"""The linearized network trained as the network itself is: the prediction for the cell's own optimizer."""
+
+from minima.theory.linearization import Linearization, Predicted
+from minima.theory.linearized_run import run
+
+
+def predict(linearization: Linearization) -> Predicted:
+    """NaN for a run that does not converge within `linearized_run.max_steps`."""
+    return linearization.once(run).predicted

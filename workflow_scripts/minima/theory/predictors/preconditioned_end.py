@@ -1,0 +1,18 @@
+"""The limit under the fixed preconditioner D_∞ that the optimizer has at the end of the linearized network's
+training, 1/√S_∞ for AdaGrad (2011.02408): what can be said after the fact, not before it.
+"""
+
+import torch
+
+from minima.theory.linearization import Linearization, Predicted
+from minima.theory.linearized_run import run
+
+
+def predict(linearization: Linearization) -> Predicted:
+    """The linearized limit for optimizers that do not adapt; NaN where the run did not converge."""
+    done = linearization.once(run)
+    weights = done.preconditioner
+    if weights is None:
+        weights = torch.ones(len(linearization.x), linearization.rows.parameters).to(linearization.x)
+    found = linearization.of_weights(weights, steps=done.predicted.steps)
+    return found.where(done.predicted.test.isfinite().all((1, 2)))

@@ -1,0 +1,13 @@
+"""The limit under the self-consistent preconditioner: AdaGrad's minimizer from the initialization, without a
+flow (`minima.theory.fixed_point`)."""
+
+from minima.theory.fixed_point import self_consistent
+from minima.theory.linearization import Linearization, Predicted
+
+TOLERANCE = 1e-8
+
+
+def predict(linearization: Linearization) -> Predicted:
+    """`steps` are iterations; NaN where they did not settle."""
+    point = self_consistent(linearization.rows, linearization.error, TOLERANCE)
+    return linearization.of_weights(point.weights, steps=point.iterations).where(point.change <= TOLERANCE)
