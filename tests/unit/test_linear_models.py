@@ -224,13 +224,13 @@ def test_flow_is_gradient_descent_at_small_steps():
 
 
 def test_stochastic_gradient_descent_ends_where_gradient_descent_does():
-    """Batches of two, to a residual of 1e-8: f within 1e-5 of the closed form."""
+    """Batches of three, to a residual of 1e-7: f within 1e-5 of the closed form."""
     problem = one_output()
     kernel = problem.kernel
     diagonal = kernel.diagonal(dim1=1, dim2=2).amax(1)
     numbers = {"lr": (0.5 / diagonal).tolist()}
-    how = recipe("sgd", numbers, batches=Batches([1, 2, 3], POINTS, 2, False))
-    residual = torch.full((NETWORKS,), 1e-8, dtype=torch.float64)
+    how = recipe("sgd", numbers, batches=Batches([1, 2, 3], POINTS, 3, False))
+    residual = torch.full((NETWORKS,), 1e-7, dtype=torch.float64)
     done = run_linear(kernel, problem.error, how, Rules(residual, -residual, 10**6, [], []))
     wanted = torch.linalg.solve(kernel, problem.error.flatten(1))
     for one in done:
