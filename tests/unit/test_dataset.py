@@ -224,14 +224,14 @@ def test_step_grids_that_differ_share_their_axis(tmp_path):
     assert loss.sel(record="many", step=100).isnull().all()
 
 
-@pytest.mark.parametrize("split", ["seed", 3])
+@pytest.mark.parametrize("split", ["seed", 3, {"seeds_each": 2}])
 def test_every_network_gets_its_nearest_minimizer(tmp_path, split):
     """Among its own predictions and its data's references, recomputed from each cell's own results; with the
     distance between seeds where they share their data."""
     study = Study(
         tmp_path,
         references={"ntk": {"alpha": [0, 1e-3]}, "rbf": {}},
-        axes={"network.width": [16], "init.scale": [1, 2], "data.split": [split]},
+        axes={"network.width": [16], "init.scale": [1, 2], "data.split": {"this": split}},
         stop={"residual": 0.1, "max_steps": 200},
     )
     tree = study.write()
@@ -251,6 +251,12 @@ def test_every_network_gets_its_nearest_minimizer(tmp_path, split):
             assert here.nearest == values["status"]
     assert (tree["trained/main"].ds.status == "converged").any()
     assert ("seed_spread" in node) == (split != "seed")
+    if split != "seed":
+        pair = tree["trained/main"].ds.isel(width=0, data_split=0, scale=0)
+        assert (pair.status == "converged").all()
+        first, second = pair.test.values
+        norm = np.sqrt((np.sum(first**2) + np.sum(second**2)) / 2)
+        np.testing.assert_allclose(node.seed_spread[0], np.linalg.norm(first - second) / norm, rtol=1e-9)
 
 
 def test_every_variable_says_what_it_is(tmp_path):

@@ -41,6 +41,7 @@ def truth(chosen):
     return trained, predicted.to_dataset(name="test"), references.to_dataset(name="test")
 
 
+ONE_DATA = [0] * len(DIMS["seed"])
 DIMS_SHAPE = tuple(map(len, DIMS.values()))
 CHOSEN = xr.DataArray(
     [["ntk", "linearized"], ["linearized", "ntk"]],
@@ -56,7 +57,7 @@ def norm(f):
 def test_the_nearest_is_the_one_that_was_found():
     """By name, for every network, and its distance is ‖f − g‖/‖f‖ from references and predictions alike."""
     trained, predicted, references = truth(CHOSEN)
-    found = nearest_minimizer(trained, predicted, references, False)
+    found = nearest_minimizer(trained, predicted, references)
     assert found.minimizer.values.tolist() == ["linearized", "interpolant", "ntk", "rbf gamma=0.5"]
     assert (found.nearest == CHOSEN).all()
     assert found.distance_to.dims == (*DIMS, "minimizer")
@@ -75,12 +76,12 @@ def test_the_nearest_is_the_one_that_was_found():
 def test_a_network_without_a_minimizer_gets_no_answer(status):
     """Its distances are NaN and its answer says what became of it; the others' answers stay."""
     trained, predicted, references = truth(CHOSEN)
-    before = nearest_minimizer(trained, predicted, references, True)
+    before = nearest_minimizer(trained, predicted, references, ONE_DATA)
     trained["status"] = trained.status.astype("U16")
     trained.status[1, 0, 2] = status
     if status != "stopped":
         trained.test[1, 0, 2] = np.nan
-    found = nearest_minimizer(trained, predicted, references, True)
+    found = nearest_minimizer(trained, predicted, references, ONE_DATA)
     lost = found.nearest == status
     assert lost.sum() == 1
     assert bool(lost[1, 0, 2])
@@ -100,11 +101,23 @@ def spread(functions):
 def test_the_seed_spread_is_the_distance_between_two_seeds():
     """Where they share their data."""
     trained, predicted, references = truth(CHOSEN)
-    found = nearest_minimizer(trained, predicted, references, True).seed_spread
+    found = nearest_minimizer(trained, predicted, references, ONE_DATA).seed_spread
     assert found.dims == ("width", "scale")
     for width, scale in np.ndindex(found.shape):
         expected = spread(trained.test[width, scale].values)
         assert found[width, scale] == pytest.approx(expected, rel=1e-12)
+
+
+def test_seeds_that_share_data_in_groups_are_compared_within_them():
+    """Pairs of seeds on the same rows: never a distance between functions on different rows."""
+    trained, predicted, _ = truth(CHOSEN)
+    trained.test[:, :, 2:] += 100
+    found = nearest_minimizer(trained, predicted, None, [7, 7, 3, 3]).seed_spread
+    for width, scale in np.ndindex(found.shape):
+        one, two = (trained.test[width, scale, group].values for group in (slice(2), slice(2, 4)))
+        apart = [np.sum((pair[0] - pair[1]) ** 2) for pair in (one, two)]
+        norms = [np.mean([np.sum(f**2) for f in pair]) for pair in (one, two)]
+        assert found[width, scale] == pytest.approx(np.sqrt(np.mean(apart) / np.mean(norms)), rel=1e-9)
 
 
 def test_two_theories_of_one_minimizer_do_not_share_the_votes():
@@ -117,20 +130,20 @@ def test_two_theories_of_one_minimizer_do_not_share_the_votes():
         dim="predictor",
     )
     predicted.test[2] = copies * wiggle
-    found = nearest_minimizer(trained, predicted, None, False)
+    found = nearest_minimizer(trained, predicted, None)
     assert (found.nearest == "linearized").all()
     # but one that is really nearer does
     predicted.test[2] = (copies + trained.test) / 2
-    assert (nearest_minimizer(trained, predicted, None, False).nearest == "linearized_gd").all()
+    assert (nearest_minimizer(trained, predicted, None).nearest == "linearized_gd").all()
 
 
 def test_points_that_a_cell_does_not_have_are_no_distance():
     """A block may hold fewer test points or outputs for some cells: padded with NaN everywhere."""
     trained, predicted, _ = truth(CHOSEN)
-    whole = nearest_minimizer(trained.isel(point=slice(5)), predicted.isel(point=slice(5)), None, True)
+    whole = nearest_minimizer(trained.isel(point=slice(5)), predicted.isel(point=slice(5)), None, ONE_DATA)
     first = xr.DataArray(np.arange(POINTS) < 5, dims="point")
     padded = (node.assign(test=node.test.where(first)) for node in (trained, predicted))
-    found = nearest_minimizer(*padded, None, True)
+    found = nearest_minimizer(*padded, None, ONE_DATA)
     xr.testing.assert_allclose(found.distance_to, whole.distance_to, rtol=1e-12)
     xr.testing.assert_allclose(found.seed_spread, whole.seed_spread, rtol=1e-12)
 
@@ -139,20 +152,20 @@ def test_a_prediction_that_failed_is_never_the_nearest():
     """NaN at any point is no distance; where all are missing there is nothing to compare with."""
     trained, predicted, references = truth(CHOSEN)
     predicted.test[0, 0, 0, 0, 3, 1] = np.nan
-    found = nearest_minimizer(trained, predicted, references, False)
+    found = nearest_minimizer(trained, predicted, references)
     assert np.isnan(found.distance_to.sel(minimizer="linearized")[0, 0, 0])
     assert found.distance_to.sel(minimizer="linearized").isnull().sum() == 1
     assert found.nearest[0, 0, 0] == "ntk"
     predicted.test[:, 0, 0, 0] = np.nan
-    found = nearest_minimizer(trained, predicted, None, False)
+    found = nearest_minimizer(trained, predicted, None)
     assert found.nearest[0, 0, 0] == NOTHING
     assert (found.nearest == NOTHING).sum() == 1
 
 
 def test_without_a_theory_there_is_no_answer():
     trained, _, _ = truth(CHOSEN)
-    assert nearest_minimizer(trained, None, None, False) is None
-    assert nearest_minimizer(trained, None, xr.Dataset({"jitter": 0.0}), False) is None
+    assert nearest_minimizer(trained, None, None) is None
+    assert nearest_minimizer(trained, None, xr.Dataset({"jitter": 0.0})) is None
 
 
 # The map
@@ -163,7 +176,7 @@ def study(status="converged", fixed=True):
     trained["status"] = trained.status.astype("U16")
     trained.status[0, 0, 0] = status
     trained.status[1, 1] = status
-    return two_nodes(trained, nearest_minimizer(trained, predicted, references, fixed))
+    return two_nodes(trained, nearest_minimizer(trained, predicted, references, ONE_DATA if fixed else None))
 
 
 def two_nodes(trained, nearest):

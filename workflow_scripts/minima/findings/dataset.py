@@ -83,8 +83,7 @@ def aggregate(
             nodes[f"predicted/{name}"] = _with_errors(predicted, targets, grid)
         if references is not None:
             nodes[f"reference/{name}"] = _with_errors(references, targets, grid)
-        fixed = all(cell["data"]["split"] != "seed" for cell in grid.cells)
-        nearest = nearest_minimizer(block, predicted, references, fixed)
+        nearest = nearest_minimizer(block, predicted, references, _shared_data(grid))
         if nearest is not None:
             nodes[f"nearest/{name}"] = nearest
     for node in nodes.values():
@@ -108,6 +107,17 @@ def _fixed(grid: Grid) -> dict[str, Any]:
         if isinstance(section, dict):
             section.pop(last, None)
     return first
+
+
+def _shared_data(grid: Grid) -> list[int] | None:
+    """A number per seed, equal where two seeds have the same rows; None where every seed draws its own."""
+    seeds = [seed for axis in grid.axes if axis.path == "seed" for seed in axis.values]
+    splits = {canonical(cell["data"]["split"]): cell["data"]["split"] for cell in grid.cells}.values()
+    if all(isinstance(split, int) for split in splits):
+        return [0] * len(seeds)
+    if len(splits) == 1 and isinstance(split := next(iter(splits)), dict):
+        return [seed // split["seeds_each"] for seed in seeds]
+    return None
 
 
 def _name_units(node: xr.Dataset) -> None:

@@ -5,6 +5,8 @@ divided by the same number for every g, so that the least distance is the neares
 not converge has no minimizer: its distances are NaN and its answer is what became of it.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -18,15 +20,16 @@ def nearest_minimizer(
     trained: xr.Dataset,
     predicted: xr.Dataset | None,
     references: xr.Dataset | None,
-    data_are_fixed: bool,
+    shared_data: Sequence[int] | None = None,
 ) -> xr.Dataset | None:
     """`distance_to` along the dimension `minimizer`, and the name of the `nearest`, per network; None where
     there is nothing to compare with.
 
-    Where the data are fixed, seeds differ by initialization and batches alone, and `seed_spread` says how far
-    apart two of them end: a distance below it is one that another seed would change. Where each seed has data
-    of its own, functions of two seeds have no test points in common, and only the distances themselves can be
-    compared between seeds, as `distance_to.std("seed")`.
+    `shared_data` has a number per seed, equal where two seeds have the same data. Those seeds differ by
+    initialization and batches alone, and `seed_spread` says how far apart two of them end: a distance below
+    it is one that another seed would change. Where each seed has data of its own, functions of two seeds have
+    no test points in common, and only the distances themselves can be compared between seeds, as
+    `distance_to.std("seed")`.
     """
     candidates = _candidates(predicted, references)
     if not candidates:
@@ -48,8 +51,8 @@ def nearest_minimizer(
             "nearest": _names_of_nearest(distance, names.values, trained.status),
         }
     ).assign_coords(minimizer=names)
-    if data_are_fixed:
-        found["seed_spread"] = _spread(f.where(converged), size.where(converged))
+    if shared_data is not None:
+        found["seed_spread"] = _spread(f.where(converged), size.where(converged), shared_data)
     return found
 
 
@@ -76,10 +79,16 @@ def _names_of_nearest(distance: xr.DataArray, names: np.ndarray, status: xr.Data
     )
 
 
-def _spread(f: xr.DataArray, size: xr.DataArray) -> xr.DataArray:
-    """Root mean square distance between two seeds' functions, over their root mean square norm; NaN where
-    fewer than two converged."""
-    apart = 2 * f.var("seed", ddof=1).sum(("point", "output"), min_count=1)  # mean over pairs of seeds
-    return np.sqrt(apart / (size**2).mean("seed")).assign_attrs(
+def _spread(f: xr.DataArray, size: xr.DataArray, shared_data: Sequence[int]) -> xr.DataArray:
+    """Root mean square distance between the functions of two seeds on the same data, over their root mean
+    square norm; NaN where no two converged."""
+    apart, squares = [], []
+    for data in dict.fromkeys(shared_data):
+        rows = [row for row, here in enumerate(shared_data) if here == data]
+        # Twice the variance is the mean square of a difference of two.
+        apart.append(2 * f.isel(seed=rows).var("seed", ddof=1).sum(("point", "output"), min_count=1))
+        squares.append((size**2).isel(seed=rows).mean("seed").where(apart[-1].notnull()))
+    ratio = xr.concat(apart, "data").mean("data") / xr.concat(squares, "data").mean("data")
+    return np.sqrt(ratio).assign_attrs(
         long_name="distance between the functions of two seeds on the same data, over their norm", **UNIT
     )

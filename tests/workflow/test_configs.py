@@ -1,0 +1,52 @@
+"""The configs that the repository hands out: published scale is planned and priced, the page's study runs."""
+
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+from harness import ROOT
+
+COMMITTED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "your-own-study.md").read_text(encoding="utf-8")
+
+
+def code_on_the_page(language):
+    """The blocks of code in a language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_published_scale_is_planned_and_priced(fresh):
+    """Every study of the default config, with jobs, hours and memory; nothing is downloaded or trained."""
+    fresh.config = COMMITTED
+    run = fresh.run("plan", "--configfile", "config/paper.yaml").succeeded()
+    for study in COMMITTED["studies"]:
+        cells = re.search(rf"^{study} +0 +(\d+) +0$", run.output, re.MULTILINE)
+        assert cells, run.output
+        assert int(cells[1]) > 0
+    assert re.search(r"\d+ training jobs, at most \d+\.\d+ hours on one core, \d+ MB", run.output)
+    assert run.trained == 0
+    assert not (fresh.folder / "data").exists()
+
+
+@pytest.mark.slow
+def test_the_study_of_the_page_runs(fresh):
+    """The YAML as printed, on a table of 200 points, and the lines that read its answers, as printed."""
+    fresh.config = COMMITTED
+    (study,) = code_on_the_page("yaml")
+    (fresh.folder / "my_study.yaml").write_text(study, encoding="utf-8")
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((200, 6))
+    np.savez(fresh.folder / "my_data.npz", x=x, y=(x[:, 0] * x[:, 1] > 0).astype(int))
+    run = fresh.run("--configfile", "my_study.yaml").succeeded()
+    assert run.trained == 30, "the two blocks share the networks of gradient descent at σ = 1"
+    saves, reads = code_on_the_page("python")
+    assert "my_data.npz" in saves
+    namespace = {}
+    exec(reads.replace("results/", f"{fresh.folder}/results/"), namespace)
+    assert namespace["answer"].nearest.isin(["linearized", "ntk", "nngp", "rbf"]).all()
+    for name in yaml.safe_load(study)["studies"]["my_study"]["figures"]:
+        assert (fresh.folder / "results" / "my_study" / "figures" / f"{name}.png").stat().st_size > 1000
+    with xr.open_datatree(fresh.folder / "results/my_study/dataset.nc", engine="netcdf4") as tree:
+        assert set(tree.children) == {"trained", "predicted", "reference", "nearest"}
