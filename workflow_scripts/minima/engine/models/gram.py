@@ -18,8 +18,8 @@ from torch import Tensor
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP, Tape
 
-# Up to here the plain form took 0.9–1.4 times as long as this one, at n = 1.5 d 0.8–1.2 times, least where
-# the input is narrow (benchmarks/gram.py); by the products alone the bound would be 2.
+# About where the two forms break even: at n = 1.25 d the plain one took 0.95–1.08 times as long, at 1.5 d
+# 0.90–1.04 (benchmarks/gram.py); by the products alone it would be 2.
 POINTS_PER_FEATURE = 1.25
 SAME_PROBES = {"accuracy"}  # that do not look at W_1
 FLOWS = False  # the integrator of the flow has its own way with the first layer
