@@ -3,8 +3,11 @@
 import gzip
 import hashlib
 import json
+import lzma
+import os
 import pickle
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -55,6 +58,62 @@ def test_idx_files_of_the_user(idx_files, tmp_path):
     expected = np.column_stack([labels, images.reshape(30, -1)])
     np.testing.assert_array_equal(np.unique(got, axis=0), np.unique(expected, axis=0))
     assert set(json.loads(data.attrs["source_sha256"])) == {idx_files[role] for role in ROLES}
+
+
+# CIFAR-10
+
+
+def cifar_file(path, labels, seed=0):
+    """Records with these labels and random pixels, which are returned."""
+    pixels = np.random.default_rng(seed).integers(0, 256, (len(labels), 3072), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(np.column_stack([np.asarray(labels, np.uint8), pixels]).tobytes())
+    return pixels
+
+
+CIFAR = {
+    "source": "cifar10",
+    "train_files": ["a.bin", "b.bin"],
+    "test_files": ["t.bin"],
+    "normalize": "range",
+}
+
+
+def test_cifar_files_are_read_record_by_record(tmp_path):
+    """Several files are one pool, in planes of red, green and blue."""
+    a, b = cifar_file(tmp_path / "a.bin", range(10)), cifar_file(tmp_path / "b.bin", range(10), 1)
+    cifar_file(tmp_path / "t.bin", range(10), 2)
+    data = prepare(CIFAR | {"train_size": 20, "test_size": 10}, [0], tmp_path)
+    assert data.x_train.attrs["row_shape"].tolist() == [3, 32, 32]
+    rows = {tuple(row) for row in (255 * data.x_train[0].values).round().astype(int).tolist()}
+    assert rows == {tuple(row) for row in np.concatenate([a, b]).tolist()}
+    assert set(json.loads(data.attrs["source_sha256"])) == {"a.bin", "b.bin", "t.bin"}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"1234", bytes([11]) + bytes(3072)], ids=["empty", "cut", "label 11"]
+)
+def test_what_is_no_cifar_file_is_refused_by_name(tmp_path, content):
+    for name in ("b.bin", "t.bin"):
+        cifar_file(tmp_path / name, range(10))
+    (tmp_path / "a.bin").write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.bin .* Replace it"):
+        prepare(CIFAR | {"train_size": 5, "test_size": 5}, [0], tmp_path)
+
+
+def test_real_cifar_records_are_read(tmp_path):
+    """The first 4000 records of the published training files."""
+    packed = Path(os.environ.get("MINIMA_DATA_DIR", "no folder")) / "cifar10/data_batch_1_first4000.bin.xz"
+    if not packed.is_file():
+        pytest.skip("MINIMA_DATA_DIR names no folder with the real files")
+    (tmp_path / "first.bin").write_bytes(lzma.decompress(packed.read_bytes()))
+    recipe = CIFAR | {"train_files": ["first.bin"], "test_files": [], "train_size": 3000, "test_size": 1000}
+    data = prepare(recipe, [0], tmp_path)
+    everything = np.concatenate([data.label_train[0], data.label_test[0]])
+    assert len(np.bincount(everything)) == 10
+    assert 340 < np.bincount(everything).min() <= np.bincount(everything).max() < 460
+    means = (data.x_train[0].values.reshape(-1, 3, 1024)).mean((0, 2))
+    np.testing.assert_allclose(means, [0.4914, 0.4822, 0.4465], atol=0.01)  # the published means
 
 
 # Files that are missing or damaged

@@ -27,6 +27,7 @@ def test_defaults_are_filled_in():
         "labels": "sign",
         "normalize": "sphere",
         "label_noise": 0.0,
+        "confusion": None,
         "split": "seed",
     }
     assert RECIPE.validate_python(dumped).model_dump(mode="json") == dumped

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 import xarray as xr
 from pydantic import TypeAdapter
 
+from minima.data.confusion import confuse
 from minima.data.pool import DataError, Pool
 from minima.data.sources import DRAWN, load_pool
-from minima.plan.recipes import DataRecipe, Normalize, Recipe
+from minima.plan.recipes import DataRecipe, Recipe
 from minima.streams import stream
 
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -21,7 +22,7 @@ LONG_NAMES = {
     "y_train": "targets of the training rows",
     "x_test": "inputs of the test rows",
     "y_test": "targets of the test rows",
-    "label_train": "class of the training rows, after label noise",
+    "label_train": "class of the training rows, after label noise and confusion",
     "label_test": "class of the test rows",
     "digest": "sha256 of names, shapes and bytes of x_train, y_train, x_test and y_test",
 }
@@ -83,11 +84,14 @@ def _split(recipe: Recipe, pool: Pool, classes: list[int] | None, split: int) ->
     x_test = np.asarray((pool.x if shared else pool.test_x)[test], np.float64)
     y_test = (pool.y if shared else pool.test_y)[test]
     arrays = {}
+    normalize = _normalization(recipe, x_train, pool.shape)  # of the rows as they are, whatever is trained on
     if classes is not None:
         y_train = _with_label_noise(y_train, classes, recipe.label_noise, split)
+        if recipe.confusion is not None:
+            x_train, y_train = confuse(x_train, classes, recipe.confusion, split)
         arrays = {"label_train": y_train, "label_test": y_test}
         y_train, y_test = (_encode(y, classes, recipe.labels) for y in (y_train, y_test))
-    x_train, x_test = _normalize(x_train, x_test, recipe.normalize, _name(recipe))
+    x_train, x_test = normalize(x_train), normalize(x_test)
     arrays |= {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
     return arrays | {"digest": np.array(array_digest(arrays))}
 
@@ -140,34 +144,53 @@ def _encode(labels: np.ndarray, classes: list[int], coding: str) -> np.ndarray:
     return (2.0 * position - 1.0 if coding == "sign" else labels.astype(np.float64))[:, None]
 
 
-def _normalize(
-    x_train: np.ndarray, x_test: np.ndarray, how: Normalize, name: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """Both [rows, features]; the test rows learn nothing of their own."""
+def _normalization(
+    recipe: Recipe, x_train: np.ndarray, shape: tuple[int, ...]
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What is done to rows [rows, features]; it learns from the training rows alone."""
+    how = recipe.normalize
     if how == "none":
-        return x_train, x_test
-    if how == "standardize":
-        varies = np.ptp(x_train, axis=0) > 0  # not std > 0: the mean of equal numbers can miss them by a bit
-        mean, deviation = x_train.mean(axis=0), np.where(varies, x_train.std(axis=0), 1.0)
-        return tuple(np.where(varies, (x - mean) / deviation, 0.0) for x in (x_train, x_test))
+        return lambda x: x
+    if how == "range":
+        return lambda x: x / recipe.facts.largest
+    if how in ("standardize", "channels"):
+        columns = x_train if how == "standardize" else x_train.reshape(len(x_train), shape[0], -1)
+        axes = 0 if how == "standardize" else (0, 2)
+        # not std > 0: the mean of equal numbers can miss them by a bit
+        varies = np.ptp(columns, axis=axes) > 0
+        mean, deviation = columns.mean(axis=axes), np.where(varies, columns.std(axis=axes), 1.0)
+        repeats = x_train.shape[1] // len(mean)
+        varies, mean, deviation = (np.repeat(each, repeats) for each in (varies, mean, deviation))
+        return lambda x: np.where(varies, (x - mean) / deviation, 0.0)
     if how == "whiten":
-        return _whiten(x_train, x_test, name)
+        return _whitening(x_train, _name(recipe))
     length = np.sqrt(x_train.shape[1]) if how == "sphere" else 1.0
-    norms = [np.linalg.norm(x, axis=1, keepdims=True) for x in (x_train, x_test)]
-    if any((norm == 0).any() for norm in norms):
-        raise DataError(f"{name}: a row of zeros has no direction: use normalize: standardize or none")
-    return x_train * (length / norms[0]), x_test * (length / norms[1])
+
+    def onto_sphere(x: np.ndarray) -> np.ndarray:
+        norms = np.linalg.norm(x, axis=1, keepdims=True)
+        if (norms == 0).any():
+            name = _name(recipe)
+            raise DataError(f"{name}: a row of zeros has no direction: use normalize: standardize or none")
+        return x * (length / norms)
+
+    return onto_sphere
 
 
-def _whiten(x_train: np.ndarray, x_test: np.ndarray, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Both by the map x ↦ x Φ1 Σ^{−½} Φ1ᵀ + x Φ2 Φ2ᵀ/s of X = W Σ^{½} Φ1ᵀ: what the training rows do not span
-    is divided by the root mean square s of their singular values."""
+def _whitening(x_train: np.ndarray, name: str) -> Callable[[np.ndarray], np.ndarray]:
+    """The map x ↦ x Φ1 Σ^{−½} Φ1ᵀ + x Φ2 Φ2ᵀ/s of X = W Σ^{½} Φ1ᵀ: what the training rows do not span is
+    divided by the root mean square s of their singular values."""
     w, roots, rows = np.linalg.svd(x_train, full_matrices=False)
     if len(roots) < len(x_train) or roots[-1] <= roots[0] * max(x_train.shape) * np.finfo(np.float64).eps:
         raise DataError(f"{name}: normalize: whiten needs training rows that are linearly independent")
-    seen = x_test @ rows.T
-    rest = (x_test - seen @ rows) / np.sqrt((roots**2).mean())
-    return w @ rows, (seen / roots) @ rows + rest
+
+    def whiten(x: np.ndarray) -> np.ndarray:
+        if x is x_train:
+            return w @ rows  # orthonormal to the last bit
+        seen = x @ rows.T
+        rest = (x - seen @ rows) / np.sqrt((roots**2).mean())
+        return (seen / roots) @ rows + rest
+
+    return whiten
 
 
 def _name(recipe: Recipe) -> str:

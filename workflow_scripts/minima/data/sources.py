@@ -1,17 +1,27 @@
 """A loader per source: from a recipe to the rows it can draw from."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 from sklearn import datasets
 
+from minima.data.cifar import SHAPE, read_cifar
 from minima.data.fetch import fetch
 from minima.data.idx import read_idx
 from minima.data.own_file import load_own_file
 from minima.data.pool import DataError, Pool
 from minima.plan.known_data import KNOWN_FILES, FileRole, KnownFile
-from minima.plan.recipes import File, Idx, LinearTeacher, Recipe, SphereTeacher
+from minima.plan.recipes import (
+    Blobs,
+    Cifar10,
+    File,
+    Idx,
+    LinearTeacher,
+    Moons,
+    Recipe,
+    SphereTeacher,
+)
 from minima.streams import stream
 
 EMBEDDED = {
@@ -24,11 +34,13 @@ EMBEDDED = {
 
 
 def load_pool(recipe: Recipe, data_dir: Path) -> Pool:
-    """The rows of a source that holds rows (teachers draw their own: `DRAWN`)."""
+    """The rows of a source that holds rows (those of `DRAWN` draw their own)."""
     if isinstance(recipe, File):
         return load_own_file(recipe)
     if isinstance(recipe, Idx):
         return _load_idx(_own_files(recipe), recipe.source, data_dir)
+    if isinstance(recipe, Cifar10):
+        return _load_cifar(recipe, data_dir)
     if recipe.source in KNOWN_FILES:
         return _load_idx(KNOWN_FILES[recipe.source], recipe.source, data_dir)
     x, y = EMBEDDED[recipe.source](return_X_y=True)
@@ -70,6 +82,19 @@ def _load_idx(files: Mapping[FileRole, KnownFile], source: str, data_dir: Path) 
     )
 
 
+def _load_cifar(recipe: Cifar10, data_dir: Path) -> Pool:
+    paths = {name: Path(data_dir) / name for name in (*recipe.train_files, *recipe.test_files)}
+    sha256 = {name: fetch(path, recipe.source) for name, path in paths.items()}
+    parts = {name: read_cifar(path) for name, path in paths.items()}
+
+    def joined(names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        x, y = zip(*(parts[name] for name in names), strict=True)
+        return np.concatenate(x), np.concatenate(y)
+
+    test = joined(recipe.test_files) if recipe.test_files else (None, None)
+    return Pool(*joined(recipe.train_files), *test, shape=SHAPE, sha256=sha256)
+
+
 def draw_sphere(recipe: SphereTeacher, split: int) -> Pool:
     """Exactly the rows asked for: points on the unit sphere and a teacher's targets.
 
@@ -107,4 +132,44 @@ def draw_linear(recipe: LinearTeacher, split: int) -> Pool:
     return Pool(x, y, test, theta[: recipe.test_size], shape=(recipe.dimension,))
 
 
-DRAWN = {SphereTeacher: draw_sphere, LinearTeacher: draw_linear}
+def draw_blobs(recipe: Blobs, split: int) -> Pool:
+    """Class 0 around (−1, 0), class 1 around (1, 0)."""
+
+    def rows(labels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        centres = np.column_stack([2.0 * labels - 1, np.zeros(len(labels))])
+        return centres + recipe.spread * draw.standard_normal((len(labels), 2))
+
+    return _draw_plane(recipe, split, rows)
+
+
+def draw_moons(recipe: Moons, split: int) -> Pool:
+    """The upper half of the circle around (−½, −¼), and the lower half of that around (½, ¼)."""
+
+    def rows(labels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        angle = np.pi * draw.random(len(labels))
+        sign = 1 - 2.0 * labels
+        circle = np.column_stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25]) * sign[:, None]
+        return circle + recipe.spread * draw.standard_normal((len(labels), 2))
+
+    return _draw_plane(recipe, split, rows)
+
+
+def _draw_plane(
+    recipe: Recipe, split: int, rows: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+) -> Pool:
+    """Exactly the rows asked for, half of them of each class."""
+
+    def part(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.arange(count) % 2
+        return rows(labels, stream(split, name)), labels
+
+    x, y = part(recipe.train_size, "split")
+    return Pool(x, y, *part(recipe.test_size, "split_test"), shape=(2,))
+
+
+DRAWN = {
+    SphereTeacher: draw_sphere,
+    LinearTeacher: draw_linear,
+    Blobs: draw_blobs,
+    Moons: draw_moons,
+}

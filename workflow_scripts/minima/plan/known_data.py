@@ -14,6 +14,7 @@ class Facts(NamedTuple):
     licence: str
     shape: tuple[int, ...] | None = None  # of one row: (features,) or (channels, height, width)
     rows: int | None = None  # of a regression source
+    largest: float | None = None  # value of a feature, of those that begin at 0
     class_rows: Mapping[int, int] = {}
     test_class_rows: Mapping[int, int] = {}  # empty where training and test rows share one pool
 
@@ -36,6 +37,7 @@ FACTS: dict[str, Facts] = {
         origin="UCI machine learning repository, as embedded in scikit-learn",
         licence="CC BY 4.0",
         shape=(1, 8, 8),
+        largest=16,
         class_rows=_by_class(178, 182, 177, 183, 181, 182, 181, 179, 174, 180),
     ),
     "wine": Facts(
@@ -76,11 +78,31 @@ FACTS: dict[str, Facts] = {
         origin="synthetic",
         licence="none needed: generated numbers",
     ),
+    "blobs": Facts(
+        title="Two gaussian blobs in the plane",
+        origin="synthetic",
+        licence="none needed: generated numbers",
+        shape=(2,),
+    ),
+    "moons": Facts(
+        title="Two interleaved half circles in the plane",
+        origin="synthetic",
+        licence="none needed: generated numbers",
+        shape=(2,),
+    ),
+    "cifar10": Facts(
+        title="CIFAR-10, colour images of 32×32 pixels",
+        origin="Krizhevsky (2009)",
+        licence="as published by its author",
+        shape=(3, 32, 32),
+        largest=255,
+    ),
     "mnist": Facts(
         title="MNIST handwritten digits, 28×28 pixels",
         origin="LeCun, Cortes and Burges",
         licence="CC BY-SA 3.0",
         shape=(1, 28, 28),
+        largest=255,
         class_rows=_by_class(5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
         test_class_rows=_by_class(980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
     ),
@@ -89,6 +111,7 @@ FACTS: dict[str, Facts] = {
         origin="Xiao, Rasul and Vollgraf (2017)",
         licence="MIT",
         shape=(1, 28, 28),
+        largest=255,
         class_rows=_by_class(*[6000] * 10),
         test_class_rows=_by_class(*[1000] * 10),
     ),

@@ -14,13 +14,28 @@ from minima.plan.known_data import FACTS, Facts, FileRole
 from minima.plan.options import Options
 
 Labels = Literal["sign", "onehot", "value"]
-Normalize = Literal["none", "unit", "sphere", "standardize", "whiten"]
+Normalize = Literal["none", "unit", "sphere", "standardize", "whiten", "range", "channels"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 _LABELS = (
     "Targets: sign (two classes, −1 and +1), onehot (a column per class) or value (as the source has them)."
 )
+_NORMALIZE = (
+    "none (as stored), unit (‖x‖ = 1), sphere (‖x‖ = √features), standardize (per feature, by the training "
+    "rows), whiten (by the linear map that makes the training rows orthonormal; fewer rows than features), "
+    "range (divided by the source's largest value) or channels (standardized per channel of the images, by the "
+    "training rows)."
+)
+
+
+class Confusion(Options):
+    """Damaged copies of the training rows under random labels, in place of the training rows."""
+
+    copies: int = Field(1, ge=1, description="R: copies of each training row, each with a label of its own.")
+    zeroed: float = Field(
+        0.0, ge=0, lt=1, description="N: fraction of each copy's features set to 0, before normalization."
+    )
 
 
 class SharedSplit(Options):
@@ -44,14 +59,12 @@ class Recipe(Options):
     train_size: int = Field(100, ge=1, description="Number of training rows.")
     test_size: int = Field(100, ge=1, description="Number of test rows.")
     labels: Labels = Field("sign", description=_LABELS)
-    normalize: Normalize = Field(
-        "sphere",
-        description="none (as stored), unit (‖x‖ = 1), sphere (‖x‖ = √features), standardize "
-        "(per feature, by the training rows) or whiten (by the linear map that makes the training rows "
-        "orthonormal; fewer rows than features).",
-    )
+    normalize: Normalize = Field("sphere", description=_NORMALIZE)
     label_noise: float = Field(
         0.0, ge=0, lt=1, description="Fraction of the training labels replaced by another class."
+    )
+    confusion: Confusion | None = Field(
+        None, description="Train on a confusion set: damaged copies under random labels; null: on the rows."
     )
     split: Literal["seed"] | Annotated[int, Field(ge=0)] | SharedSplit = Field(
         "seed",
@@ -69,7 +82,9 @@ class Recipe(Options):
 
     @model_validator(mode="after")
     def _must_be_possible(self) -> "Recipe":
-        if problems := [*self._label_problems(), *self._class_problems()] or [*self._size_problems()]:
+        if problems := [*self._label_problems(), *self._class_problems(), *self._normal_problems()] or [
+            *self._size_problems()
+        ]:
             raise ValueError("; ".join(problems))
         return self
 
@@ -81,6 +96,14 @@ class Recipe(Options):
                 yield f"{self.source} has real targets, not classes: remove classes"
         if self.label_noise and self.labels == "value":
             yield "label_noise replaces classes: it needs labels: sign or onehot, or must be 0"
+        if self.confusion and self.labels == "value":
+            yield "confusion draws classes: it needs labels: sign or onehot"
+
+    def _normal_problems(self) -> Iterator[str]:
+        if self.normalize == "range" and self.facts.largest is None:
+            yield f"normalize: range needs a source whose largest value is known, and {self.source} has none"
+        if self.normalize == "channels" and len(self.facts.shape or (0, 0, 0)) != 3:
+            yield f"normalize: channels needs images, and {self.source} has none"
 
     def _class_problems(self) -> Iterator[str]:
         classes, known = self.classes, self.facts.class_rows
@@ -177,6 +200,37 @@ class LinearTeacher(Recipe):
             yield "linear_teacher needs normalize: none"
 
 
+class Blobs(Recipe):
+    source: Literal["blobs"] = Field("blobs", description="Two gaussian blobs in the plane, at x₁ = ±1.")
+    spread: float = Field(0.5, gt=0, description="Standard deviation of a blob.")
+    normalize: Normalize = Field("none", description=_NORMALIZE)
+
+
+class Moons(Recipe):
+    source: Literal["moons"] = Field(
+        "moons", description="Two interleaved half circles of radius 1 in the plane."
+    )
+    spread: float = Field(0.1, ge=0, description="Standard deviation of the noise.")
+    normalize: Normalize = Field("none", description=_NORMALIZE)
+
+
+class Cifar10(Recipe):
+    source: Literal["cifar10"] = Field("cifar10", description="CIFAR-10's binary files, in data_dir.")
+    labels: Labels = Field("onehot", description=_LABELS)
+    train_files: list[str] = Field(
+        [f"cifar10/data_batch_{number}.bin" for number in range(1, 6)],
+        min_length=1,
+        description="Files of the training records, relative to data_dir.",
+    )
+    test_files: list[str] = Field(
+        ["cifar10/test_batch.bin"],
+        description="Files of the test records; none: training and test rows share one pool.",
+    )
+
+    def own_files(self, data_dir: Path) -> list[Path]:
+        return [Path(data_dir) / name for name in (*self.train_files, *self.test_files)]
+
+
 class Mnist(Recipe):
     source: Literal["mnist"] = Field("mnist", description="MNIST, official training and test pools.")
 
@@ -240,6 +294,9 @@ DataRecipe = Annotated[
         Diabetes,
         SphereTeacher,
         LinearTeacher,
+        Blobs,
+        Moons,
+        Cifar10,
         Mnist,
         FashionMnist,
         Idx,
@@ -252,6 +309,11 @@ DataRecipe = Annotated[
 def row_shape(recipe: Mapping[str, Any]) -> tuple[int, ...] | None:
     """Shape of one row, images as (channels, height, width); None where only the user's file knows."""
     return (recipe["dimension"],) if "dimension" in recipe else FACTS[recipe["source"]].shape
+
+
+def training_rows(recipe: Mapping[str, Any]) -> int:
+    """Rows that a network trains on."""
+    return recipe["train_size"] * (recipe["confusion"] or {"copies": 1})["copies"]
 
 
 def output_count(recipe: Mapping[str, Any]) -> int:
