@@ -20,4 +20,11 @@ def coordinates(cell: Mapping[str, Any]) -> dict[str, list[float]]:
     return {
         "step": step_grid(record, cell["stop"]["max_steps"]),
         "level": sorted(record["residuals"], reverse=True),
-    }
+    } | (
+        {} if record["plane"] is None else dict.fromkeys(("plane_x", "plane_y"), plane_grid(record["plane"]))
+    )
+
+
+def plane_grid(plane: Mapping[str, Any]) -> list[float]:
+    """Coordinates along either side of the grid on which a trained network is evaluated."""
+    return np.linspace(plane["low"], plane["high"], plane["side"]).tolist()

@@ -16,24 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from minima import kernel_units
-from minima.engine.batches import Batches
-from minima.engine.core import Finished, Recipe, Rules, train
+from minima.engine.core import Finished, Rules, train
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
-from minima.engine.losses import LOSSES
-from minima.engine.probes import PROBES, Probe
-from minima.engine.schedules import SCHEDULES
+from minima.engine.probes import NEEDS_TEST, PROBES, Probe
 from minima.forms import fitting_form
-from minima.recording import coordinates
+from minima.methods import STORED_AS, recipe_of, resolved_numbers
+from minima.recording import coordinates, plane_grid
 from minima.theory.empirical import kernel_extremes, tangent_kernel
 
 logger = logging.getLogger("minima")
 
 Array = NDArray[np.float64]
 STACK_CACHES = 4  # networks are trained together up to so many times a core's cache
-# Numbers of an optimizer that may be given in the kernel's units, and under which name a cell stores them.
-STORED_AS = {"lr": "learning_rate", "momentum": "momentum_used"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +70,7 @@ class _Start:
     y: Tensor  # what f is trained towards; f₀ is added where the scheme is centred
     f: Tensor  # f₀ at x_all
     offset: Tensor  # what is taken off f to get the prediction: f₀ where centred, else 0
+    test: Sequence[Tensor] = ()  # test points and their targets, where a probe asks for them
 
 
 def train_cells(
@@ -170,23 +167,25 @@ def _train_stack(
         None if kernel is None else np.linalg.eigvalsh(kernel[: kernel.shape[1]]) for kernel in kernels
     ]
     is_flow = first["optimizer"]["name"] == "flow"
-    resolved = [] if is_flow else _resolved(cells, spectra, points)
+    resolved = [] if is_flow else resolved_numbers(cells, spectra, points)
     predicted = _predictions(cells, ensemble, start, kernels, splits, resolved) if first["predict"] else []
     recorded = coordinates(first)
     rules = Rules(
-        residual=torch.tensor([cell["stop"]["residual"] for cell in cells], dtype=torch.float64),
-        loss=torch.tensor([cell["stop"]["loss"] or -1.0 for cell in cells], dtype=torch.float64),
+        residual=_goals(cells, "residual", 0.0),
+        loss=_goals(cells, "loss", -1.0),
         max_steps=first["stop"]["max_steps"],
         record_steps=recorded["step"],
         record_residuals=recorded["level"],
         probes={name: _probe(name) for name in first["record"]["probes"]},
+        accuracy=_goals(cells, "accuracy", 2.0) if any(cell["stop"]["accuracy"] for cell in cells) else None,
     )
     initial = [weight.clone() for weight in start.weights]
 
     def run(net: Ensemble, weights: Sequence[Tensor], x: Tensor) -> Iterator[Finished]:
         if is_flow:
             return _follow_flow(net, cells, weights, x, start.y, rules)
-        return train(net, weights, x, start.y, _recipe(cells, resolved, points), rules)
+        recipe = recipe_of(cells, resolved, points, splits[0].shape)
+        return train(net, weights, x, start.y, recipe, rules, start.test)
 
     if form := fitting_form(ensemble.model, cells, points):
         finished = _in_form(run, form.into(ensemble, start.weights, start.x))
@@ -205,9 +204,20 @@ def _train_stack(
                 values |= _modes(kernel[: kernel.shape[1]], start, done.index)
         if predicted:
             values |= predicted[done.index]
+        weights = [weight.unsqueeze(0) for weight in done.weights]
+        if "path_norm" in rules.probes:
+            values["path_norm"] = ensemble.path_norms(weights)[0].cpu().numpy()
+        if (plane := first["record"]["plane"]) is not None:
+            values["plane"] = _on_plane(ensemble, weights, plane)
         if first["keep_parameters"]:
             values["parameters"] = torch.cat([weight.flatten() for weight in done.weights]).cpu().numpy()
         yield Trained(done.index, values)
+
+
+def _goals(cells: Sequence[Mapping[str, Any]], name: str, never: float) -> Tensor:
+    """A stop rule's number per network; `never` where there is none."""
+    goals = [cell["stop"][name] for cell in cells]
+    return torch.tensor([never if goal is None else goal for goal in goals], dtype=torch.float64)
 
 
 def _in_form(
@@ -241,55 +251,6 @@ def _follow_flow(
     return flow.train_flow(ensemble, weights, x, y, tolerance, rules)
 
 
-def _resolved(
-    cells: Sequence[Mapping[str, Any]], spectra: Sequence[Array | None], points: int
-) -> list[dict[str, float]]:
-    """Learning rate and, where there is one, momentum of each network as absolute numbers."""
-    found = []
-    for cell, spectrum in zip(cells, spectra, strict=True):
-        rate = kernel_units.learning_rate(cell["optimizer"]["lr"], spectrum, points)
-        found.append({"lr": rate})
-        if "momentum" in cell["optimizer"]:
-            momentum = cell["optimizer"]["momentum"]
-            found[-1]["momentum"] = kernel_units.momentum(momentum, rate, spectrum, points)
-    return found
-
-
-def _recipe(
-    cells: Sequence[Mapping[str, Any]], resolved: Sequence[Mapping[str, float]], points: int
-) -> Recipe:
-    """How the cells of a stack are trained; they share all but numbers."""
-    first = cells[0]["optimizer"]
-    fields = [_numbers(cell["optimizer"]) | own for cell, own in zip(cells, resolved, strict=True)]
-    numbers = {name: [field[name] for field in fields] for name in fields[0]}
-    decays = any(numbers["weight_decay.strength"])
-    batches = None
-    if first["batch_size"] is not None:
-        seeds = [cell["seed"] for cell in cells]
-        batches = Batches(seeds, points, first["batch_size"], first["replacement"])
-    return Recipe(
-        optimizer=import_module(f"minima.engine.optimizers.{first['name']}"),
-        numbers={name: torch.tensor(values, dtype=torch.float64) for name, values in numbers.items()},
-        loss=LOSSES[cells[0]["loss"]],
-        schedule=SCHEDULES[first["schedule"]["kind"]],
-        batches=batches,
-        decay_toward=first["weight_decay"]["toward"] if decays else None,
-    )
-
-
-def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """The numbers among an optimizer's options but for those that `_resolved` says, nested ones by path."""
-    found = {}
-    for name, value in options.items():
-        if name in STORED_AS:
-            continue
-        if isinstance(value, Mapping):
-            found |= _numbers(value, f"{prefix}{name}.")
-        elif isinstance(value, int | float) and not isinstance(value, bool):
-            found[f"{prefix}{name}"] = float(value)
-    return found
-
-
 def _start(
     ensemble: Ensemble,
     asked_for: Any,
@@ -312,9 +273,12 @@ def _start(
     x_all = stacked([np.concatenate([split.x_train, split.x_test]) for split in splits])
     points = splits[0].x_train.shape[0]
     y = stacked([split.y_train for split in splits])
+    test = ()
+    if NEEDS_TEST & set(cells[0]["record"]["probes"]):
+        test = x_all[:, points:].contiguous(), stacked([split.y_test for split in splits])
     f, _ = ensemble.forward(weights, x_all)
     offset = f if scheme.centred else torch.zeros_like(f)
-    return _Start(weights, x_all[:, :points].contiguous(), x_all, y + offset[:, :points], f, offset)
+    return _Start(weights, x_all[:, :points].contiguous(), x_all, y + offset[:, :points], f, offset, test)
 
 
 def _needs_kernel(cell: Mapping[str, Any]) -> bool:
@@ -362,10 +326,18 @@ def _predictions(
         start=(start.f - start.offset).double(),
         targets=torch.as_tensor(np.stack([split.y_train for split in splits])).to(x),
         kernel=torch.as_tensor(np.stack(kernels)).to(x),
-        recipe=_recipe(cells, resolved, start.x.shape[1]) if resolved else None,
+        recipe=recipe_of(cells, resolved, start.x.shape[1], splits[0].shape) if resolved else None,
         **first["linearized_run"],
     )
     return import_module("minima.predictions").predictions(first["predict"], linearization)
+
+
+def _on_plane(ensemble: Ensemble, weights: Sequence[Tensor], plane: Mapping[str, Any]) -> Array:
+    """f on a grid over the plane of the inputs [y, x, output]."""
+    axis = torch.tensor(plane_grid(plane), dtype=weights[0].dtype, device=weights[0].device)
+    points = torch.cartesian_prod(axis, axis).flip(1)
+    f, _ = ensemble.forward(weights, points[None])
+    return f[0].unflatten(0, (len(axis), len(axis))).cpu().numpy()
 
 
 def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequence[Tensor]) -> dict[str, Any]:

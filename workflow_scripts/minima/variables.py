@@ -58,6 +58,10 @@ VARIABLES = {
     "distance": Variable(("layer",), "distance that each weight matrix travelled"),
     "time_path": Variable(("step",), "gradient-flow time", "1/loss"),
     "accuracy_path": Variable(("step",), "fraction of training points in the right class"),
+    "test_accuracy_path": Variable(("step",), "fraction of test points in the right class"),
+    "path_norm_path": Variable(("step", "power"), "ℓ1 and ℓ2 norm over paths"),
+    "path_norm": Variable(("power",), "ℓ1 and ℓ2 norm over paths at the end"),
+    "plane": Variable(("plane_y", "plane_x", "output"), "prediction on a grid over the plane of the inputs"),
     "norm_path": Variable(("step", "layer"), "Frobenius norm of each weight matrix"),
     "distance_path": Variable(("step", "layer"), "distance of each weight matrix from its start"),
     "flips_path": Variable(("step", "hidden_layer"), "fraction of activations that changed sign"),
@@ -85,4 +89,6 @@ VARIABLES = {
 COORDINATES = {
     "step": Variable(("step",), "steps taken", "step"),
     "level": Variable(("level",), "recorded residual"),
+    "plane_x": Variable(("plane_x",), "first input on the plane's grid"),
+    "plane_y": Variable(("plane_y",), "second input on the plane's grid"),
 }

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from minima.engine.augment import Augment
 from minima.engine.batches import Batches, rows_of
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import Loss, mse
@@ -29,6 +30,7 @@ class Recipe:
     loss: Loss = mse
     schedule: Schedule = constant
     batches: Batches | None = None
+    augment: Augment | None = None  # of mini-batches
     decay_toward: str | None = None  # zero or start; its strength is numbers["weight_decay.strength"]
 
 
@@ -38,6 +40,7 @@ class _Stack:
 
     x: Tensor
     y: Tensor
+    test: list[Tensor]  # points and targets, where a probe looks at them
     weights: list[Tensor]
     start: list[Tensor]  # the weights before the first step, where something asks for them
     state: list[Tensor]
@@ -75,15 +78,22 @@ class _Gradients:
 
 
 def train(
-    ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor, y: Tensor, recipe: Recipe, rules: Rules
+    ensemble: Ensemble,
+    weights: Sequence[Tensor],
+    x: Tensor,
+    y: Tensor,
+    recipe: Recipe,
+    rules: Rules,
+    test: Sequence[Tensor] = (),
 ) -> Iterator[Finished]:
     """Minimizes the loss of y − f(x), network by network; yields each as it finishes.
 
-    `weights` are trained in place. Full-batch training looks at the stop rules at every step, mini-batch
-    training, where that costs a pass over all points, after every epoch and at recorded steps.
+    `weights` are trained in place; `test` are points and targets for the probes that look at them. Full-batch
+    training looks at the stop rules at every step, mini-batch training, where that costs a pass over all
+    points, after every epoch and at recorded steps.
     """
     batches = recipe.batches
-    stack = _stack(ensemble, weights, x, y, recipe, rules)
+    stack = _stack(ensemble, weights, x, y, recipe, rules, test)
     record = Record(rules, y)
     tape = None
     for step in range(rules.max_steps + 1):
@@ -94,9 +104,10 @@ def train(
             if step == 0:
                 record.begin(loss, stack.y)
             if wanted:
-                state = State(ensemble, recipe.loss, stack.weights, stack.start, stack.x, stack.y, f)
+                here = (stack.weights, stack.start, stack.x, stack.y, f, stack.test)
+                state = State(ensemble, recipe.loss, *here)
                 record.write(step, loss, state)
-            if ended := record.ended(step, loss):
+            if ended := record.ended(step, loss, f, stack.y):
                 for row, status in ended.items():
                     yield record.finished(row, status, step, loss, stack.weights, state=stack.state)
                 if len(ended) == len(loss):
@@ -105,6 +116,8 @@ def train(
                 rows = torch.tensor(going, device=y.device)
                 stack = stack.keep(rows)
                 record.keep(rows)
+                if recipe.augment is not None:
+                    recipe.augment.keep(going)
                 if batches is not None:
                     batches.keep(going)
                 else:
@@ -113,7 +126,9 @@ def train(
             record.say(step, loss)
         if batches is not None:
             rows = batches.next(step, y.device)
-            f, tape = ensemble.forward(stack.weights, rows_of(stack.x, rows), tape, training=True)
+            x = rows_of(stack.x, rows)
+            x = x if recipe.augment is None else recipe.augment(x)
+            f, tape = ensemble.forward(stack.weights, x, tape, training=True)
             _, slope = recipe.loss(f, rows_of(stack.y, rows))
         _take_step(ensemble, stack, recipe, tape, slope, step)
 
@@ -144,12 +159,19 @@ def _from(weights: Sequence[Tensor], anchor: Sequence[Tensor], layer: int) -> Te
 
 
 def _stack(
-    ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor, y: Tensor, recipe: Recipe, rules: Rules
+    ensemble: Ensemble,
+    weights: Sequence[Tensor],
+    x: Tensor,
+    y: Tensor,
+    recipe: Recipe,
+    rules: Rules,
+    test: Sequence[Tensor],
 ) -> _Stack:
     wants_start = recipe.decay_toward == "start" or bool(NEEDS_START & set(rules.probes))
     return _Stack(
         x=x,
         y=y,
+        test=list(test),
         weights=list(weights),
         start=[weight.clone() for weight in weights] if wants_start else [],
         state=recipe.optimizer.start([weights[layer] for layer in ensemble.trained]),

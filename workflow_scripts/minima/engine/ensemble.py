@@ -57,6 +57,16 @@ class Ensemble:
         targets = [None if target is None else target.flatten(0, 1) for target in into]
         self.model.add_gradients(flat(weights), tape, delta, targets, before)
 
+    def path_norms(self, weights: Sequence[Tensor]) -> Tensor:
+        """(Σ over paths of ∏|w|^p)^(1/p) for p = 1, 2, in float64: [E, 2], over all copies as read out."""
+        copies = len(self.readout)
+        norms = []
+        for p in (1, 2):
+            each = self.model.path_sums([weight.double() for weight in flat(weights)], p)
+            readout = torch.tensor(self.readout, dtype=each.dtype, device=each.device).abs() ** p
+            norms.append((each.unflatten(0, (-1, copies)) @ readout) ** (1 / p))
+        return torch.stack(norms, dim=1)
+
     def signs(self, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
         """Which hidden units are positive, per hidden layer: [E, K·n, m_l]."""
         copies = len(self.readout)

@@ -22,11 +22,22 @@ class State:
     x: Tensor
     y: Tensor
     f: Tensor
+    test: Sequence[Tensor] = ()  # x and y of the test points, where a probe asks for them
 
 
 def accuracy(state: State) -> Tensor:
-    """Fraction of training points in the right class: by sign for one output, else by the largest."""
-    f, y = state.f, state.y
+    """Fraction of training points in the right class."""
+    return accuracy_of(state.f, state.y)
+
+
+def test_accuracy(state: State) -> Tensor:
+    """Fraction of test points in the right class."""
+    x, y = state.test
+    return accuracy_of(state.ensemble.forward(state.weights, x)[0], y)
+
+
+def accuracy_of(f: Tensor, y: Tensor) -> Tensor:
+    """Fraction of points in the right class: by sign for one output, else by the largest."""
     right = (f > 0) == (y > 0) if f.shape[2] == 1 else (f.argmax(2) == y.argmax(2)).unsqueeze(2)
     return right.all(2).double().mean(1)
 
@@ -40,6 +51,11 @@ def distance(state: State) -> Tensor:
     """Distance of each weight matrix from its start."""
     moved = [_norms(state.weights[i] - state.start[i]) for i in state.ensemble.parameters]
     return torch.stack(moved, dim=1)
+
+
+def path_norm(state: State) -> Tensor:
+    """ℓ1 and ℓ2 norm over paths [E, 2]: (Σ over paths of ∏|w|^p)^(1/p)."""
+    return state.ensemble.path_norms(state.weights)
 
 
 def flips(state: State) -> Tensor:
@@ -132,11 +148,14 @@ def _norms(weight: Tensor) -> Tensor:
 
 
 Probe = Callable[[State], Tensor]
+NEEDS_TEST = {"test_accuracy"}
 NEEDS_START = {"distance", "flips", "imbalance", "unseen"}
 PROBES: dict[str, Probe] = {
     "accuracy": accuracy,
+    "test_accuracy": test_accuracy,
     "norm": norm,
     "distance": distance,
+    "path_norm": path_norm,
     "flips": flips,
     "sharpness": sharpness,
     "decay": decay,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minima.engine.probes import Probe, State
+from minima.engine.probes import Probe, State, accuracy_of
 from minima.engine.progress import Progress
 
 DIVERGED_LOSS = 1e3  # times the initial loss
@@ -21,7 +21,8 @@ ROUNDINGS = 16  # a relative error of so many units in the last place is none
 
 @dataclass(frozen=True)
 class Rules:
-    """When networks stop and what is recorded. `residual` and `loss` hold a number per network."""
+    """When networks stop and what is recorded. `residual`, `loss` and, where some network has a goal for it,
+    `accuracy` hold a number per network."""
 
     residual: Tensor
     loss: Tensor
@@ -29,6 +30,7 @@ class Rules:
     record_steps: Sequence[int]
     record_residuals: Sequence[float]
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    accuracy: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Record:
         self.progress = Progress(networks)
         self.index = torch.arange(networks, device=y.device)
         self.residual_target, self.loss_target = rules.residual.to(y), rules.loss.to(y)
+        self.accuracy_target = None if rules.accuracy is None else rules.accuracy.to(y.device)
         self.losses, self.times = (y.new_full((networks, columns), torch.nan) for _ in range(2))
         self.residual_steps = torch.full((networks, len(rules.record_residuals)), -1, device=y.device)
         self.probes: dict[str, Tensor] = {}
@@ -82,17 +85,23 @@ class Record:
                 self.probes[name] = value.new_full((*self.losses.shape, *value.shape[1:]), torch.nan)
             self.probes[name][:, column] = value
 
-    def ended(self, step: int, loss: Tensor) -> dict[int, str]:
+    def ended(
+        self, step: int, loss: Tensor, f: Tensor | None = None, y: Tensor | None = None
+    ) -> dict[int, str]:
         """Row → status of the networks that end at this step. Where a network only goes on, that is one
-        comparison, whatever there is to be watched."""
+        comparison, whatever there is to be watched; predictions f and targets y matter to a goal for the
+        accuracy alone."""
         last = step == self.rules.max_steps
-        if not last and ((loss > self.near) & (loss <= self.far)).all():
+        accurate = torch.zeros_like(loss, dtype=torch.bool)
+        if self.accuracy_target is not None and f is not None:
+            accurate = accuracy_of(f, y) >= self.accuracy_target
+        if not last and not accurate.any() and ((loss > self.near) & (loss <= self.far)).all():
             return {}
         residual = self.residual(loss)
         for column, level in enumerate(self.rules.record_residuals):
             first = self.residual_steps[:, column]
             first[(first < 0) & (residual <= level)] = step
-        converged = (residual <= self.residual_target) | (loss <= self.loss_target)
+        converged = (residual <= self.residual_target) | (loss <= self.loss_target) | accurate
         diverged = ~(loss <= self.far)  # NaN too
         self._look_out()
         return {

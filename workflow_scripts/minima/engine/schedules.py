@@ -1,6 +1,6 @@
 """How the step size changes with the steps: a factor per network [E, 1, 1, 1] at step k = 0, 1, 2 …"""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from math import pi
 
 import torch
@@ -26,6 +26,15 @@ def cosine(numbers: Mapping[str, Tensor], step: int) -> Tensor:
 def inverse(numbers: Mapping[str, Tensor], step: int) -> Tensor:
     """1/(1 + k/length)."""
     return 1 / (1 + step / numbers["schedule.length"])
+
+
+def milestones(at: Sequence[float]) -> Schedule:
+    """factor^(number of the steps `at` that have passed)."""
+
+    def schedule(numbers: Mapping[str, Tensor], step: int) -> Tensor:
+        return numbers["schedule.factor"] ** sum(step >= passed for passed in at)
+
+    return schedule
 
 
 SCHEDULES: dict[str, Schedule] = {"constant": constant, "step": step, "cosine": cosine, "inverse": inverse}

@@ -10,7 +10,7 @@ from minima.plan.grid import Axis, Cell, Grid
 from minima.variables import COORDINATES
 
 # The networks themselves stay in the packs; labels of the store say nothing to a reader of the study.
-LEFT_OUT = {"parameters", "key", "fields", "data"}
+LEFT_OUT = {"parameters", "key", "fields", "data", "start"}
 
 
 def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -22,7 +22,9 @@ def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
         if rows:
             mine.append((pack.isel(cell=rows), [place[cell] for cell in pack["cell"].values[rows].tolist()]))
     coordinates = {
-        name: np.unique(np.concatenate([pack[name].values for pack, _ in mine])) for name in COORDINATES
+        name: np.unique(np.concatenate([pack[name].values for pack, _ in mine]))
+        for name in COORDINATES
+        if all(name in pack for pack, _ in mine)
     }
     found: dict[str, Any] = {}
     for name in dict.fromkeys(str(name) for pack, _ in mine for name in pack.data_vars):

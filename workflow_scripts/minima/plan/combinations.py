@@ -2,18 +2,19 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import product
+from math import prod
 from typing import Any
 
 from minima.plan.digest import canonical
 from minima.plan.networks import MODULES, shape_problem
-from minima.plan.recipes import output_count, row_shape
+from minima.plan.recipes import output_count, row_shape, training_rows
 
 # The sections that the rules below look at, and of some only these fields.
-LOOKED_AT = ("data", "init", "loss", "network", "optimizer", "predict", "record")
+LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record")
 FIELDS = {
     "init": ("scheme", "layer_scales"),
     "network": ("kind", "batch_norm", "activation", "depth", "parametrization", "width"),
-    "record": ("probes", "spectrum"),
+    "record": ("probes", "spectrum", "plane"),
 }
 ADAPTIVE = ("adagrad", "rmsprop", "adam", "adamw")  # whose flow at small steps is known
 MLP_PROBES = ("flips", "kernel_extremes", "sharpness")
@@ -37,6 +38,7 @@ def _different(name: str, values: list[Any]) -> list[Any]:
 
 
 def _reasons(
+    augment: Mapping[str, Any],
     data: Mapping[str, Any],
     init: Mapping[str, Any],
     loss: str,
@@ -47,12 +49,23 @@ def _reasons(
 ) -> Iterator[str]:
     yield from _reasons_of_linear_nets(data, init, network, record)
     batch = optimizer.get("batch_size")
-    if batch is not None and batch > data["train_size"]:
-        yield f"optimizer.batch_size {batch} is more than the {data['train_size']} training rows"
+    rows = training_rows(data)
+    if batch is not None and batch > rows:
+        yield f"optimizer.batch_size {batch} is more than the {rows} training rows"
     if network["kind"] in MODULES:
         yield from _reasons_of_modules(data, init, network, optimizer, predict, record)
     elif init["scheme"] in ("kaiming", "torch_default"):
         yield f"init.scheme: {init['scheme']} is for kinds of network other than mlp"
+    shape = row_shape(data)
+    if augment["shift"] or augment["flip"]:
+        if batch is None:
+            yield "augment needs mini-batches: give optimizer.batch_size"
+        if shape is not None and len(shape) != 3:
+            yield f"augment needs images, and the data are rows of {prod(shape)} numbers"
+    if record["plane"] is not None and shape not in (None, (2,)):
+        yield f"record.plane needs rows of 2 numbers, not {prod(shape)}"
+    if optimizer["name"] == "flow" and "test_accuracy" in record["probes"]:
+        yield "record.probes: test_accuracy goes with every optimizer but flow"
     labels = {"cross_entropy": "onehot", "logistic": "sign"}.get(loss)
     if labels and data["labels"] != labels:
         yield f"loss: {loss} needs data with labels: {labels}, not {data['labels']}"
@@ -107,8 +120,8 @@ def _reasons_of_modules(
         yield f"record.probes: {', '.join(probes)} needs network.kind: mlp, not {kind}"
     if network.get("batch_norm") and batch is None:
         yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
-    if network.get("batch_norm") and batch is not None and data["train_size"] % batch == 1:
-        yield f"network.batch_norm: true: {data['train_size']} rows in batches of {batch} leave one of 1 row"
+    if network.get("batch_norm") and batch is not None and (rows := training_rows(data)) % batch == 1:
+        yield f"network.batch_norm: true: {rows} rows in batches of {batch} leave one of 1 row"
 
 
 def _reasons_of_flows(optimizer: Mapping[str, Any], predict: list[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, Tag, field_validator
+from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator, model_validator
 
 from minima.plan.networks import FullyConnected, Network
 from minima.plan.optimizers import GradientDescent, Optimizer
@@ -65,6 +65,16 @@ class ModuleInit(Options):
     )
 
 
+class PretrainedInit(Options):
+    """Start where a cell of another block of the study ended: its whole state, of the same seed."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    scheme: Literal["pretrained"] = Field(description="Start from a trained cell.")
+    block: Name = Field(alias="from", description="The block that was trained before, with keep_parameters.")
+    select: dict[str, Any] = Field({}, description="Axis of that block → its label; axes of one need none.")
+
+
 Init = Annotated[
     Annotated[GaussianInit, Tag("gaussian")]
     | Annotated[GaussianInit, Tag("antisymmetric")]
@@ -74,7 +84,8 @@ Init = Annotated[
     | Annotated[GaussianInit, Tag("invariant")]
     | Annotated[GaussianInit, Tag("half_invariant")]
     | Annotated[ModuleInit, Tag("kaiming")]
-    | Annotated[ModuleInit, Tag("torch_default")],
+    | Annotated[ModuleInit, Tag("torch_default")]
+    | Annotated[PretrainedInit, Tag("pretrained")],
     tagged("scheme", "gaussian"),
 ]
 
@@ -82,7 +93,7 @@ Init = Annotated[
 class Stop(Options):
     """When a network has finished."""
 
-    residual: float = Field(
+    residual: float | None = Field(
         1e-3,
         gt=0,
         lt=1,
@@ -91,6 +102,13 @@ class Stop(Options):
     )
     loss: float | None = Field(
         None, gt=0, description="Converged also at this training loss.", json_schema_extra=VARIES
+    )
+    accuracy: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Converged also at this fraction of training points in the right class.",
+        json_schema_extra=VARIES,
     )
     max_steps: int = Field(100_000, ge=1, description="Stopped after so many steps.")
 
@@ -102,6 +120,27 @@ class LinearizedRun(Options):
         1e-4, gt=0, lt=1, description="Residual at which linearized_trained and preconditioned_end stop."
     )
     max_steps: int = Field(100_000, ge=1, description="Without a prediction after so many steps.")
+
+
+class Augment(Options):
+    """Random changes of the images of every mini-batch."""
+
+    shift: int = Field(0, ge=0, description="Up to so many pixels each way, with zeros behind.")
+    flip: bool = Field(False, description="Mirror every other image.")
+
+
+class Plane(Options):
+    """A square grid over the plane of the inputs, on which a trained network is evaluated."""
+
+    side: int = Field(100, ge=2, le=1000, description="Points per side.")
+    low: float = Field(-3.0, description="Least coordinate.")
+    high: float = Field(3.0, description="Largest coordinate.")
+
+    @model_validator(mode="after")
+    def _has_a_size(self) -> "Plane":
+        if self.low >= self.high:
+            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
+        return self
 
 
 class Record(Options):
@@ -116,8 +155,10 @@ class Record(Options):
     probes: list[
         Literal[
             "accuracy",
+            "test_accuracy",
             "norm",
             "distance",
+            "path_norm",
             "flips",
             "kernel_extremes",
             "sharpness",
@@ -128,11 +169,15 @@ class Record(Options):
         ]
     ] = Field(
         [],
-        description="What else is kept at the recorded steps: training accuracy; norms of the layers and "
-        "distances they travelled; fraction of activations that changed sign since the start; extreme "
-        "eigenvalues of the tangent kernel; largest eigenvalue of the loss's Hessian; rate at which the "
-        "gradient flow lowers the loss (decay). Of two linear layers: drift of their imbalance; bounds on "
-        "the decay; drift of what the points do not see of the first layer (unseen).",
+        description="What else is kept at the recorded steps: accuracies on training and test points; norms "
+        "of the layers and distances they travelled; ℓ1 and ℓ2 norm over paths; fraction of activations that "
+        "changed sign since the start; extreme eigenvalues of the tangent kernel; largest eigenvalue of the "
+        "loss's Hessian; rate at which the gradient flow lowers the loss (decay). Of two linear layers: "
+        "drift of their imbalance; bounds on the decay; drift of what the points do not see of the first "
+        "layer (unseen).",
+    )
+    plane: Plane | None = Field(
+        None, description="Where a trained network is evaluated beside its points, for data in the plane."
     )
     residuals: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.1, 0.01], description="Residuals whose first step is kept."
@@ -166,6 +211,7 @@ class Training(Options):
         description="Training loss: ‖y − f‖²/2N; cross-entropy (labels: onehot); logistic (labels: sign).",
     )
     optimizer: Optimizer = Field(GradientDescent(), description="Optimizer and its numbers.")
+    augment: Augment = Field(Augment(), description="Random changes of the images in training.")
     stop: Stop = Field(Stop(), description="Stop rules.")
     record: Record = Field(Record(), description="Step grid and residuals to record.")
     predict: list[Predictor] = Field(

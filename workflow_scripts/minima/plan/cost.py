@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from minima.plan.grid import Cell
 from minima.plan.networks import MODULES, size_of
-from minima.plan.recipes import output_count, row_shape
+from minima.plan.recipes import output_count, row_shape, training_rows
 
 START_SECONDS = 5.0  # a job's imports and files
 BASE_MEMORY_MB = 600  # torch, xarray and scikit-learn, imported
@@ -30,7 +30,7 @@ class Cost:
 def cell_cost(cell: Cell) -> Cost:
     """Seconds on one core, and the memory that the cell adds to its pack."""
     data, network, steps = cell["data"], cell["network"], cell["stop"]["max_steps"]
-    rows, test_rows = data["train_size"], data["test_size"]
+    rows, test_rows = training_rows(data), data["test_size"]
     outputs = output_count(data)
     shape = row_shape(data) or (1, 28, 28)
     copies = 2 if cell["init"]["scheme"] == "antisymmetric" else 1

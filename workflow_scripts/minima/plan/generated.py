@@ -14,6 +14,7 @@ from pydantic_core import PydanticUndefined
 
 from minima.plan import recipes
 from minima.plan.config import (
+    Augment,
     Block,
     Config,
     Execution,
@@ -22,6 +23,8 @@ from minima.plan.config import (
     KernelReference,
     LinearizedRun,
     ModuleInit,
+    Plane,
+    PretrainedInit,
     RbfReference,
     Record,
     References,
@@ -35,6 +38,7 @@ from minima.plan.optimizers import (
     CosineSchedule,
     Damping,
     InverseSchedule,
+    MilestoneSchedule,
     Optimizer,
     OptimizerOptions,
     RateOfLeast,
@@ -62,19 +66,24 @@ TABLES: dict[str, type[BaseModel]] = {
     "network: {kind: vgg16}": Vgg16,
     "init, of mlp": GaussianInit,
     "init, of the other kinds": ModuleInit,
+    "init: {scheme: pretrained}": PretrainedInit,
     "optimizer": OptimizerOptions,
     "optimizer.schedule: {kind: step}": StepSchedule,
     "optimizer.schedule: {kind: cosine}": CosineSchedule,
     "optimizer.schedule: {kind: inverse}": InverseSchedule,
+    "optimizer.schedule: {kind: milestones}": MilestoneSchedule,
     "optimizer.weight_decay": WeightDecay,
+    "augment": Augment,
     "lr: {relative: …}": RelativeRate,
     "lr: {relative_to_least: …}": RateOfLeast,
     "momentum: {damping: …}": Damping,
     "stop": Stop,
     "record": Record,
     "linearized_run": LinearizedRun,
+    "record.plane": Plane,
     "data.&lt;name&gt;, every source": recipes.Recipe,
     "data.&lt;name&gt;.split": recipes.SharedSplit,
+    "data.&lt;name&gt;.confusion": recipes.Confusion,
 }
 
 
@@ -132,6 +141,7 @@ def _table(model: type[BaseModel], leave_out: set[str]) -> str:
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
         if name not in leave_out:
+            name = field.alias or name
             kind = _kind(schema["properties"][name], schema.get("$defs", {}))
             rows.append(f"| `{name}` | {kind} | {_default(field.default)} | {field.description or ''} |")
     return "\n".join(rows)

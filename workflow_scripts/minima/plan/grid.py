@@ -32,6 +32,7 @@ RESERVED = {
     "point",
     "train_point",
     "output",
+    "power",
     "predictor",
     "layer",
     "cell",
@@ -53,6 +54,7 @@ class Cell:
     """One fully specified training run."""
 
     sections: tuple[Section, ...]  # in the order of SECTIONS
+    start: "Cell | None" = None  # the cell whose end it starts from
 
     @cached_property
     def json(self) -> str:
@@ -189,11 +191,11 @@ def _shared(model: Any, values: Any) -> Any:
     """The values without the fields marked VARIES."""
     if not isinstance(model, BaseModel):
         return values
-    fields = type(model).model_fields
+    fields = {field.alias or name: (name, field) for name, field in type(model).model_fields.items()}
     return {
-        name: _shared(getattr(model, name), value)
-        for name, value in values.items()
-        if not (fields[name].json_schema_extra or {}).get("varies")
+        key: _shared(getattr(model, fields[key][0]), value)
+        for key, value in values.items()
+        if not (fields[key][1].json_schema_extra or {}).get("varies")
     }
 
 

@@ -74,8 +74,19 @@ class InverseSchedule(Options):
     length: int = Field(ge=1, description="Steps until η has halved.", json_schema_extra=VARIES)
 
 
+class MilestoneSchedule(Options):
+    """η is multiplied by `factor` at fractions of the whole training."""
+
+    kind: Literal["milestones"] = Field("milestones", description="η ← η · factor at each fraction.")
+    at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.5, 0.75], min_length=1, description="Fractions of stop.max_steps."
+    )
+    factor: float = Field(0.1, gt=0, lt=1, description="What η is multiplied by.", json_schema_extra=VARIES)
+
+
 Schedule = Annotated[
-    NoSchedule | StepSchedule | CosineSchedule | InverseSchedule, Field(discriminator="kind")
+    NoSchedule | StepSchedule | CosineSchedule | InverseSchedule | MilestoneSchedule,
+    Field(discriminator="kind"),
 ]
 
 

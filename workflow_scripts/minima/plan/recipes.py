@@ -24,8 +24,8 @@ _LABELS = (
 _NORMALIZE = (
     "none (as stored), unit (‖x‖ = 1), sphere (‖x‖ = √features), standardize (per feature, by the training "
     "rows), whiten (by the linear map that makes the training rows orthonormal; fewer rows than features), "
-    "range (divided by the source's largest value) or channels (standardized per channel of the images, by the "
-    "training rows)."
+    "range (divided by the source's largest value) or channels (standardized per channel of the images, by "
+    "the training rows)."
 )
 
 

@@ -107,6 +107,13 @@ class MLP:
                 self._add_gradient(into[layer], delta, tape, layer)
             delta = below
 
+    def path_sums(self, weights: Sequence[Tensor], p: int) -> Tensor:
+        """Σ over paths from inputs to outputs of ∏|s_l w_l|^p, per network [B]."""
+        sums = weights[0].new_ones(len(weights[0]), self.sizes[0], 1)
+        for weight, factor in zip(weights, self.factors, strict=True):
+            sums = (weight * factor).abs() ** p @ sums
+        return sums.sum((1, 2))
+
     def signals(self, weights: Sequence[Tensor], tape: Tape) -> list[Tensor]:
         """∂f/∂a_l for l = 1 … H: [B, n, outputs, m_l], a row per point and output."""
         batch, points = tape.hidden[0].shape[:2]

@@ -109,6 +109,25 @@ class ModuleNet:
                 before(i)
             into[i].add_(gradient)
 
+    def path_sums(self, weights: Sequence[Tensor], p: int) -> Tensor:
+        """Σ of the outputs [B] of the net with weights |w|^p at an image of ones: for dense layers the sum
+        over paths from inputs and biases to outputs. Pooling keeps the largest sum of its window; batch
+        normalization counts as the affine map that it is in evaluation."""
+        powers = [weight.abs() ** p for weight in weights]
+        place = {entry.name: i for i, entry in enumerate(self.entries)}
+        for name, layer in self.module.named_modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                at = [place[f"{name}.{own}"] for own in ("weight", "bias", "running_mean", "running_var")]
+                scale, shift, mean, variance = (weights[i] for i in at)
+                slope = scale / (variance + layer.eps).sqrt()
+                powers[at[0]], powers[at[1]] = slope.abs() ** p, (shift - slope * mean).abs() ** p
+                powers[at[2]], powers[at[3]] = (
+                    torch.zeros_like(mean),
+                    torch.full_like(variance, 1 - layer.eps),
+                )
+        ones = weights[0].new_ones(len(weights[0]), 1, prod(self.row))
+        return self.forward(powers, ones)[0].sum((1, 2))
+
     def _call(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
         if len(x) == 1:
             # Not for float64, which has no fast convolutions, nor under vmap, which has them by groups.

@@ -1,0 +1,43 @@
+"""Random shifts and flips of images, drawn anew for every step; each network has a stream of its own."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from minima.streams import stream
+
+
+class Augment:
+    """Moves images by up to `shift` pixels each way, with zeros behind them, and mirrors every other one."""
+
+    def __init__(self, seeds: Sequence[int], shape: tuple[int, ...], shift: int, flip: bool) -> None:
+        self.generators = [stream(seed, "augment") for seed in seeds]
+        self.shape, self.shift, self.flip = shape, shift, flip
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Mini-batches x [E, b, d], changed."""
+        count, size = x.shape[:2]
+        draws = [self._draw(generator, size) for generator in self.generators]
+        down, right, mirrored = (
+            torch.as_tensor(np.concatenate(each), device=x.device) for each in zip(*draws, strict=True)
+        )
+        channels, height, width = self.shape
+        padded = pad(x.reshape(count * size, *self.shape), [self.shift] * 4)
+        rows = torch.arange(height, device=x.device) + down[:, None]
+        columns = torch.arange(width, device=x.device).expand(count * size, width)
+        columns = torch.where(mirrored[:, None], width - 1 - columns, columns) + right[:, None]
+        image = torch.arange(count * size, device=x.device).view(-1, 1, 1, 1)
+        channel = torch.arange(channels, device=x.device).view(1, -1, 1, 1)
+        return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]].reshape(x.shape)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """Only these networks go on."""
+        self.generators = [self.generators[row] for row in rows]
+
+    def _draw(self, generator: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Offsets 0 … 2·shift in the padded image, and which images are mirrored."""
+        down, right = generator.integers(2 * self.shift + 1, size=(2, size))
+        return down, right, (generator.random(size) < 0.5) & self.flip

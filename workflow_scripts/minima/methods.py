@@ -1,0 +1,81 @@
+"""How a stack of cells is trained: their optimizer sections as the engine takes them."""
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from minima import kernel_units
+from minima.engine.augment import Augment
+from minima.engine.batches import Batches
+from minima.engine.core import Recipe
+from minima.engine.losses import LOSSES
+from minima.engine.schedules import SCHEDULES, Schedule, milestones
+
+Array = NDArray[np.float64]
+# Numbers of an optimizer that may be given in the kernel's units, and under which name a cell stores them.
+STORED_AS = {"lr": "learning_rate", "momentum": "momentum_used"}
+
+
+def resolved_numbers(
+    cells: Sequence[Mapping[str, Any]], spectra: Sequence[Array | None], points: int
+) -> list[dict[str, float]]:
+    """Learning rate and, where there is one, momentum of each network as absolute numbers."""
+    found = []
+    for cell, spectrum in zip(cells, spectra, strict=True):
+        rate = kernel_units.learning_rate(cell["optimizer"]["lr"], spectrum, points)
+        found.append({"lr": rate})
+        if "momentum" in cell["optimizer"]:
+            momentum = cell["optimizer"]["momentum"]
+            found[-1]["momentum"] = kernel_units.momentum(momentum, rate, spectrum, points)
+    return found
+
+
+def recipe_of(
+    cells: Sequence[Mapping[str, Any]],
+    resolved: Sequence[Mapping[str, float]],
+    points: int,
+    shape: tuple[int, ...],
+) -> Recipe:
+    """How the cells of a stack are trained; they share all but numbers."""
+    first = cells[0]["optimizer"]
+    fields = [_numbers(cell["optimizer"]) | own for cell, own in zip(cells, resolved, strict=True)]
+    numbers = {name: [field[name] for field in fields] for name in fields[0]}
+    decays = any(numbers["weight_decay.strength"])
+    seeds = [cell["seed"] for cell in cells]
+    batches = augment = None
+    if first["batch_size"] is not None:
+        batches = Batches(seeds, points, first["batch_size"], first["replacement"])
+    if any((changes := cells[0]["augment"]).values()):
+        augment = Augment(seeds, shape, changes["shift"], changes["flip"])
+    return Recipe(
+        optimizer=import_module(f"minima.engine.optimizers.{first['name']}"),
+        numbers={name: torch.tensor(values, dtype=torch.float64) for name, values in numbers.items()},
+        loss=LOSSES[cells[0]["loss"]],
+        schedule=_schedule(first["schedule"], cells[0]["stop"]["max_steps"]),
+        batches=batches,
+        augment=augment,
+        decay_toward=first["weight_decay"]["toward"] if decays else None,
+    )
+
+
+def _schedule(options: Mapping[str, Any], last: int) -> Schedule:
+    if options["kind"] == "milestones":
+        return milestones([part * last for part in options["at"]])
+    return SCHEDULES[options["kind"]]
+
+
+def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """An optimizer's numbers but for those that `resolved_numbers` says, nested ones by path."""
+    found = {}
+    for name, value in options.items():
+        if name in STORED_AS:
+            continue
+        if isinstance(value, Mapping):
+            found |= _numbers(value, f"{prefix}{name}.")
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            found[f"{prefix}{name}"] = float(value)
+    return found
