@@ -1,6 +1,7 @@
 rule train_pack:
     input:
-        lambda wildcards: [PATHS.data(name) for name in PLAN.data_of(wildcards.pack)],
+        data=lambda wildcards: [PATHS.data(name) for name in PLAN.data_of(wildcards.pack)],
+        starts=lambda wildcards: [PATHS.pack(name) for name in PLAN.starts_of(wildcards.pack)],
     output:
         PATHS.pack("{pack}"),
     log:

@@ -11,10 +11,11 @@ with job_log(snakemake.log[0]):
     plan = Plan(snakemake.config)
     train_pack(
         plan.packs[snakemake.wildcards.pack].cells,
-        data_files=[Path(path) for path in snakemake.input],
+        data_files=[Path(path) for path in snakemake.input.data],
         store_folder=Path(plan.paths.store),
         output=Path(snakemake.output[0]),
         device=plan.config.execution.device,
         any_code=plan.config.reuse == "any_code",
         journal_file=Path(plan.paths.journal(snakemake.wildcards.pack)),
+        starts=[Path(path) for path in snakemake.input.starts],
     )

@@ -217,6 +217,6 @@ def test_a_network_is_evaluated_on_the_plane():
 
 
 def test_the_plane_is_for_rows_of_two_numbers():
-    with pytest.raises(ConfigError, match="record.plane needs rows of 2 numbers, not 64"):
+    with pytest.raises(ConfigError, match=r"record\.plane needs rows of 2 numbers, not 64"):
         cell(record={"plane": {}}, **FIELDS)
     assert SHAPE == (1, 8, 8)

@@ -66,7 +66,7 @@ class House:
 
     def identities(self, cells, data=None):
         digests = split_digests(self.plan().paths.data(data_file(cells[0]).name))
-        return list(identities(cells, digests if data is None else dict.fromkeys(digests, data)).values())
+        return list(identities(cells, digests if data is None else dict.fromkeys(digests, data), {}).values())
 
     def fill(self, plan, cells=None, data=None, code=None, modules=None):
         """One shard of results nobody trained per group; returns the shards."""

@@ -399,7 +399,7 @@ def test_kept_parameters_are_the_network(dtype, scheme):
 def test_every_result_is_a_known_variable(dtype):
     """Names and dimensions are those of the table that store, packs and datasets share."""
     sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
-    sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16}
+    sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16, "power": 2}
     two_linear_layers = {"imbalance", "unseen"}
     rest = {"stop": {"residual": 0.5}, "keep_parameters": True, "dtype": dtype}
     probes = [*(PROBES.keys() - two_linear_layers), "kernel_extremes"]
@@ -422,7 +422,7 @@ def test_every_result_is_a_known_variable(dtype):
         found |= values
         for name, value in values.items():
             assert np.shape(value) == tuple((sizes | own)[dim] for dim in VARIABLES[name].dims), name
-    elsewhere = {"flow_time", "time_path"}  # in test_flow
+    elsewhere = {"flow_time", "time_path", "plane"}  # in test_flow and test_augment
     elsewhere |= {name for name in VARIABLES if name.startswith("relinearized_flow")}  # in test_predictors
     assert set(found) == set(VARIABLES) - elsewhere
     assert found["status"] in STATUSES

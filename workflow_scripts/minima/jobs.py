@@ -31,13 +31,16 @@ def train_pack(
     device: str,
     any_code: bool,
     journal_file: Path | None = None,
+    starts: Sequence[Path] = (),
 ) -> None:
     """Writes `output`, the pack of these cells (all of one group), training those the store does not have.
+    `starts` are the packs of the cells that they start from.
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
     where = {split: (file, digest) for file in data_files for split, digest in split_digests(file).items()}
-    wanted = identities(cells, {split: digest for split, (_, digest) in where.items()})
+    start_keys = _of_starts(cells, starts, "key")
+    wanted = identities(cells, {split: digest for split, (_, digest) in where.items()}, start_keys)
     stored = store.find(store_folder, cells[0].group, wanted, any_code)
     found = set() if stored is None else set(stored["cell"].values.tolist())
     missing = [cell for cell in cells if cell.digest not in found]
@@ -47,7 +50,8 @@ def train_pack(
         splits: dict[int, xr.Dataset] = {}
         for file in data_files:
             splits |= load_splits(file, [split for split in needed if where[split][0] == file])
-        _train(missing, splits, wanted, store_folder, device, journal_file)
+        states = _of_starts(missing, starts, "parameters")
+        _train(missing, splits, wanted, store_folder, device, journal_file, states)
         stored = store.find(store_folder, cells[0].group, wanted, any_code)
     logger.info("trained %d cells", len(missing))
     assert stored is not None
@@ -55,10 +59,45 @@ def train_pack(
     write_atomically(pack, output, encoding=string_encoding(pack))
 
 
-def identities(cells: Sequence[Cell], data: Mapping[int, str]) -> dict[str, store.Identity]:
-    """Cell digest → identity, given the digest of each split's arrays."""
+def identities(
+    cells: Sequence[Cell], data: Mapping[int, str], starts: Mapping[str, str]
+) -> dict[str, store.Identity]:
+    """Cell digest → identity, given the digest of each split's arrays and the key of each cell's start."""
     code = cell_fingerprint(cells[0])
-    return {cell.digest: store.Identity(cell.digest, cell.json, data[cell.split], code) for cell in cells}
+    return {
+        cell.digest: store.Identity(
+            cell.digest,
+            cell.json,
+            data[cell.split],
+            code,
+            store.NO_START if cell.start is None else starts[cell.start.digest],
+        )
+        for cell in cells
+    }
+
+
+def _of_starts(cells: Sequence[Cell], packs: Sequence[Path], name: str) -> dict[str, Any]:
+    """Start's digest → its value of one variable, from the packs."""
+    wanted = {cell.start.digest for cell in cells if cell.start is not None}
+    found: dict[str, Any] = {}
+    for path in packs if wanted else ():
+        with xr.open_dataset(path, engine="netcdf4") as pack:
+            digests = pack["cell"].values.tolist()
+            rows = [row for row, digest in enumerate(digests) if digest in wanted]
+            values = pack[name].isel(cell=rows).values
+            found |= dict(zip([digests[row] for row in rows], values, strict=True))
+    if missing := wanted - set(found):
+        raise RuntimeError(
+            f"{', '.join(map(str, packs))}: no cell {', '.join(sorted(missing))} to start from"
+        )
+    return found
+
+
+def _with_state(cell: Cell, states: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell's fields; where it starts from another cell, that one's whole state among them."""
+    if cell.start is None:
+        return cell.values
+    return cell.values | {"init": cell["init"] | {"state": states[cell.start.digest]}}
 
 
 def _train(
@@ -68,6 +107,7 @@ def _train(
     folder: Path,
     device: str,
     journal_file: Path | None,
+    states: Mapping[str, Any],
 ) -> None:
     # torch takes a second to import: a pack that the store holds whole does without.
     from minima.training import Arrays, DoesNotFit, train_cells
@@ -81,7 +121,8 @@ def _train(
     }
     modules = code_used(training_modules(cells[0].values))
     chosen, name = take(device)
-    results = train_cells([cell.values for cell in cells], [arrays[cell.split] for cell in cells], chosen)
+    given = [_with_state(cell, states) for cell in cells]
+    results = train_cells(given, [arrays[cell.split] for cell in cells], chosen)
     journal = Journal(journal_file, name)
     finished: list[tuple[store.Identity, dict[str, Any]]] = []
 

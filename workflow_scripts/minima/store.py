@@ -32,7 +32,9 @@ LABELS = {
     "fields": "the cell's canonical JSON",
     "data": "digest of the data arrays it was trained on",
     "code": "fingerprint of the code that trained it",
+    "start": "key of the cell that it starts from, or none",
 }
+NO_START = "none"
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,11 @@ class Identity:
     fields: str
     data: str
     code: str
+    start: str = NO_START
 
     @property
     def key(self) -> str:
-        return digest(f"{self.fields}|{self.data}|{self.code}", KEY_LENGTH)
+        return digest(f"{self.fields}|{self.data}|{self.code}|{self.start}", KEY_LENGTH)
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def find(
         if target is None:
             continue
         exact = entry.identity.key == target.key
-        if exact or (any_code and entry.identity.data == target.data and entry.identity.cell not in rows):
+        same = (entry.identity.data, entry.identity.start) == (target.data, target.start)
+        if exact or (any_code and same and entry.identity.cell not in rows):
             rows[entry.identity.cell] = (entry.shard, entry.row)
     parts = []
     for shard in dict.fromkeys(path for path, _ in rows.values()):
@@ -101,9 +105,9 @@ def inventory(folder: Path, group: str | None = None) -> Iterator[Entry]:
     """Every readable entry, of one group or of all, in a fixed order."""
     for path in sorted(folder.glob(f"{group or '*'}/[!.]*.nc")):
         try:
-            # Not through xarray, which takes ten times as long for five columns of words.
+            # Not through xarray, which takes ten times as long for a few columns of words.
             with netCDF4.Dataset(path) as shard:
-                columns = (shard[name][:].tolist() for name in ("key", "cell", "fields", "data", "code"))
+                columns = (shard[name][:].tolist() for name in LABELS)
                 rows = list(zip(*columns, strict=True))
                 modules = json.loads(shard.modules)
         except (OSError, TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:

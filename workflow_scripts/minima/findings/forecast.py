@@ -14,6 +14,7 @@ from minima.plan.grid import Cell
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
 
 CACHED, NEW, CHANGED = "cached", "new", "changed"
+OTHER_START = "the cell that it starts from"
 
 
 @dataclass
@@ -41,13 +42,26 @@ def forecast(plan: Plan) -> Forecast:
     digests = _known_digests(plan)
     neighbours = _Neighbours(e.identity.fields for e in entries if e.identity.cell not in plan.cells)
     states: dict[str, tuple[str, str]] = {}
+    keys: dict[str, str] = {}  # of the cached cells, from which others may start
+
+    def look_up(cell: Cell) -> None:
+        if cell.digest in states:
+            return
+        start = store.NO_START
+        if cell.start is not None:
+            look_up(cell.start)
+            start = keys.get(cell.start.digest, "")  # one that is still to be trained fits no stored cell
+        data = digests.get((data_file(cell).name, cell.split))
+        any_code = plan.config.reuse == "any_code"
+        state, reason, key = _state(cell, data, start, stored[cell.digest], neighbours, any_code)
+        states[cell.digest] = state, reason
+        if key:
+            keys[cell.digest] = key
+
     found = Forecast(unused=sum(entry.identity.cell not in plan.cells for entry in entries))
     for pack in plan.packs.values():
         for cell in pack.cells:
-            data = digests.get((data_file(cell).name, cell.split))
-            states[cell.digest] = _state(
-                cell, data, stored[cell.digest], neighbours, plan.config.reuse == "any_code"
-            )
+            look_up(cell)
         missing = [cell for cell in pack.cells if states[cell.digest][0] != CACHED]
         if missing:
             cost = sum((cell_cost(cell) for cell in missing), Cost())
@@ -103,19 +117,29 @@ def _known_digests(plan: Plan) -> dict[tuple[str, int], str]:
 
 
 def _state(
-    cell: Cell, data: str | None, entries: list[store.Entry], neighbours: "_Neighbours", any_code: bool
-) -> tuple[str, str]:
-    """Cached, new or changed, and the reason of a change."""
+    cell: Cell,
+    data: str | None,
+    start: str,
+    entries: list[store.Entry],
+    neighbours: "_Neighbours",
+    any_code: bool,
+) -> tuple[str, str, str]:
+    """Cached, new or changed; the reason of a change; the key of what is cached."""
     code = cell_fingerprint(cell)
     same_data = [entry for entry in entries if data in (None, entry.identity.data)]
-    if any(any_code or entry.identity.code == code for entry in same_data):
-        return CACHED, ""
+    same_start = [entry for entry in same_data if entry.identity.start == start]
+    # Today's code first, as the store looks.
+    fitting = sorted(same_start, key=lambda entry: entry.identity.code != code)
+    if fitting and (any_code or fitting[0].identity.code == code):
+        return CACHED, "", fitting[0].identity.key
+    if same_start:
+        return CHANGED, _code_change(cell, same_start[-1].modules), ""
     if same_data:
-        return CHANGED, _code_change(cell, same_data[-1].modules)
+        return CHANGED, OTHER_START, ""
     if entries:
-        return CHANGED, f"data: {cell['data']['source']}, split {cell.split}"
+        return CHANGED, f"data: {cell['data']['source']}, split {cell.split}", ""
     reason = neighbours.difference(cell.json)
-    return (CHANGED, reason) if reason else (NEW, "")
+    return (CHANGED, reason, "") if reason else (NEW, "", "")
 
 
 def _code_change(cell: Cell, old: Mapping[str, str]) -> str:
@@ -138,7 +162,7 @@ class _Neighbours:
         for name, new, rest in _one_out(fields) if self.by_rest else ():
             old = self.by_rest.get(hash((name, rest)))
             if old is not None:
-                return f"{name} {old} → {new}"
+                return OTHER_START if name == "init.start" else f"{name} {old} → {new}"
         return ""
 
 

@@ -104,7 +104,7 @@ def _reasons_of_modules(
     kind, batch = network["kind"], optimizer.get("batch_size")
     if problem := shape_problem(kind, row_shape(data)):
         yield problem
-    if init["scheme"] not in ("kaiming", "torch_default"):
+    if init["scheme"] not in ("kaiming", "torch_default", "pretrained"):
         yield f"init.scheme: {init['scheme']} is for network.kind: mlp; {kind} has kaiming and torch_default"
     if predict:
         yield f"predict: {', '.join(predict)} needs network.kind: mlp; with {kind} say predict: []"

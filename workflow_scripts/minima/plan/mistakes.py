@@ -105,7 +105,8 @@ def _keys_at(models: list[type[BaseModel]], location: Sequence[str | int]) -> li
         fields = [field for owner in models if (field := owner.model_fields.get(str(part)))]
         inner = [model for field in fields for model in models_in(field.annotation)]
         models = inner or [model for model in models if _tag(model) == part] or models
-    return list(dict.fromkeys(name for m in models for name in m.model_fields))
+    fields = (field for model in models for field in model.model_fields.items())
+    return list(dict.fromkeys(field.alias or name for name, field in fields))
 
 
 def _tag(model: type[BaseModel]) -> str | None:

@@ -10,6 +10,7 @@ from minima.plan.grid import Grid, expand
 from minima.plan.layout import SHARED_FOLDERS
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe
+from minima.plan.starts import with_starts
 
 KERNEL_ACTIVATIONS = ("relu", "erf", "linear")  # whose infinitely wide kernels have a closed form
 
@@ -49,6 +50,10 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
                 mistakes += _reference_mistakes(entry.get("references"), grids[study, name], path)
             except ConfigError as error:
                 mistakes += error.mistakes
+        own = {block: grid for (name, block), grid in grids.items() if name == study}
+        own, found = with_starts(own, f"studies.{study}.blocks")
+        mistakes += found
+        grids |= {(study, block): grid for block, grid in own.items()}
     run = raw.get("run")
     for name in [run] if isinstance(run, str) else run if isinstance(run, list) else []:
         if isinstance(name, str) and name not in studies:

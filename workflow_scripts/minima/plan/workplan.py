@@ -109,6 +109,11 @@ class Plan:
         """The data files that a pack reads."""
         return sorted({data_file(cell).name for cell in self.packs[pack].cells})
 
+    def starts_of(self, pack: str) -> list[str]:
+        """The packs that hold the cells which a pack's cells start from."""
+        starts = (cell.start for cell in self.packs[pack].cells)
+        return sorted({self._pack_of[start.digest] for start in starts if start is not None})
+
     def data_of_study(self, study: str) -> list[str]:
         return sorted(
             {data_file(cell).name for grid in self.blocks_of(study).values() for cell in grid.cells}

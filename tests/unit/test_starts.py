@@ -1,0 +1,236 @@
+"""Cells that start where others ended: found, refused, keyed and trained."""
+
+import copy
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+from minima.data.files import save
+from minima.data.prepare import prepare
+from minima.findings.forecast import OTHER_START, forecast
+from minima.jobs import train_pack
+from minima.plan.cost import cell_cost
+from minima.plan.mistakes import ConfigError
+from minima.plan.workplan import Plan
+
+CONFIG = yaml.safe_load("""
+claims: null
+data:
+  digits: &digits {source: digits, train_size: 12, test_size: 8, labels: onehot, normalize: range}
+  confused: {<<: *digits, confusion: {copies: 2, zeroed: 0.2}}
+studies:
+  question:
+    blocks:
+      before: &before
+        data: confused
+        network: {kind: cnn, channels: [2, 3, 4], hidden: 5, batch_norm: true}
+        loss: cross_entropy
+        optimizer: {name: sgd, lr: 0.1, batch_size: 4}
+        stop: {max_steps: 12}
+        keep_parameters: true
+        axes: {data.confusion.copies: [1, 2]}
+        seed: {start: 0, count: 2}
+      after:
+        <<: *before
+        data: digits
+        axes:
+          init:
+            random: {scheme: kaiming}
+            bad: {scheme: pretrained, from: before, select: {copies: 2}}
+          optimizer.lr: [0.1, 0.05]
+""")
+STUDY = CONFIG["studies"]["question"]
+
+
+def changed(block="after", **fields):
+    config = copy.deepcopy(CONFIG)
+    config["studies"]["question"]["blocks"][block] |= fields
+    return config
+
+
+def cells_of(config, block="after"):
+    return Plan(config).blocks_of("question")[block].cells
+
+
+def mistakes(config):
+    with pytest.raises(ConfigError) as caught:
+        Plan(config)
+    return [str(mistake) for mistake in caught.value.mistakes]
+
+
+# The plan
+
+
+def test_a_cell_starts_from_the_cell_of_its_seed():
+    before = cells_of(CONFIG, "before")
+    random, bad = cells_of(CONFIG)[:4], cells_of(CONFIG)[4:]
+    assert all(cell.start is None for cell in random)
+    chosen = [cell for cell in before if cell["data"]["confusion"]["copies"] == 2]
+    assert [cell.start.digest for cell in bad] == [cell.digest for cell in (*chosen, *chosen)]
+    assert [cell.start["seed"] for cell in bad] == [cell["seed"] for cell in bad]
+
+
+def test_regimes_share_their_start_and_cells_that_differ_in_it_a_pack():
+    plan = Plan(CONFIG)
+    bad = cells_of(CONFIG)[4:]
+    assert len({cell.start.digest for cell in bad}) == 2
+    assert len({cell.group for cell in bad}) == 1
+    (pack,) = {name for name, pack in plan.packs.items() if bad[0].digest in [c.digest for c in pack.cells]}
+    assert plan.starts_of(pack) == sorted({plan._pack_of[cell.start.digest] for cell in bad})
+    assert not plan.starts_of(plan.starts_of(pack)[0])
+
+
+def test_what_the_start_depends_on_is_part_of_the_cell_and_its_name_is_not():
+    digests = [cell.digest for cell in cells_of(CONFIG)]
+    renamed = yaml.safe_load(yaml.safe_dump(CONFIG, sort_keys=False).replace("before", "earlier"))
+    assert [cell.digest for cell in cells_of(renamed)] == digests
+    other = [cell.digest for cell in cells_of(changed("before", stop={"max_steps": 13}))]
+    assert [a == b for a, b in zip(digests, other, strict=True)] == [True] * 4 + [False] * 4
+
+
+def test_a_start_may_start_from_another():
+    config = changed(
+        "after", axes={}, init={"scheme": "pretrained", "from": "before", "select": {"copies": 1}}
+    )
+    blocks = config["studies"]["question"]["blocks"]
+    blocks["last"] = blocks["after"] | {"init": {"scheme": "pretrained", "from": "after"}}
+    config["studies"]["question"]["blocks"] = dict(reversed(blocks.items()))
+    (cell, _) = cells_of(config, "last")
+    assert cell.start.start["data"]["confusion"]["copies"] == 1
+
+
+def test_the_place_of_a_start_may_be_an_axis():
+    config = changed(init={"scheme": "pretrained", "from": "before"}, axes={"init.select.copies": [1, 2]})
+    grid = Plan(config).blocks_of("question")["after"]
+    assert [axis.dimension for axis in grid.axes] == ["copies", "seed"]
+    assert [cell.start["data"]["confusion"]["copies"] for cell in grid.cells] == [1, 1, 2, 2]
+
+
+PRETRAINED = {"scheme": "pretrained", "from": "before", "select": {"copies": 2}}
+
+
+@pytest.mark.parametrize(
+    ("block", "fields", "says"),
+    [
+        (
+            "after",
+            {"init": PRETRAINED | {"from": "befor"}},
+            "init.from: 'befor' is no block of the study (did",
+        ),
+        (
+            "after",
+            {"init": PRETRAINED | {"select": {}}},
+            "init.select: say which copies of block before: 1, 2",
+        ),
+        (
+            "after",
+            {"init": PRETRAINED | {"select": {"copies": 5}}},
+            "init.select.copies: '5' is no copies of",
+        ),
+        (
+            "after",
+            {"init": PRETRAINED | {"select": {"copies": 2, "widht": 1}}},
+            "init.select: 'widht' is no axis of block before",
+        ),
+        ("after", {"init": PRETRAINED | {"from": "after"}}, "'after' starts from this block itself"),
+        ("after", {"init": PRETRAINED, "seed": 7}, "init: '7' is no seed of block before"),
+        ("after", {"init": PRETRAINED, "network": {"kind": "cnn"}}, "block before: has another network"),
+        ("after", {"init": PRETRAINED | {"scale": 2}}, "init.scale: 'scale' is not an option"),
+        ("after", {"init": {"scheme": "pretrained"}}, "init.from: is missing"),
+    ],
+)
+def test_a_start_that_cannot_be_is_refused(block, fields, says):
+    told = mistakes(changed(block, axes={}, **fields))
+    assert any(says in mistake for mistake in told), told
+
+
+def test_a_block_that_others_start_from_keeps_its_parameters():
+    told = mistakes(changed("before", keep_parameters=False))
+    assert any("block before: needs keep_parameters: true" in mistake for mistake in told), told
+
+
+def test_rows_of_another_shape_are_refused():
+    config = changed(axes={}, init=PRETRAINED)
+    config["data"]["digits"] |= {"classes": [1, 2, 3]}
+    assert any("rows of another shape, or another number of outputs" in told for told in mistakes(config))
+
+
+# Training
+
+
+def run(config, folder, packs=None):
+    """Runs the jobs of a config in the order of their starts; pack name → its file."""
+    plan, done = Plan(config), {}
+    for file in plan.data_files.values():
+        save(prepare(file.recipe, file.splits, "."), folder / f"{file.name}.nc")
+    for name in sorted(plan.packs, key=lambda name: len(plan.starts_of(name))):
+        done[name] = folder / f"{name}.nc"
+        train_pack(
+            plan.packs[name].cells,
+            [folder / f"{data}.nc" for data in plan.data_of(name)],
+            folder / "store",
+            done[name],
+            "cpu",
+            any_code=False,
+            starts=[done[start] for start in plan.starts_of(name)],
+        )
+    return done
+
+
+def by_cell(files):
+    """Cell digest → its row, of all packs."""
+    found = {}
+    for path in files.values():
+        with xr.open_dataset(path) as pack:
+            found |= {
+                digest: pack.isel(cell=row).load() for row, digest in enumerate(pack.cell.values.tolist())
+            }
+    return found
+
+
+def test_the_whole_state_carries_over_and_keys_follow(tmp_path):
+    """A cell begins where its start ended, on points that both have: batch normalization's statistics too."""
+    found = by_cell(run(CONFIG, tmp_path))
+    for cell in cells_of(CONFIG)[4:]:
+        values, start = found[cell.digest], found[cell.start.digest]
+        np.testing.assert_allclose(values.start_test, start.test, rtol=1e-5, atol=1e-6)
+        assert str(values.start.values) == str(start.key.values)
+        assert not np.allclose(values.test, start.test)
+    random = found[cells_of(CONFIG)[0].digest]
+    assert str(random.start.values) == "none"
+
+
+def test_a_changed_start_trains_what_hangs_on_it_and_the_forecast_knows(tmp_path, caplog):
+    config = CONFIG | {"results": str(tmp_path)}
+    plan = Plan(config)
+    assert forecast(plan).studies["question"] == {"new": 12}
+    caplog.set_level("INFO", "minima")
+    run(config, tmp_path)
+    assert forecast(plan).studies["question"] == {"cached": 12}
+    other = copy.deepcopy(config)
+    other["studies"]["question"]["blocks"]["before"]["stop"] = {"max_steps": 13}
+    expected = forecast(Plan(other))
+    assert expected.studies["question"] == {"cached": 4, "changed": 8}
+    assert expected.reasons["question"] == {"stop.max_steps 12 → 13": 4, OTHER_START: 4}
+    caplog.clear()
+    run(other, tmp_path)
+    assert caplog.text.count("after 13 steps") == 4
+    assert caplog.text.count("after 12 steps") == 4
+
+
+def test_a_start_of_another_size_is_an_error_that_says_so():
+    from tests.unit.test_modules import SMALL, built
+
+    from minima.engine.inits.pretrained import SCHEME
+
+    with pytest.raises(
+        ValueError, match=r"has 3 parameters, and this one \d+: both blocks need the same net"
+    ):
+        SCHEME.start(built(SMALL), {"state": np.zeros(3)}, 0)
+
+
+def test_a_cell_that_starts_elsewhere_costs_as_much():
+    random, bad = cells_of(CONFIG)[0], cells_of(CONFIG)[4]
+    assert cell_cost(random) == cell_cost(bad)

@@ -1,0 +1,106 @@
+"""Cells that start where cells of another block ended.
+
+A cell of such a block stands for its start by the digest of that, which says all that the start depends on:
+what the block is called, and what else it holds, is no part of the cell.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from minima.plan.digest import canonical
+from minima.plan.grid import SECTIONS, Cell, Grid, Section
+from minima.plan.mistakes import ConfigError, Mistake, unknown
+from minima.plan.recipes import output_count, row_shape
+
+INIT = SECTIONS.index("init")
+
+
+def with_starts(grids: Mapping[str, Grid], path: str) -> tuple[dict[str, Grid], list[Mistake]]:
+    """The blocks of one study with every start found, and what is wrong; `path` is that of the blocks."""
+    found: dict[str, Grid] = {}
+    mistakes: list[Mistake] = []
+
+    def resolve(name: str, users: tuple[str, ...]) -> None:
+        if name in found:
+            return
+        cells = []
+        for cell in grids[name].cells:
+            try:
+                cells.append(_with_start(cell, name, (*users, name)))
+            except ConfigError as error:
+                mistakes.extend(error.mistakes)
+                cells.append(cell)
+        found[name] = replace(grids[name], cells=tuple(cells))
+
+    def _with_start(cell: Cell, name: str, users: tuple[str, ...]) -> Cell:
+        if cell["init"]["scheme"] != "pretrained":
+            return cell
+        init = cell["init"]
+        where = f"{path}.{name}.init"
+        if init["from"] not in grids:
+            raise ConfigError(
+                [Mistake(f"{where}.from", unknown(init["from"], grids, "no block of the study"))]
+            )
+        if init["from"] in users:
+            raise ConfigError([Mistake(f"{where}.from", f"'{init['from']}' starts from this block itself")])
+        resolve(init["from"], users)
+        start = _chosen(found[init["from"]], init, cell["seed"], where)
+        if problems := _misfits(cell, start):
+            raise ConfigError([Mistake(where, f"block {init['from']}: {problem}") for problem in problems])
+        return _started(cell, start)
+
+    for name in grids:
+        resolve(name, ())
+    return found, mistakes
+
+
+def _chosen(grid: Grid, init: Mapping[str, Any], seed: int, where: str) -> Cell:
+    """The cell of the block that `select` and the seed name."""
+    select = dict(init["select"])
+    index = 0
+    for axis in grid.axes:
+        if axis.path == "seed":
+            label = seed
+        elif axis.dimension in select:
+            label = select.pop(axis.dimension)
+        elif len(axis.labels) == 1:
+            label = axis.labels[0]
+        else:
+            choices = ", ".join(map(str, axis.labels))
+            reason = f"say which {axis.dimension} of block {init['from']}: {choices}"
+            raise ConfigError([Mistake(f"{where}.select", reason)])
+        if label not in axis.labels:
+            what = f"no {axis.dimension} of block {init['from']}"
+            at = where if axis.path == "seed" else f"{where}.select.{axis.dimension}"
+            raise ConfigError([Mistake(at, unknown(label, axis.labels, what))])
+        index = index * len(axis.labels) + axis.labels.index(label)
+    if select:
+        axes = [axis.dimension for axis in grid.axes if axis.path != "seed"]
+        what = f"no axis of block {init['from']}"
+        raise ConfigError([Mistake(f"{where}.select", unknown(next(iter(select)), axes, what))])
+    return grid.cells[index]
+
+
+def _misfits(cell: Cell, start: Cell) -> list[str]:
+    """Why a cell cannot start there."""
+    problems = []
+    if not start["keep_parameters"]:
+        problems.append("needs keep_parameters: true, so that others can start from it")
+    if cell["network"] != start["network"]:
+        problems.append("has another network")
+    if start["init"]["scheme"] in ("antisymmetric", "centred"):
+        problems.append(f"is {start['init']['scheme']}: not a network of its own")
+    shapes = [(row_shape(each["data"]), output_count(each["data"])) for each in (cell, start)]
+    if shapes[0] != shapes[1]:
+        problems.append("has rows of another shape, or another number of outputs")
+    return problems
+
+
+def _started(cell: Cell, start: Cell) -> Cell:
+    """The cell with its start; cells that differ in that alone share a pack."""
+    values = {"scheme": "pretrained", "start": start.digest}
+    shared = canonical({"scheme": "pretrained"})
+    section = Section(cell.sections[INIT].model, values, canonical(values), shared)
+    sections = (*cell.sections[:INIT], section, *cell.sections[INIT + 1 :])
+    return Cell(sections, start)
