@@ -3,6 +3,7 @@
 snakemake            everything the config asks for
 snakemake plan       what would be trained, and why
 snakemake prune      stored cells that no recorded config uses
+snakemake archive    everything that was found, as one zip
 """
 
 import sys
@@ -43,6 +44,4 @@ include: "rules/maintenance.smk"
 rule all:
     default_target: True
     input:
-        PATHS.report,
-        [PATHS.dataset(study) for study in PLAN.studies],
-        [PATHS.figure(study, name, "png") for study, name in PLAN.figures],
+        FINDINGS,

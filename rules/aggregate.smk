@@ -12,8 +12,8 @@ rule aggregate_study:
     conda:
         "envs/minima.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 30,
     params:
         stamp=lambda wildcards: PLAN.study_stamp(wildcards.study),
         code=fingerprint(["minima.findings.dataset"]),

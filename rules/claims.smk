@@ -12,8 +12,8 @@ rule judge_claims:
     conda:
         "envs/minima.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 30,
     params:
         stamp=PLAN.claims_stamp(),
     script:

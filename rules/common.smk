@@ -4,6 +4,12 @@ from minima.plan.cost import job_memory_mb, job_minutes
 from minima.plan.fingerprint import fingerprint
 
 PATHS = PLAN.paths
+FINDINGS = [  # what a run is for
+    PATHS.report,
+    PATHS.provenance,
+    *[PATHS.dataset(study) for study in PLAN.studies],
+    *[PATHS.figure(study, name, "png") for study, name in PLAN.figures],
+]
 
 
 wildcard_constraints:

@@ -10,8 +10,8 @@ rule prepare_data:
     conda:
         "envs/minima.yaml"
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 30,
     params:
         code=fingerprint(["minima.data.prepare", "minima.data.files"]),
     script:

@@ -13,8 +13,8 @@ rule draw_figure:
     conda:
         "envs/minima.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * 10,
     params:
         stamp=lambda wildcards: PLAN.figure_stamp(wildcards.study, wildcards.figure),
     script:

@@ -11,8 +11,8 @@ rule fit_reference:
         "envs/minima.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 60,
     params:
         code=fingerprint(["minima.references"]),
     script:

@@ -13,9 +13,47 @@ rule write_report:
     conda:
         "envs/minima.yaml"
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * 10,
     params:
         stamp=PLAN.report_stamp(),
     script:
         "../workflow_scripts/write_report.py"
+
+
+rule write_provenance:
+    input:
+        [PATHS.dataset(study) for study in PLAN.studies],
+    output:
+        PATHS.provenance,
+    log:
+        PATHS.log("write_provenance"),
+    benchmark:
+        PATHS.benchmark("write_provenance", "all")
+    localrule: True
+    conda:
+        "envs/minima.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * 10,
+    params:
+        stamp=PLAN.provenance_stamp(),
+    script:
+        "../workflow_scripts/write_provenance.py"
+
+
+rule archive:
+    input:
+        FINDINGS,
+    output:
+        PATHS.archive,
+    log:
+        PATHS.log("archive"),
+    localrule: True
+    conda:
+        "envs/minima.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * 10,
+    script:
+        "../workflow_scripts/write_archive.py"

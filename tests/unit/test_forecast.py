@@ -4,15 +4,15 @@ import copy
 import json
 
 import pytest
-from tests.unit.helpers import RECIPE
+from tests.unit.helpers import RECIPE, grid, prepared
 
 from minima import store
 from minima.data.files import save, split_digests
 from minima.data.prepare import prepare
-from minima.findings.forecast import as_json, describe, forecast
+from minima.findings.forecast import as_json, describe, disk_mb, forecast
 from minima.findings.pruning import prune, unused_shards
 from minima.findings.records import record_use, used_keys
-from minima.jobs import identities
+from minima.jobs import identities, train_pack
 from minima.plan.cost import cell_cost, job_memory_mb
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.workplan import Plan, data_file
@@ -218,7 +218,7 @@ def test_a_change_of_the_code_is_named(house):
     assert dict(found.reasons["toys"]) == {
         "code: minima.engine.gone, minima.engine.optimizers.heavy_ball": 4,
     }
-    assert found.unused == 0
+    assert found.unused == 4, "the older ones are of no more use"
 
 
 def test_any_code_takes_what_older_code_trained(house):
@@ -242,7 +242,7 @@ def test_unused_cells_are_counted(house):
     found = forecast(house.plan())
     assert counts(found) == (8, 0, 0)
     assert found.unused == 4
-    assert "4 stored cells are not asked for by this config (snakemake prune)" in describe(found)
+    assert "4 stored cells are not used by this config (snakemake prune)" in describe(found)
 
 
 def test_a_cell_of_two_blocks_is_counted_once(house):
@@ -271,16 +271,49 @@ def test_what_is_foretold_is_said(house):
     plan = house.plan((*MAIN, "stop"), {"max_steps": 60})
     found = forecast(plan)
     head, row, reason, cost, unused = describe(found).splitlines()
-    assert head.split() == ["study", "cached", "new", "changed"]
-    assert row.split() == ["toys", "4", "0", "8"]
+    assert head.split() == ["study", "cached", "new", "changed", "orphaned"]
+    assert row.split() == ["toys", "4", "0", "8", "0"]
     assert reason == "    8 changed: stop.max_steps 50 → 60"
     assert cost.startswith("2 training jobs, at most ")
     assert unused.startswith("8 stored cells")
     machine = json.loads(json.dumps(as_json(found), allow_nan=False))
-    assert machine["studies"] == {"toys": {"cached": 4, "new": 0, "changed": 8}}
+    assert machine["studies"] == {"toys": {"cached": 4, "new": 0, "changed": 8, "orphaned": 0}}
     assert machine["reasons"] == {"toys": {"stop.max_steps 50 → 60": 8}}
     assert (machine["unused"], machine["jobs"]) == (8, 2)
     assert machine["hours"] == found.hours > 0
+
+
+def test_orphans_are_counted_by_the_study_that_recorded_them(house):
+    """Stored, once part of the study's dataset, and of no use now: other fields, or older code."""
+    old = house.plan((*MAIN, "stop"), {"max_steps": 60})
+    house.fill(old)
+    house.record(old)
+    plan = house.plan()
+    house.fill(plan)
+    house.record(plan)
+    found = forecast(plan)
+    assert as_json(found)["studies"]["toys"] == {"cached": CELLS, "new": 0, "changed": 0, "orphaned": 8}
+    assert found.unused == 8
+
+    (cell, *_) = plan.cells.values()
+    house.fill(plan, [cell], code="older", modules={"minima.training": "old"})
+    found = forecast(plan)
+    assert found.unused == 9
+    assert found.studies["toys"]["orphaned"] == 8, "no record names that cell"
+
+
+def test_the_disk_that_new_cells_take_is_foretold_within_a_factor_of_two(tmp_path):
+    """Of a store and packs really written: two cells to a hundred."""
+    cells = grid(
+        {"init.scale": [1, 2]}, seed={"start": 0, "count": 50}, network={"width": 8}, stop={"max_steps": 1}
+    ).cells
+    data = prepared(tmp_path / "data.nc", splits=range(50))
+    for count in (2, 100):
+        folder = tmp_path / str(count)
+        train_pack(cells[:count], [data], folder / "store", folder / "pack.nc", "cpu", False)
+        written = sum(path.stat().st_size for path in folder.rglob("*.nc")) / 1e6
+        dataset = (folder / "pack.nc").stat().st_size / 1e6
+        assert 0.5 < disk_mb(cells[:count]) / (written + dataset) < 2
 
 
 def test_a_damaged_shard_is_foretold_as_missing(house):

@@ -114,6 +114,70 @@ def test_sigterm_writes_the_finished_cells(workflow, undisturbed, interrupted):
     assert recovered(workflow, undisturbed).trained == NEW_CELLS - 2
 
 
+def test_ctrl_c_leaves_a_folder_that_the_next_run_accepts(workflow, undisturbed, interrupted):
+    """The terminal sends it to Snakemake and to its jobs; both put things in order."""
+    interrupted('logger.info("waiting"); time.sleep(600)')
+    process = workflow.start()
+    logs = workflow.folder / "results/logs/train_pack"
+    wait_for(lambda: any("waiting" in log.read_text(encoding="utf-8") for log in logs.glob("*.log")), process)
+    os.killpg(process.pid, signal.SIGINT)
+    assert workflow.finish(process).code != 0
+    assert recovered(workflow, undisturbed).trained == NEW_CELLS - 2
+
+
+def test_sigterm_to_snakemake_waits_for_its_jobs(workflow, undisturbed, interrupted):
+    """What a batch system sends to a Snakemake that is itself a job: what runs ends, nothing is begun."""
+    interrupted("Path('held').touch(); [time.sleep(0.05) for _ in iter(lambda: Path('go').exists(), True)]")
+    process = workflow.start()
+    wait_for((workflow.folder / "held").exists, process)
+    process.terminate()
+    (workflow.folder / "go").touch()
+    stopped = workflow.finish(process)
+    assert stopped.code != 0
+    assert stopped.trained == NEW_CELLS
+    assert not stopped.jobs["aggregate_study"]
+    assert recovered(workflow, undisturbed).trained == 0
+
+
+def test_a_second_snakemake_on_the_folder_is_refused_and_harms_nothing(workflow, undisturbed, interrupted):
+    interrupted("Path('held').touch(); [time.sleep(0.05) for _ in iter(lambda: Path('go').exists(), True)]")
+    first = workflow.start(DATASET)
+    wait_for((workflow.folder / "held").exists, first)
+    second = workflow.run()
+    assert second.code != 0
+    assert not second.jobs
+    assert "Directory cannot be locked" in second.output
+    (workflow.folder / "go").touch()
+    workflow.finish(first).succeeded()
+    assert recovered(workflow, undisturbed).trained == 0
+
+
+def test_a_full_disk_is_named_and_costs_what_did_not_fit(workflow, undisturbed, interrupted, tmp_path):
+    """Two cells are written, then the disk of the store is full; with room again the others are trained."""
+    store, kept = workflow.folder / "results/store", tmp_path / "store"
+    store.rename(kept)
+    store.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", store], capture_output=True
+    ).returncode:
+        pytest.skip("a disk of a few megabytes can be mounted by root alone")
+    try:
+        shutil.copytree(kept, store, dirs_exist_ok=True)
+        fill = "flush(); f = open('results/store/full', 'wb'); [f.write(bytes(4096)) for _ in iter(int, 1)]"
+        interrupted(f"import contextlib\n                with contextlib.suppress(OSError): {fill}")
+        before = workflow.files("store/*/*.nc")
+        run = workflow.run()
+        assert run.code == 1
+        assert "no space is left on the disk to write: 'results/store/" in run.output
+        left = workflow.files("store/*/*")
+        assert before.items() < left.items()
+        assert all(name.endswith(".nc") for name in left), "nothing half written"
+        (store / "full").unlink()
+        assert recovered(workflow, undisturbed).trained == NEW_CELLS - 2
+    finally:
+        subprocess.run(["umount", store], check=True)
+
+
 TRAIN = """
 import logging, sys
 from pathlib import Path
@@ -161,6 +225,8 @@ def test_torn_shards_are_passed_over_with_a_warning_and_kept(workflow, completed
     torn.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
     garbage.write_bytes(b"\x00\xff no netCDF \n" * 100)
     whole.write_bytes(whole.read_bytes()[:-100])
+    whole.with_name("folder.nc").mkdir()
+    whole.with_name("nowhere.nc").symlink_to("nowhere")
     kept = {path: path.read_bytes() for path in (torn, garbage)}
     (pack,) = (workflow.folder / "results/packs").glob("file_*.nc")
     pack.unlink()

@@ -1,4 +1,4 @@
-"""Which of a machine's GPUs a job takes: a cluster gives each job its own, on a workstation jobs share out."""
+"""Which GPU a job takes: a cluster gives each job its own; on a workstation jobs share them out."""
 
 import os
 import platform

@@ -1,6 +1,8 @@
 """Writing netCDF files so that a reader sees the whole file or none."""
 
+import errno
 import os
+import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +28,10 @@ def write_atomically(
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except (OSError, RuntimeError) as error:  # netCDF says no more than "HDF error"
+        if shutil.disk_usage(path.parent).free < content.nbytes:
+            raise OSError(errno.ENOSPC, "no space is left on the disk to write", str(path)) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -2,31 +2,41 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from minima import store
 from minima.data.files import split_digests
+from minima.findings.records import keys_of_studies
 from minima.plan.cost import Cost, cell_cost, job_memory_mb
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
+from minima.plan.networks import size_of
+from minima.plan.recipes import output_count, row_shape
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
+from minima.recording import step_grid
 
-CACHED, NEW, CHANGED = "cached", "new", "changed"
+CACHED, NEW, CHANGED, ORPHANED = STATES = "cached", "new", "changed", "orphaned"
 OTHER_START = "the cell that it starts from"
+EMPTY_SHARD_MB, LABELS_MB = 0.035, 0.0015  # measured
+LARGEST_ROW = (1, 28, 28)  # where the user's own file will say
 
 
 @dataclass
 class Forecast:
-    """Cells by study and state, the reasons of the changed ones, and what training the rest costs."""
+    """Cells by study and state, the reasons of the changed ones, and what training the rest costs.
+
+    Orphaned cells of a study are stored, its records name them, and this config would not use them.
+    """
 
     studies: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
     reasons: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
-    unused: int = 0  # stored cells that this config does not ask for
+    unused: int = 0  # stored cells that this config would not use, of recorded studies or not
     jobs: int = 0
     hours: float = 0.0
     peak_memory_mb: int = 0
+    disk_mb: float = 0.0
 
 
 def forecast(plan: Plan) -> Forecast:
@@ -58,7 +68,7 @@ def forecast(plan: Plan) -> Forecast:
         if key:
             keys[cell.digest] = key
 
-    found = Forecast(unused=sum(entry.identity.cell not in plan.cells for entry in entries))
+    found = Forecast()
     for pack in plan.packs.values():
         for cell in pack.cells:
             look_up(cell)
@@ -68,6 +78,7 @@ def forecast(plan: Plan) -> Forecast:
             found.jobs += 1
             found.hours += cost.seconds / 3600
             found.peak_memory_mb = max(found.peak_memory_mb, job_memory_mb(cost))
+            found.disk_mb += disk_mb(missing)
     for study in plan.studies:
         cells = (cell for grid in plan.blocks_of(study).values() for cell in grid.cells)
         for digest in {cell.digest for cell in cells}:  # a cell of several blocks is trained once
@@ -75,24 +86,52 @@ def forecast(plan: Plan) -> Forecast:
             found.studies[study][state] += 1
             if reason:
                 found.reasons[study][reason] += 1
+    _count_orphans(found, plan, entries, set(keys.values()))
     return found
+
+
+def disk_mb(cells: Sequence[Cell]) -> float:
+    """What a job that trains these cells adds to the disk: a shard, a pack, their share of the dataset."""
+    return 2 * EMPTY_SHARD_MB + 3 * sum(map(_cell_mb, cells))
+
+
+def _cell_mb(cell: Cell) -> float:
+    """A cell in one file: labels, predictions, paths and, where they are kept, parameters."""
+    data, network, record = cell["data"], cell["network"], cell["record"]
+    outputs = output_count(data)
+    points = 2 * data["train_size"] + (2 + len(cell["predict"])) * data["test_size"]
+    steps = len(step_grid(record, cell["stop"]["max_steps"]))
+    numbers = points * outputs + steps * (1 + network.get("depth", 10) * len(record["probes"]))
+    if cell["keep_parameters"]:
+        numbers += size_of(network, row_shape(data) or LARGEST_ROW, outputs)[0]
+    return LABELS_MB + 8e-6 * numbers
+
+
+def _count_orphans(
+    found: Forecast, plan: Plan, entries: Iterable[store.Entry], in_use: Collection[str]
+) -> None:
+    orphans = {entry.identity.key for entry in entries} - set(in_use)
+    found.unused = len(orphans)
+    for study, keys in keys_of_studies(Path(plan.paths.records)).items():
+        if count := len(orphans & keys):
+            found.studies[study][ORPHANED] = count
 
 
 def describe(found: Forecast) -> str:
     """The forecast as a table for people."""
-    lines = [f"{'study':<24}{CACHED:>9}{NEW:>9}{CHANGED:>9}"]
+    lines = ["".join([f"{'study':<24}", *(f"{state:>10}" for state in STATES)])]
     for study, counts in found.studies.items():
-        lines.append(f"{study:<24}{counts[CACHED]:>9}{counts[NEW]:>9}{counts[CHANGED]:>9}")
+        lines.append("".join([f"{study:<24}", *(f"{counts[state]:>10}" for state in STATES)]))
         lines += [f"    {count} changed: {reason}" for reason, count in found.reasons[study].most_common()]
     if found.jobs:
         lines.append(
             f"{found.jobs} training jobs, at most {found.hours:.2f} hours on one core, "
-            f"{found.peak_memory_mb} MB in the largest job"
+            f"{found.peak_memory_mb} MB of memory in the largest, {found.disk_mb:.0f} MB of disk in all"
         )
     else:
         lines.append("Nothing to train.")
     if found.unused:
-        lines.append(f"{found.unused} stored cells are not asked for by this config (snakemake prune)")
+        lines.append(f"{found.unused} stored cells are not used by this config (snakemake prune)")
     return "\n".join(lines)
 
 
@@ -100,7 +139,7 @@ def as_json(found: Forecast) -> dict:
     """The forecast for machines."""
     return vars(found) | {
         "studies": {
-            study: {s: counts[s] for s in (CACHED, NEW, CHANGED)} for study, counts in found.studies.items()
+            study: {state: counts[state] for state in STATES} for study, counts in found.studies.items()
         },
         "reasons": {study: dict(reasons) for study, reasons in found.reasons.items()},
     }

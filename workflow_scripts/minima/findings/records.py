@@ -15,9 +15,21 @@ from minima.plan.workplan import Plan
 def record_use(plan: Plan, study: str, keys: list[str]) -> Path:
     """Records that the study, as configured, uses the cells of these keys."""
     config = plan.config.model_dump(mode="json", include={"data": True, "studies": {study}})
-    path = Path(plan.paths.records) / f"{study}_{plan.study_stamp(study)}.json"
+    path = record_path(plan, study)
     write_json({"study": study, "config": config, "keys": keys}, path)
     return path
+
+
+def record_path(plan: Plan, study: str) -> Path:
+    return Path(plan.paths.records) / f"{study}_{plan.study_stamp(study)}.json"
+
+
+def keys_of_studies(folder: Path) -> dict[str, set[str]]:
+    """Study → keys that any record of it uses."""
+    keys: dict[str, set[str]] = {}
+    for name, used in used_keys(folder).items():
+        keys.setdefault(name.rsplit("_", 1)[0], set()).update(used)
+    return keys
 
 
 def used_keys(folder: Path) -> dict[str, set[str]]:

@@ -50,6 +50,14 @@ class Layout:
     def report(self) -> str:
         return f"{self.results}/report.html"
 
+    @property
+    def provenance(self) -> str:
+        return f"{self.results}/provenance.json"
+
+    @property
+    def archive(self) -> str:
+        return f"{self.results}/archive.zip"
+
     def log(self, rule: str, name: str = "") -> str:
         return f"{self.results}/logs/{rule}/{name}.log" if name else f"{self.results}/logs/{rule}.log"
 

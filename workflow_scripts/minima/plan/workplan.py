@@ -182,6 +182,11 @@ class Plan:
         kinds = {f"minima.findings.figures.{self.figure(*figure)[0]}" for figure in self.figures}
         return f"{digest(canonical(texts))}-{fingerprint(['minima.findings.reporting', *kinds])}"
 
+    def provenance_stamp(self) -> str:
+        """Which cells and claims the provenance is of, and its own code. Not how jobs run."""
+        stamps = digest(canonical([self.claims_stamp(), *map(self.study_stamp, self.studies)]))
+        return f"{stamps}-{fingerprint(['minima.findings.provenance'])}"
+
     @property
     def figures(self) -> list[tuple[str, str]]:
         """Study and name of every figure."""

@@ -1,0 +1,58 @@
+"""One zip of all that a run found, from which verdicts, figures and report rebuild without training."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import yaml
+
+from minima.plan.workplan import Plan
+
+LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
+CONFIG, REGISTER = "archive/config.yaml", "archive/claims.yaml"
+
+README = """# An archive of results made with Minima
+
+`results/` has the datasets, figures, verdicts, the report and `provenance.json`, which names the commit of
+the code. To judge, draw and report again from the datasets, without training: check out that commit, unpack
+this archive into the checkout, and
+
+    snakemake --cores all --replace-workflow-config --configfile {config} \\
+        --allowed-rules all judge_claims draw_figure write_report --forceall
+
+To train the same networks again: the same command without its second line.
+"""
+
+
+def write_archive(plan: Plan, output: Path) -> None:
+    """Of a run that is complete."""
+    config = plan.config.model_dump(mode="json")
+    config |= {"results": "results", "run": plan.studies, "claims": REGISTER if plan.config.claims else None}
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{output.name}.tmp")
+    try:
+        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+            _add(archive, "archive/README.md", README.format(config=CONFIG).encode())
+            _add(archive, CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
+            if plan.config.claims:
+                _add(archive, REGISTER, Path(plan.config.claims).read_bytes())
+            for path in _results(plan):
+                inside = Path("results") / path.relative_to(plan.paths.results)
+                _add(archive, inside.as_posix(), path.read_bytes())
+        os.replace(temporary, output)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _results(plan: Plan) -> list[Path]:
+    paths = plan.paths
+    figures = [paths.figure(*figure, kind) for figure in plan.figures for kind in ("png", "svg", "csv")]
+    claims = [paths.claims, paths.claims_page] if plan.claims else []
+    datasets = [paths.dataset(study) for study in plan.studies]
+    return [Path(path) for path in [*datasets, *claims, *figures, paths.report, paths.provenance]]
+
+
+def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:
+    entry = zipfile.ZipInfo(name, LONG_AGO)
+    entry.external_attr = 0o644 << 16
+    archive.writestr(entry, content, zipfile.ZIP_DEFLATED)

@@ -1,0 +1,121 @@
+"""Where a run's results come from: `results/provenance.json`.
+
+What may differ between two runs that find the same stands here and in the logs, and in no other result.
+"""
+
+import subprocess
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from importlib.metadata import distributions
+from pathlib import Path
+from platform import python_version
+from typing import Any
+
+import pandas as pd
+
+from minima import journal, store
+from minima.findings.files import write_json
+from minima.findings.records import record_path, used_keys
+from minima.plan.digest import canonical, digest
+from minima.plan.fingerprint import code_used, training_modules
+from minima.plan.workplan import Plan, cell_fingerprint
+
+CODE = Path(__file__).parents[3]
+
+
+def write_provenance(plan: Plan, output: Path) -> None:
+    """Of a run whose datasets are written."""
+    used = used_keys(Path(plan.paths.records))
+    keys = {study: sorted(used[record_path(plan, study).stem]) for study in plan.studies}
+    config = plan.config.model_dump(mode="json")
+    content = {
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": config,
+        "config_digest": digest(canonical({name: config[name] for name in ("data", "studies")})),
+        "cells": keys,
+        "seeds": {study: _seeds(plan, study) for study in plan.studies},
+        "fingerprints": _fingerprints(plan),
+        "git": git_state(CODE),
+        "python": python_version(),
+        "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name.lower())},
+        "devices": _devices(plan, set().union(*keys.values())),
+        "wall_seconds": _wall_seconds(plan),
+    }
+    write_json(content, output)
+
+
+def _seeds(plan: Plan, study: str) -> list[int]:
+    return sorted({cell["seed"] for grid in plan.blocks_of(study).values() for cell in grid.cells})
+
+
+def _fingerprints(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Fingerprint → how many of the config's cells have it, and the modules behind it with their digests."""
+    counts = Counter(cell_fingerprint(cell) for cell in plan.cells.values())
+    examples = {cell_fingerprint(cell): cell for cell in plan.cells.values()}
+    return {
+        code: {"cells": counts[code], "modules": code_used(training_modules(cell.values))}
+        for code, cell in examples.items()
+    }
+
+
+def git_state(folder: Path) -> dict[str, Any] | None:
+    """The commit of the code and what differs from it; None where the folder is no git checkout."""
+    try:
+        top, commit = _git(folder, "rev-parse", "--show-toplevel", "HEAD").splitlines()
+        if Path(top).resolve() != folder.resolve():
+            return None
+        changes = _git(folder, "status", "--porcelain").splitlines()
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return {"commit": commit, "dirty": bool(changes), "changes": changes}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def _devices(plan: Plan, keys: set[str]) -> dict[str, dict[str, Any]]:
+    """Device → how many of these cells it trained, and how long; `not recorded` for a lost journal."""
+    cells: Counter[str] = Counter()
+    for entry in store.inventory(Path(plan.paths.store)):
+        if entry.identity.key in keys:
+            cells[f"{entry.shard.parent.name}/{entry.shard.name}"] += 1
+    devices: dict[str, dict[str, Any]] = defaultdict(
+        lambda: {"cells": 0, "hosts": set(), "seconds": 0.0, "cpu_seconds": 0.0}
+    )
+    for entry in _journal_of(plan):
+        if count := cells.pop(entry["shard"], 0):
+            device = devices[entry["device"]]
+            device["cells"] += count
+            device["hosts"].add(entry["host"])
+            for clock in ("seconds", "cpu_seconds"):
+                device[clock] = round(device[clock] + entry[clock], 3)
+    if cells:
+        devices["not recorded"]["cells"] = cells.total()
+    return {name: device | {"hosts": sorted(device["hosts"])} for name, device in devices.items()}
+
+
+def _journal_of(plan: Plan) -> Iterable[dict[str, Any]]:
+    """Of every pack that was ever trained here: cells move between packs when a config changes."""
+    for path in sorted(Path(plan.paths.journal("")).parent.glob("*.jsonl")):
+        yield from journal.entries(path)
+
+
+def _wall_seconds(plan: Plan) -> dict[str, float]:
+    """Rule → seconds of its jobs together, each as it last ran."""
+    jobs = {
+        "prepare_data": plan.data_files,
+        "train_pack": plan.packs,
+        "fit_reference": plan.reference_fits,
+        "aggregate_study": plan.studies,
+    }
+    return {
+        rule: round(sum(_seconds(Path(plan.paths.benchmark(rule, name))) for name in names), 2)
+        for rule, names in jobs.items()
+    }
+
+
+def _seconds(benchmark: Path) -> float:
+    return float(pd.read_csv(benchmark, sep="\t")["s"].sum()) if benchmark.exists() else 0.0

@@ -1,0 +1,11 @@
+"""Put all that this run found into one zip."""
+
+from pathlib import Path
+
+from minima.logs import job_log
+
+with job_log(snakemake.log[0]):
+    from minima.findings.archive import write_archive
+    from minima.plan.workplan import Plan
+
+    write_archive(Plan(snakemake.config), Path(snakemake.output[0]))

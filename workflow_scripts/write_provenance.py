@@ -1,0 +1,11 @@
+"""Write where this run's results come from."""
+
+from pathlib import Path
+
+from minima.logs import job_log
+
+with job_log(snakemake.log[0]):
+    from minima.findings.provenance import write_provenance
+    from minima.plan.workplan import Plan
+
+    write_provenance(Plan(snakemake.config), Path(snakemake.output[0]))
