@@ -129,6 +129,20 @@ def test_smooth_networks_end_where_the_flow_does(activation, more):
     assert errors[1] < errors[0] / 3
 
 
+@pytest.mark.parametrize(("activation", "tolerance"), [("relu", 1e-2), ("tanh", 1e-2), ("tanh", 1e-3)])
+def test_a_tenth_of_the_tolerance_hardly_moves_the_end(activation, tolerance):
+    """Predictions elsewhere move by no more than the tolerance, relatively, though the steps are others."""
+    ensemble, theta, x, y = problem(activation, points=8, width=64)
+    tests = torch.randn(1, 50, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    ends, steps = [], []
+    for each in (tolerance, tolerance / 10):
+        (done,) = follow(ensemble, theta, x, y, each)
+        ends.append(ensemble.forward([weight.unsqueeze(0) for weight in done.weights], tests)[0])
+        steps.append(done.steps)
+    assert steps[0] < steps[1]
+    assert 0 < relative(*([end] for end in ends)) < tolerance
+
+
 def test_the_order_is_two_on_smooth_networks(monkeypatch):
     """With fixed steps the error falls by 4 as the step is halved."""
     ensemble, theta, x, y = problem("tanh", points=4)

@@ -9,8 +9,8 @@ from minima.engine.optimizers.gradient import divided, fill, inverse
 
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """g and S."""
-    return [torch.zeros_like(weight) for weight in [*weights, *weights]]
+    """g, S and room for a root."""
+    return [torch.zeros_like(weight) for weight in [*weights, *weights, *weights]]
 
 
 def step(
@@ -21,13 +21,16 @@ def step(
     k: int,
 ) -> None:
     """Coordinate by coordinate."""
-    gradients, sums = state[: len(weights)], state[len(weights) :]
+    size = len(weights)
+    gradients, sums, rooms = state[:size], state[size : 2 * size], state[2 * size :]
     fill(gradients, add_gradient)
-    for weight, gradient, total in zip(weights, gradients, sums, strict=True):
-        total.addcmul_(gradient, gradient)
-        weight.addcmul_(divided(gradient, total.sqrt(), numbers["epsilon"]), numbers["lr"], value=-1)
+    for weight, gradient, total, room in zip(weights, gradients, sums, rooms, strict=True):
+        root = torch.sqrt(total.addcmul_(gradient, gradient), out=room)
+        weight.addcmul_(divided(gradient, root, numbers["epsilon"], out=root), numbers["lr"], value=-1)
 
 
 def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:
     """D = 1/(√S + ε) of the last step."""
-    return [inverse(total.sqrt(), numbers["epsilon"]) for total in state[len(state) // 2 :]]
+    return [
+        inverse(total.sqrt(), numbers["epsilon"]) for total in state[len(state) // 3 : 2 * len(state) // 3]
+    ]

@@ -26,4 +26,6 @@ def step(
     for gradient in gradients:
         total.add_(gradient.square().sum((1, 2, 3), keepdim=True))
     for weight, gradient in zip(weights, gradients, strict=True):
-        weight.addcmul_(divided(gradient, total.sqrt(), numbers["epsilon"]), numbers["lr"], value=-1)
+        weight.addcmul_(
+            divided(gradient, total.sqrt(), numbers["epsilon"], out=gradient), numbers["lr"], value=-1
+        )

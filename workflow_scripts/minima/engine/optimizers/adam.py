@@ -28,9 +28,9 @@ def step(
     rate = numbers["lr"] / (1 - beta1**k)
     for weight, gradient, mean, square in zip(weights, gradients, means, squares, strict=True):
         mean.lerp_(gradient, 1 - beta1)
-        square.mul_(beta2).addcmul_(gradient, gradient * (1 - beta2))
+        square.lerp_(gradient.square_(), 1 - beta2)
         root = torch.div(square, 1 - beta2**k, out=gradient).sqrt_()  # the gradient has served
-        weight.addcmul_(divided(mean, root, numbers["epsilon"]), rate, value=-1)
+        weight.addcmul_(divided(mean, root, numbers["epsilon"], out=root), rate, value=-1)
 
 
 def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:

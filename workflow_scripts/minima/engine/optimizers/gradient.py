@@ -13,9 +13,11 @@ def fill(buffers: Sequence[Tensor], add_gradient: Callable[..., None]) -> None:
     add_gradient(buffers)
 
 
-def divided(numerator: Tensor, root: Tensor, epsilon: Tensor) -> Tensor:
-    """numerator/(root + ε), overwriting `root`; 0/0 is 0: a parameter that no gradient reaches."""
-    return numerator.div(root.add_(epsilon)).nan_to_num_(nan=0.0, posinf=float("inf"), neginf=float("-inf"))
+def divided(numerator: Tensor, root: Tensor, epsilon: Tensor, out: Tensor) -> Tensor:
+    """numerator/(root + ε), written to `out` and overwriting `root`; 0/0 is 0: a parameter that no gradient
+    reaches. `out` may be either: fresh memory for every step made updates up to twice as slow."""
+    quotient = torch.div(numerator, root.add_(epsilon), out=out)
+    return quotient.nan_to_num_(nan=0.0, posinf=float("inf"), neginf=float("-inf"))
 
 
 def inverse(root: Tensor, epsilon: Tensor) -> Tensor:

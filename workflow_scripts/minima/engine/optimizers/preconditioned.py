@@ -26,7 +26,9 @@ def step(
     for weight, gradient, scale in zip(weights, gradients, scales, strict=True):
         if k == 1:
             scale.copy_(gradient.abs())
-        weight.addcmul_(divided(gradient, scale.clone(), numbers["epsilon"]), numbers["lr"], value=-1)
+        weight.addcmul_(
+            divided(gradient, scale.clone(), numbers["epsilon"], out=gradient), numbers["lr"], value=-1
+        )
 
 
 def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:

@@ -9,8 +9,8 @@ from minima.engine.optimizers.gradient import divided, fill, inverse
 
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """g and S."""
-    return [torch.zeros_like(weight) for weight in [*weights, *weights]]
+    """g, S and room for a root."""
+    return [torch.zeros_like(weight) for weight in [*weights, *weights, *weights]]
 
 
 def step(
@@ -21,14 +21,16 @@ def step(
     k: int,
 ) -> None:
     """Coordinate by coordinate."""
-    gradients, means = state[: len(weights)], state[len(weights) :]
+    size = len(weights)
+    gradients, means, rooms = state[:size], state[size : 2 * size], state[2 * size :]
     fill(gradients, add_gradient)
     alpha = numbers["alpha"]
-    for weight, gradient, mean in zip(weights, gradients, means, strict=True):
-        mean.mul_(alpha).add_(gradient.square().mul_(1 - alpha))
-        weight.addcmul_(divided(gradient, mean.sqrt(), numbers["epsilon"]), numbers["lr"], value=-1)
+    for weight, gradient, mean, room in zip(weights, gradients, means, rooms, strict=True):
+        mean.lerp_(torch.mul(gradient, gradient, out=room), 1 - alpha)
+        root = torch.sqrt(mean, out=room)
+        weight.addcmul_(divided(gradient, root, numbers["epsilon"], out=root), numbers["lr"], value=-1)
 
 
 def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:
     """D = 1/(√S + ε) of the last step."""
-    return [inverse(mean.sqrt(), numbers["epsilon"]) for mean in state[len(state) // 2 :]]
+    return [inverse(mean.sqrt(), numbers["epsilon"]) for mean in state[len(state) // 3 : 2 * len(state) // 3]]
