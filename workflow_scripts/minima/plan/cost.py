@@ -37,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a cell: points, outputs; of its network with all copies, parameters, and per point multiplications of
+    """Of a cell: points, outputs; of its network, with copies, parameters, and per point multiplications of
     a forward pass and the numbers it keeps."""
 
     rows: int
