@@ -26,7 +26,7 @@ from torch import Tensor
 from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
-from minima.engine.models.gram import into_gram, out_of_gram
+from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
 from minima.engine.optimizers import flow, gd
 from minima.engine.tangent import tangent_kernel
@@ -70,11 +70,11 @@ def measure(activation: str, width: int, scale: float, seed: int) -> list[tuple[
 
     def descent(rate: float) -> tuple[float, int, Tensor]:
         begin = time.process_time()
-        copy = into_gram(ensemble, [weight.clone() for weight in weights], x)
-        (done,) = train(*copy, y, Recipe(gd, {"lr": one(rate * edge)}), rules)
+        form = gram.into(ensemble, [weight.clone() for weight in weights], x)
+        recipe = Recipe(gd, {"lr": one(rate * edge)})
+        (done,) = train(form.ensemble, form.weights, form.x, y, recipe, rules)
         seconds = time.process_time() - begin
-        done = replace(done, weights=out_of_gram(done.weights, weights[0][0], x[0]))
-        return seconds, done.steps, at_tests(done)
+        return seconds, done.steps, at_tests(replace(done, weights=form.out(done.weights, 0)))
 
     def flowing(tolerance: float) -> tuple[float, int, Tensor]:
         begin = time.process_time()
