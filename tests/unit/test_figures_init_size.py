@@ -66,9 +66,9 @@ def where(table, **values):
 
 
 def test_these_are_the_curves_of_the_committed_config():
-    """With the blocks that it gives them; the map of nearest minimizers has its own tests."""
+    """With the blocks that it gives them; the others have tests of their own."""
     figures = config()["studies"]["init_size"]["figures"]
-    assert set(figures) == {*KINDS, "nearest_minimizer"}
+    assert set(figures) == {*KINDS, "nearest_minimizer", "strategies"}
     for name, figure in figures.items():
         if name not in KINDS:
             continue

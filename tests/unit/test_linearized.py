@@ -64,6 +64,29 @@ def test_the_limit_splits_into_data_and_initialization(depth):
     np.testing.assert_allclose(values["linearized_test"].ravel(), f_int + f_init, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("depth", [2, 3, 4])
+def test_a_vanishing_weight_decay_turns_the_initialization_round(depth):
+    """The least ‖θ₀ + u‖ with Ju = e₀, by ridge regression on autograd's Jacobian and as
+    f_int − (H − 1) f_init; the networks' share of the initialization is not small."""
+    predict = ["linearized", "interpolant", "decayed"]
+    (values,) = trained([cell(network={"width": 16, "depth": depth}, predict=predict, **UNTRAINED)], SPLIT)
+    f, rows = linearization(depth)
+    shapes = MLP((5, *[16] * (depth - 1), 2), "relu", "ntk").weight_shapes
+    theta = [stream(0, f"weights/{layer}").standard_normal(shape) for layer, shape in enumerate(shapes)]
+    theta = np.concatenate([weight.ravel() for weight in theta])
+    inner, strength = rows[:12], 1e-10
+    whole = SPLIT.y_train.ravel() - f[:12] + inner @ theta  # what θ₀ + u has to give
+    end = inner.T @ np.linalg.solve(inner @ inner.T + strength * np.eye(12), whole)
+    expected = f[12:] + rows[12:] @ (end - theta)
+    found = values["decayed_test"].ravel()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    f_int = values["interpolant_test"].ravel()
+    f_init = values["linearized_test"].ravel() - f_int
+    np.testing.assert_allclose(found, f_int - (depth - 1) * f_init, rtol=1e-7, atol=1e-9)
+    assert np.abs(f_init).max() > 0.1
+    assert values["decayed_residual"] < 1e-8
+
+
 def test_training_points_are_reproduced():
     """Asked for the training points again, every limit answers with their targets."""
     f, rows = linearization()

@@ -15,6 +15,7 @@ STATUSES = ("converged", "stopped", "diverged", "missing")
 PREDICTORS = {
     "linearized": "limit of the linearized network under gradient descent",
     "interpolant": "limit of the linearized network without its initial function",
+    "decayed": "limit of the linearized network under weight decay toward 0, as its strength goes to 0",
     "linearized_gd": "linearized network, trained by gradient descent to a residual of 1e-8",
     "linearized_trained": "linearized network, trained as the network itself",
     "preconditioned_start": "limit under the fixed preconditioner 1/|g₀| of the start",

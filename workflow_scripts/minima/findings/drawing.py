@@ -28,6 +28,6 @@ def draw_figure(
 def read_table(path: Path) -> pd.DataFrame:
     """A figure's table as it was written: an empty word stays a word, an empty number is NaN."""
     table = pd.read_csv(path, keep_default_na=False, na_values={})
-    for column in table.columns.intersection(["x", "estimate", "low", "high", "spread"]):
+    for column in table.columns.intersection(["x", "estimate", "low", "high", "spread", "cost"]):
         table[column] = pd.to_numeric(table[column], errors="coerce")
     return table

@@ -1,0 +1,23 @@
+"""Weight decay toward 0 in the limit of no strength: which minimizer a vanishing pull selects (2011.02408).
+
+The linearized network f₀ + Ju with a penalty λ‖θ₀ + u‖²/2, trained until nothing moves, then λ → 0, ends at
+the minimizer of least ‖θ₀ + u‖:
+
+    u = JᵀΘ⁻¹(e₀ + Jθ₀) − θ₀.
+
+Where the network is homogeneous in its H weight matrices (ReLU or linear, no biases, all trained),
+Jθ₀ = H f₀ and f = f_int − (H − 1) f_init: the initialization's share is not removed but turned round and
+multiplied. A pull toward θ₀ selects the least ‖u‖, which is gradient descent's own limit.
+"""
+
+import torch
+
+from minima.theory.linearization import Linearization, Predicted
+
+
+def predict(linearization: Linearization) -> Predicted:
+    """The limit λ → 0."""
+    weights = [linearization.weights[layer] for layer in linearization.ensemble.trained]
+    moved = -torch.cat([weight.flatten(1) for weight in weights], dim=1)
+    dual = linearization.solve(linearization.within, linearization.error - linearization.rows.times(moved))
+    return linearization.of_moved(moved + linearization.rows.transposed(dual))
