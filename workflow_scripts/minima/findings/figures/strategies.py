@@ -117,7 +117,8 @@ def draw(table: pd.DataFrame) -> Figure:
         )
     log_y(ax)
     costs = [f"\n×{row.cost:.2g}" if np.isfinite(row.cost) else "" for row in names.itertuples()]
-    labels = [name.replace(" ", "\n", 1) + cost for name, cost in zip(names.strategy, costs, strict=True)]
+    short = [name if name.startswith("σ") else name.replace(" ", "\n", 1) for name in names.strategy]
+    labels = [name + cost for name, cost in zip(short, costs, strict=True)]
     ax.set_xticks(names.x, labels)
     ax.set_ylabel("test mean squared error")
     ax.set_title(f"{table.panel.iloc[0]}, {number_of_seeds(table)}")
