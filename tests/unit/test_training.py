@@ -9,7 +9,7 @@ import torch
 from tests.unit.helpers import CPU, arrays, cell, cells, jacobian, naive, trained
 
 from minima import training
-from minima.engine import optimizers
+from minima.engine import core, optimizers
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.models import gram
@@ -125,6 +125,28 @@ def test_no_optimizer_looks_at_the_neighbours(monkeypatch, name, scheme):
     together = trained([many[i] for i in order], [splits[i] for i in order])
     for place, values in zip(order, together, strict=True):
         assert relative_difference(values, alone[place]) <= 1e-10
+
+
+@pytest.mark.parametrize("blind", [2, 7, 1000])
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "flow"])
+def test_steps_without_a_look_change_nothing(monkeypatch, name, blind):
+    """What is recorded, when a network ends and where are the same, bit for bit, however rarely one looks."""
+    many = cells(
+        {"init.scale": [1, 1.5], "stop.residual": [0.9, 0.3, 0.05]},
+        network={"width": 11, "depth": 3, "activation": "tanh"},
+        optimizer={"name": name.split(",")[0], **OPTIMIZERS[name]},
+        stop={"max_steps": 60},
+        record={"residuals": [0.8, 0.5], "probes": ["distance"], "steps_per_decade": 3},
+        keep_parameters=True,
+    )
+    splits = [arrays(points=8, outputs=2)] * len(many)
+    seen = trained(many, splits)
+    assert len({values["steps"] for values in seen}) > 1, "some leave before others"
+    monkeypatch.setattr(core, "steps_between_looks", lambda device: blind)
+    for now, then in zip(trained(many, splits), seen, strict=True):
+        assert now.keys() == then.keys()
+        for variable, value in now.items():
+            np.testing.assert_array_equal(value, then[variable], err_msg=variable)
 
 
 def test_every_optimizer_is_among_them():

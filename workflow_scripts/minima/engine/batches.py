@@ -20,15 +20,15 @@ class Batches:
         self.generators = [stream(seed, "batches") for seed in seeds]
         self.points, self.size, self.replacement = points, size, replacement
         self.per_epoch = -(-points // size)
-        self.epoch = np.empty((len(seeds), 0), dtype=np.int64)
+        self.epoch = torch.empty((len(seeds), 0), dtype=torch.int64)
 
     def next(self, step: int, device: torch.device) -> Tensor:
         """Rows [E, batch] of step 0, 1, 2 …, to be asked for in this order."""
         place = step % self.per_epoch
         if place == 0:
-            self.epoch = np.stack([self._epoch(generator) for generator in self.generators])
-        rows = self.epoch[:, place * self.size : (place + 1) * self.size]
-        return torch.as_tensor(rows, device=device)
+            epoch = np.stack([self._epoch(generator) for generator in self.generators])
+            self.epoch = torch.as_tensor(epoch, device=device)  # once an epoch: a copy waits for a GPU
+        return self.epoch[:, place * self.size : (place + 1) * self.size]
 
     def keep(self, rows: Sequence[int]) -> None:
         """Only these networks go on."""

@@ -7,7 +7,7 @@ leaves it. Shapes: E networks of K copies each; weights [E, K, out, in]; x [E, n
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,6 +49,14 @@ class _Stack:
     def keep(self, rows: Tensor) -> "_Stack":
         return replace(self, **{name: picked(value, rows) for name, value in vars(self).items()})
 
+    def copies(self) -> list[Tensor]:
+        """Of all that a step changes."""
+        return [tensor.clone() for tensor in [*self.weights, *self.state]]
+
+    def restore(self, copies: Sequence[Tensor]) -> None:
+        for tensor, copy in zip([*self.weights, *self.state], copies, strict=True):
+            tensor.copy_(copy)
+
 
 @dataclass(frozen=True)
 class _Gradients:
@@ -77,6 +85,15 @@ class _Gradients:
         )
 
 
+class _Evaluated(NamedTuple):
+    """A pass over the points."""
+
+    f: Tensor
+    tape: Any
+    loss: Tensor
+    slope: Tensor  # ∂L/∂f
+
+
 def train(
     ensemble: Ensemble,
     weights: Sequence[Tensor],
@@ -91,28 +108,33 @@ def train(
     `weights` are trained in place; `test` are points and targets for the probes that look at them. Full-batch
     training looks at the stop rules at every step, mini-batch training, where that costs a pass over all
     points, after every epoch and at recorded steps.
+
+    A look waits for a GPU. There steps of full-batch training are taken without one; where it then turns out
+    that something happened among them, they are taken again with open eyes: the results do not depend on it.
     """
     batches = recipe.batches
     stack = _stack(ensemble, weights, x, y, recipe, rules, test)
     record = Record(rules, y)
-    tape = None
-    for step in range(rules.max_steps + 1):
+    blind = steps_between_looks(y.device) if rules.accuracy is None else 1
+    step, open_eyes_until = 0, 0
+    now: _Evaluated | None = None
+    tape = None  # its memory is used again
+    while True:
         wanted = record.wants(step)
         if batches is None or step % batches.per_epoch == 0 or wanted or step == rules.max_steps:
-            f, tape = ensemble.forward(stack.weights, stack.x, tape, training=batches is None)
-            loss, slope = recipe.loss(f, stack.y)
+            now = now or _evaluate(ensemble, stack, recipe, tape, training=batches is None)
             if step == 0:
-                record.begin(loss, stack.y)
+                record.begin(now.loss, stack.y)
             if wanted:
-                here = (stack.weights, stack.start, stack.x, stack.y, f, stack.test)
+                here = (stack.weights, stack.start, stack.x, stack.y, now.f, stack.test)
                 state = State(ensemble, recipe.loss, *here)
-                record.write(step, loss, state)
-            if ended := record.ended(step, loss, f, stack.y):
+                record.write(step, now.loss, state)
+            if ended := record.ended(step, now.loss, now.f, stack.y):
                 for row, status in ended.items():
-                    yield record.finished(row, status, step, loss, stack.weights, state=stack.state)
-                if len(ended) == len(loss):
+                    yield record.finished(row, status, step, now.loss, stack.weights, state=stack.state)
+                going = [row for row in range(len(now.loss)) if row not in ended]
+                if not going:
                     return
-                going = [row for row in range(len(loss)) if row not in ended]
                 rows = torch.tensor(going, device=y.device)
                 stack = stack.keep(rows)
                 record.keep(rows)
@@ -120,22 +142,68 @@ def train(
                     recipe.augment.keep(going)
                 if batches is not None:
                     batches.keep(going)
-                else:
-                    f, tape = ensemble.forward(stack.weights, stack.x, tape, training=True)
-                    loss, slope = recipe.loss(f, stack.y)
-            record.say(step, loss)
+                now = _evaluate(ensemble, stack, recipe, now.tape, training=batches is None)
+            record.say(step, now.loss)
+            tape = now.tape
         if batches is not None:
             rows = batches.next(step, y.device)
-            x = rows_of(stack.x, rows)
+            x, targets = rows_of(stack.x, rows), rows_of(stack.y, rows)
             x = x if recipe.augment is None else recipe.augment(x)
-            f, tape = ensemble.forward(stack.weights, x, tape, training=True)
-            _, slope = recipe.loss(f, rows_of(stack.y, rows))
-        _take_step(ensemble, stack, recipe, tape, slope, step)
+            now = _evaluate(ensemble, stack, recipe, tape, True, x, targets)
+        ahead = min(blind, record.next_wanted(step) - step) if batches is None else 1
+        if ahead > 1 and step >= open_eyes_until:
+            now, nothing_happened = _take_blind_steps(ensemble, stack, recipe, record, now, step, ahead)
+            if nothing_happened:
+                step += ahead
+                continue
+            open_eyes_until = step + ahead
+        _take_step(ensemble, stack, recipe, now, step)
+        step, now, tape = step + 1, None, now.tape
 
 
-def _take_step(
-    ensemble: Ensemble, stack: _Stack, recipe: Recipe, tape: Any, slope: Tensor, step: int
-) -> None:
+def steps_between_looks(device: torch.device) -> int:
+    """On a GPU a copy of the weights and at most so many steps taken twice are paid for each look spared."""
+    return 32 if device.type == "cuda" else 1
+
+
+def _take_blind_steps(
+    ensemble: Ensemble,
+    stack: _Stack,
+    recipe: Recipe,
+    record: Record,
+    now: _Evaluated,
+    step: int,
+    ahead: int,
+) -> tuple[_Evaluated, bool]:
+    """The pass after so many steps, and true; or, where something happened on the way, all as it was before
+    them, and false."""
+    before, losses = stack.copies(), []
+    for each in range(step, step + ahead):
+        _take_step(ensemble, stack, recipe, now, each)
+        now = _evaluate(ensemble, stack, recipe, now.tape, training=True)
+        losses.append(now.loss)
+    if record.nothing_happens(torch.stack(losses[:-1])):  # the last one is looked at where it is recorded
+        return now, True
+    stack.restore(before)
+    return _evaluate(ensemble, stack, recipe, now.tape, training=True), False
+
+
+def _evaluate(
+    ensemble: Ensemble,
+    stack: _Stack,
+    recipe: Recipe,
+    tape: Any,
+    training: bool,
+    x: Tensor | None = None,
+    y: Tensor | None = None,
+) -> _Evaluated:
+    """All points, or a batch x [E, b, d] with its targets y, in the memory of an earlier `tape`."""
+    x, y = stack.x if x is None else x, stack.y if y is None else y
+    f, tape = ensemble.forward(stack.weights, x, tape, training=training)
+    return _Evaluated(f, tape, *recipe.loss(f, y))
+
+
+def _take_step(ensemble: Ensemble, stack: _Stack, recipe: Recipe, now: _Evaluated, step: int) -> None:
     numbers = stack.numbers | {"lr": stack.numbers["lr"] * recipe.schedule(stack.numbers, step)}
     trained = [stack.weights[layer] for layer in ensemble.trained]
     strength = numbers.get("weight_decay.strength")
@@ -147,7 +215,9 @@ def _take_step(
         if decoupled
         else []
     )
-    gradients = _Gradients(ensemble, stack.weights, None if decoupled else anchor, strength, tape, slope)
+    gradients = _Gradients(
+        ensemble, stack.weights, None if decoupled else anchor, strength, now.tape, now.slope
+    )
     recipe.optimizer.step(trained, stack.state, numbers, gradients.add, step + 1)
     for weight, pull in zip(trained, pulls, strict=False):
         weight.sub_(pull)

@@ -76,6 +76,14 @@ class Record:
         """Whether this step is written down."""
         return step in self.columns
 
+    def next_wanted(self, step: int) -> int:
+        """The first step after this one that is written down, or the last one."""
+        return min(s for s in (*self.rules.record_steps, self.rules.max_steps) if s > step)
+
+    def nothing_happens(self, losses: Tensor) -> bool:
+        """Whether networks with these losses [..., E] only go on."""
+        return bool(((losses > self.near) & (losses <= self.far)).all())
+
     def write(self, step: int, loss: Tensor, state: State, time: Tensor | float = torch.nan) -> None:
         column = self.columns[step]
         self.losses[:, column], self.times[:, column] = loss, time
@@ -92,10 +100,9 @@ class Record:
         comparison, whatever there is to be watched; predictions f and targets y matter to a goal for the
         accuracy alone."""
         last = step == self.rules.max_steps
-        accurate = torch.zeros_like(loss, dtype=torch.bool)
-        if self.accuracy_target is not None and f is not None:
-            accurate = accuracy_of(f, y) >= self.accuracy_target
-        if not last and not accurate.any() and ((loss > self.near) & (loss <= self.far)).all():
+        watched = self.accuracy_target is not None and f is not None
+        accurate = accuracy_of(f, y) >= self.accuracy_target if watched else torch.zeros_like(loss).bool()
+        if not last and not (watched and accurate.any()) and self.nothing_happens(loss):
             return {}
         residual = self.residual(loss)
         for column, level in enumerate(self.rules.record_residuals):

@@ -15,8 +15,8 @@ from minima.findings.style import LOOKS, log_y, number_of_seeds, panels
 CAPTION = (
     "Test error at the largest initialization scale σ of the block, and what limits it: a smaller σ, the "
     "mean of K networks that start differently on the same data, centred and antisymmetric networks, and "
-    "weight decay of vanishing strength, toward the start (which changes nothing) and toward 0 (which turns the "
-    "initialization's share round and multiplies it). Trained networks, and the limits of their "
+    "weight decay of vanishing strength, toward the start (which changes nothing) and toward 0 (which turns "
+    "the initialization's share round and multiplies it). Trained networks, and the limits of their "
     "linearizations, which is all there is for decay. Below the names: the cost, steps × networks × copies, "
     "over that of one network at the large σ. Points: means over the draws of the data; bars: 95 % bootstrap "
     "intervals; networks that did not converge are left out with their group, n counts the others."
