@@ -17,6 +17,7 @@ from minima.training import Arrays
 
 DATA = {
     "toy": RECIPE,
+    "pairs": RECIPE | {"split": {"seeds_each": 2}},
     "signs": {"source": "digits", "classes": [3, 8], "train_size": 6, "test_size": 20},
     "classes": {"source": "iris", "train_size": 9, "test_size": 20, "labels": "onehot"},
 }
@@ -100,6 +101,22 @@ def test_every_cell_stands_at_its_labels(study, tree):
         assert here.status == values["status"]
         predicted = tree["predicted/main"].to_dataset().sel(place).sel(predictor="linearized")
         np.testing.assert_allclose(predicted.test, values["linearized_test"], rtol=1e-9, atol=1e-12)
+
+
+def test_seeds_that_share_their_data_say_so(tmp_path):
+    """{seeds_each: 2}: pairs of seeds have the same targets, different networks, and a coordinate."""
+    pairs = Study(tmp_path, data="pairs", axes={}, seed={"start": 2, "count": 4})
+    block = pairs.write()["trained/main"].to_dataset()
+    assert block.split.dims == ("seed",)
+    assert block.split.values.tolist() == [1, 1, 2, 2]
+    targets, starts = block.target_train.values, block.start_train.values
+    assert np.array_equal(targets[0], targets[1])
+    assert not np.array_equal(targets[1], targets[2])
+    assert not np.array_equal(starts[0], starts[1])
+
+
+def test_where_every_seed_has_its_own_data_nothing_is_said(tree):
+    assert "split" not in tree["trained/main"].coords
 
 
 def test_the_example_of_the_manual_works(tree):

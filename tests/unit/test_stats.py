@@ -131,6 +131,36 @@ def test_a_statistic_that_some_resamples_lack_has_no_interval():
     assert np.isnan(found.high)
 
 
+CLUSTERS = np.array([7, 3, 7, 3, 5, 5])
+
+
+def test_replicates_of_a_unit_count_as_one():
+    """Two networks on each of three data sets: n = 3, t of the three means, resamples of whole data sets."""
+    sample = Sample(np.array(VALUES), clusters=CLUSTERS)
+    assert [rows.tolist() for rows in sample.units] == [[1, 3], [4, 5], [0, 2]]
+    means = [4.5, 8.0, 3.0]
+    assert sorted(sample.unit_means) == sorted(means)
+    assert t_interval(sample.unit_means) == pytest.approx(t_interval(means))
+    found = bootstrap_interval(sample)
+    assert (found.estimate, found.n) == (pytest.approx(np.mean(VALUES)), 3)
+    assert extent(sample) == (pytest.approx(np.mean(VALUES)), 2.0, 9.0, 3)
+    seen = []
+    bootstrap_interval(
+        Sample(np.array(VALUES), lambda units: seen.append(units) or float(units.mean()), "", CLUSTERS)
+    )
+    pairs = {(4.0, 5.0), (7.0, 9.0), (2.0, 4.0)}
+    assert all({tuple(pair) for pair in units.reshape(-1, 2)} <= pairs for units in seen)
+
+
+def test_copies_of_every_value_make_nothing_surer():
+    """Each value twice within its unit: the interval of the values once, not a narrower one."""
+    twice = Sample(np.repeat(VALUES, 2), clusters=np.repeat(np.arange(6), 2))
+    assert t_interval(twice.unit_means) == pytest.approx(t_interval(VALUES))
+    assert bootstrap_interval(twice) == pytest.approx(bootstrap_interval(Sample(np.array(VALUES))))
+    alone = t_interval(twice.values)
+    assert alone.high - alone.low < 0.75 * (t_interval(VALUES).high - t_interval(VALUES).low)
+
+
 @pytest.mark.parametrize(
     ("interval", "draw", "n", "trials", "slack"),
     [

@@ -69,7 +69,7 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
         return (
             found | _numbers(Interval(math.nan, math.nan, math.nan, 0)) | _verdict(INCONCLUSIVE, str(error))
         )
-    interval = {"t": lambda s: t_interval(s.values), "bootstrap": bootstrap_interval, "every": extent}[
+    interval = {"t": lambda s: t_interval(s.unit_means), "bootstrap": bootstrap_interval, "every": extent}[
         part.interval
     ](sample)
     found |= _numbers(interval)

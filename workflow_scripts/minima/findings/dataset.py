@@ -75,6 +75,7 @@ def aggregate(
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=dict(attributes))}
     for name, grid in blocks.items():
         block = place(grid, packs).assign_attrs(fixed=canonical(_fixed(grid)))
+        block = block.assign_coords(_shared_splits(grid))
         targets = _targets(grid, data_of)
         predicted = _predicted(block)
         references = _references(grid, reference_of) if reference_of else None
@@ -118,6 +119,14 @@ def _shared_data(grid: Grid) -> list[int] | None:
     if len(splits) == 1 and isinstance(split := next(iter(splits)), dict):
         return [seed // split["seeds_each"] for seed in seeds]
     return None
+
+
+def _shared_splits(grid: Grid) -> dict[str, Any]:
+    """A coordinate that says which seeds share their rows, where seeds in groups do."""
+    numbers = _shared_data(grid)
+    if numbers is None or any(isinstance(cell["data"]["split"], int) for cell in grid.cells):
+        return {}
+    return {"split": ("seed", numbers, {"long_name": "number of the data split, shared by several seeds"})}
 
 
 def _name_units(node: xr.Dataset) -> None:

@@ -45,14 +45,15 @@ def slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 1
     def slope(units: np.ndarray) -> float:
         return float(np.polyfit(x, units.mean(axis=0), 1)[0] / over)
 
-    return Sample(np.log(kept.values), slope, kept.note)
+    return Sample(np.log(kept.values), slope, kept.note, kept.clusters)
 
 
 def per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:
-    """Usable seeds along the first axis."""
+    """Usable seeds along the first axis; those that share their data belong to one unit."""
     only_seeds(values, *dims)
     kept = usable.values
-    return Sample(values.transpose("seed", *dims).values[kept], note=left_out(kept))
+    clusters = values.split.values[kept] if "split" in values.coords else None
+    return Sample(values.transpose("seed", *dims).values[kept], note=left_out(kept), clusters=clusters)
 
 
 def only_seeds(values: xr.DataArray, *dims: str) -> None:

@@ -35,12 +35,27 @@ def _mean(units: NDArray) -> float:
 class Sample:
     """What an estimand finds: units of replication along the first axis, and the statistic of a set of them.
 
-    values [n, ...]; statistic: values of any n → a number; note: what was left out, in words.
+    values [n, ...]; statistic: values of any n → a number; note: what was left out, in words; clusters [n]:
+    labels of values that are replicates of one unit, as networks of one data set are; None: each is a unit.
     """
 
     values: NDArray
     statistic: Callable[[NDArray], float] = field(default=_mean)
     note: str = ""
+    clusters: NDArray | None = None
+
+    @property
+    def units(self) -> list[NDArray]:
+        """The rows of `values` that belong to each unit."""
+        if self.clusters is None:
+            return [np.array([row]) for row in range(len(self.values))]
+        return [np.flatnonzero(self.clusters == label) for label in np.unique(self.clusters)]
+
+    @property
+    def unit_means(self) -> NDArray:
+        """The mean of each unit's values [units, ...]."""
+        means = [self.values[rows].mean(axis=0) for rows in self.units]
+        return np.array(means) if means else self.values
 
 
 def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
@@ -72,13 +87,14 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
 
 def bootstrap_interval(sample: Sample, level: float = 0.95) -> Interval:
     """BCa interval of the sample's statistic, whole units resampled; the same resamples at every call."""
-    n = len(sample.values)
+    units = sample.units
+    n = len(units)
     estimate = sample.statistic(sample.values) if n else np.nan
     if n < 2:
         return Interval(estimate, np.nan, np.nan, n)
 
-    def of_units(rows: NDArray) -> float:
-        return sample.statistic(sample.values[rows])
+    def of_units(drawn: NDArray) -> float:
+        return sample.statistic(sample.values[np.concatenate([units[unit] for unit in drawn])])
 
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # NaN says it, and what follows
@@ -98,8 +114,8 @@ def bootstrap_interval(sample: Sample, level: float = 0.95) -> Interval:
 
 
 def extent(sample: Sample) -> Interval:
-    """The mean over units between the least and the greatest: for claims about every unit."""
+    """The mean over units between the least and the greatest value: for claims about every one of them."""
     values = sample.values.astype(np.float64)
     if not len(values):
         return Interval(np.nan, np.nan, np.nan, 0)
-    return Interval(float(values.mean()), float(values.min()), float(values.max()), len(values))
+    return Interval(float(values.mean()), float(values.min()), float(values.max()), len(sample.units))

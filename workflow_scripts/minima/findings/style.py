@@ -28,6 +28,7 @@ LOOKS = {
     "antisymmetric": Look("#CC79A7", "v", "-"),
     "infinite width": Look("#000000", "", ":"),
 }
+SERIES = list(LOOKS.values())[:5]
 GUIDE = {"color": "#666666", "linestyle": ":", "linewidth": 0.9}
 RC = {
     "axes.grid": True,
@@ -75,6 +76,16 @@ def line(axes: Axes, table: pd.DataFrame, look: Look, label: str) -> None:
     )
     if table.low.notna().any():  # an empty band would leave a logarithmic axis without limits
         axes.fill_between(table.x, table.low, table.high, color=colour, alpha=0.18, linewidth=0)
+
+
+def looks_of(count: int) -> list[Look]:
+    """So many different looks for series that have none of their own."""
+    return [SERIES[i % len(SERIES)] for i in range(count)]
+
+
+def shades(count: int) -> list[tuple[float, float, float, float]]:
+    """Colours of values in order, light to dark."""
+    return [mpl.colormaps["viridis"](0.9 - 0.85 * i / max(count - 1, 1)) for i in range(count)]
 
 
 def log_y(axes: Axes) -> None:

@@ -283,7 +283,12 @@ class Figure(Options):
 
     kind: str = Field("", description="Which drawing; the figure's own name where omitted.")
     block: str = Field("", description="The block it draws; may be omitted where the study has one.")
-    beside: str = Field("", description="A second block, drawn beside the first.")
+    beside: list[str] = Field([], description="Further blocks, drawn beside the first: one name or a list.")
+
+    @field_validator("beside", mode="before")
+    @classmethod
+    def _one_name(cls, beside: Any) -> Any:
+        return [beside] if isinstance(beside, str) and beside else beside or []
 
 
 class Study(Options):

@@ -99,7 +99,12 @@ def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
     for name, figure in _mapping(study.get("figures")).items():
         figure = _mapping(figure)
         kind, block = figure.get("kind") or name, figure.get("block")
-        drawn = [(key, figure[key]) for key in ("block", "beside") if isinstance(figure.get(key), str)]
+        drawn = [
+            (key, wanted)
+            for key in ("block", "beside")
+            for wanted in (figure[key] if isinstance(figure.get(key), list) else [figure.get(key)])
+            if isinstance(wanted, str)
+        ]
         if kind not in known_figures():
             mistakes.append(Mistake(f"{path}.{name}", unknown(kind, known_figures(), "no kind of figure")))
         for key, wanted in drawn:

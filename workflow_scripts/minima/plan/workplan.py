@@ -196,7 +196,7 @@ class Plan:
         """Kind and blocks of a figure, defaults filled in."""
         chosen = self.config.studies[study].figures[figure]
         block = chosen.block or next(iter(self.config.studies[study].blocks))
-        return (chosen.kind or figure, block, *filter(None, [chosen.beside]))
+        return (chosen.kind or figure, block, *chosen.beside)
 
 
 def data_file(cell: Cell) -> DataFile:

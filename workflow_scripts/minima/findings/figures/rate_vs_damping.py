@@ -1,0 +1,53 @@
+"""How fast the heavy ball trains against its damping b, where μ = 1 − b√η."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from minima.findings.stats import bootstrap_mean
+from minima.findings.style import GUIDE, LOOKS, line, panels
+from minima.findings.trajectories import (
+    between,
+    each,
+    predicted_loss,
+    rate,
+    relative_loss,
+    slowest,
+    where_it_can,
+)
+
+CAPTION = (
+    "Rate −d log L/dk of the heavy ball in units of √(ηλmin) against the damping b in units of √λmin, "
+    "fitted to the second half of the steps: trained networks and their frozen kernels. Dotted: the ODE's "
+    "rates, b where the slowest mode swings (b < 2) and b − √(b² − 4) where it creeps; the dashed line "
+    "continues the first beyond 2, where it does not hold. Points: means over seeds; bands: 95 % "
+    "bootstrap intervals."
+)
+SERIES = {"trained": relative_loss, "frozen kernel": predicted_loss}
+
+
+def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
+    """One row per series and b."""
+    node = tree[f"trained/{block}"].to_dataset()
+    unit = np.sqrt(slowest(node))
+    rows = []
+    for series, curves in SERIES.items():
+        tail = between(curves(node), (float(node.step[-1]) / 2, float(node.step[-1])))
+        rates = each(tail, where_it_can(rate)) / unit
+        for b in node.damping.values.tolist():
+            rows.append((series, b, *bootstrap_mean(rates.sel(damping=b).values)))
+    return pd.DataFrame(rows, columns=["series", "x", "estimate", "low", "high", "n"])
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    figure, ((ax,),) = panels(1, 1, width=4.2, height=3.2)
+    for series, look in (("trained", LOOKS["trained"]), ("frozen kernel", LOOKS["linearized"])):
+        line(ax, table[table.series == series], look, series)
+    b = np.linspace(0, table.x.max(), 200)
+    ax.plot(b, np.where(b <= 2, b, b - np.sqrt(np.maximum(b**2 - 4, 0))), label="ODE", **GUIDE)
+    ax.plot(b[b >= 2], b[b >= 2], **(GUIDE | {"linestyle": "--"}))
+    ax.set_xlabel("damping b / √λmin")
+    ax.set_ylabel("rate / √(ηλmin)")
+    ax.legend()
+    return figure

@@ -1,0 +1,168 @@
+"""Training curves of a block beside those that a frozen kernel predicts, and fits to them.
+
+A block whose cells keep the spectrum (`record.spectrum`) says all that `minima.theory.dynamics` needs: the
+eigenvalues λ_i of each network's own kernel at the start, the error's components along its eigenvectors, the
+learning rate and the optimizer's numbers. `x` below is ηλ/N: what a step of gradient descent takes of a mode.
+"""
+
+import json
+from collections.abc import Callable
+from itertools import product
+from typing import Any, NamedTuple
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from minima.findings.stats import NotEstimable
+from minima.theory import dynamics
+
+Array = NDArray[np.float64]
+
+
+def relative_loss(block: xr.Dataset) -> xr.DataArray:
+    """L(k)/L(0) of the trained networks; NaN after the end of those that stopped before the others."""
+    return block.loss / block.loss.sel(step=0)
+
+
+def predicted_loss(block: xr.Dataset, ode: bool = False) -> xr.DataArray:
+    """L(k)/L(0) of the same networks with their kernel frozen, by the optimizer's recursion or by the ODE of
+    its small steps."""
+    x = _shares(block).transpose(..., "mode")
+    optimizer, numbers = _optimizer(block)
+    given = {
+        name: number.broadcast_like(x.isel(mode=0, drop=True)).transpose(*x.dims[:-1]).values[..., None]
+        for name, number in numbers.items()
+    }
+    steps = block.step.values.astype(int)
+    follow = dynamics.limit if ode else dynamics.amplitudes
+    amplitudes = follow(optimizer, x.values, steps, given)
+    parts = block.start_error.transpose(*x.dims).values
+    return xr.DataArray(
+        dynamics.loss_curve(amplitudes, parts),
+        dims=(*x.dims[:-1], "step"),
+        coords={name: c for name, c in x.coords.items() if "mode" not in c.dims} | {"step": block.step},
+    )
+
+
+def slowest(block: xr.Dataset) -> xr.DataArray:
+    """ηλmin/N per network."""
+    return _shares(block).isel(mode=0, drop=True)
+
+
+def sup_error(block: xr.Dataset, ode: bool = False) -> xr.DataArray:
+    """Largest |L − L_predicted|/L(0) over the recorded steps that a network was trained for."""
+    return abs(relative_loss(block) - predicted_loss(block, ode)).max("step")
+
+
+def near(curves: xr.DataArray, step: float) -> xr.DataArray:
+    """The curves at the recorded step nearest to this one."""
+    return curves.sel(step=step, method="nearest")
+
+
+def between(curves: xr.DataArray, window: tuple[float, float]) -> xr.DataArray:
+    """The recorded steps of a window, ends included."""
+    return curves.sel(step=slice(*window))
+
+
+class Fit(NamedTuple):
+    """A straight line through log L: its slope, R² and the sum of squares that it leaves."""
+
+    slope: float
+    r_squared: float
+    left: float
+
+
+def exponential(steps: Array, losses: Array) -> Fit:
+    """log L linear in k."""
+    return _line(steps, np.log(losses))
+
+
+def power_law(steps: Array, losses: Array) -> Fit:
+    """log L linear in log k."""
+    return _line(np.log(steps), np.log(losses))
+
+
+def local_maxima(steps: Array, losses: Array) -> tuple[Array, Array]:
+    """The steps and heights of the local maxima inside a curve: its envelope."""
+    inner = (losses[1:-1] > losses[:-2]) & (losses[1:-1] > losses[2:])
+    return steps[1:-1][inner], losses[1:-1][inner]
+
+
+def envelope(steps: Array, losses: Array, least: int = 5) -> tuple[Array, Array]:
+    """The local maxima, of which a fit needs `least`."""
+    found = local_maxima(steps, losses)
+    if len(found[0]) < least:
+        raise NotEstimable(f"a curve has {len(found[0])} local maxima in the window where {least} are needed")
+    return found
+
+
+def where_it_can(fit: Callable[..., float]) -> Callable[..., float]:
+    """The fit with NaN for its refusals, as figures want it."""
+
+    def found(*arguments: Any) -> float:
+        try:
+            return fit(*arguments)
+        except NotEstimable:
+            return np.nan
+
+    return found
+
+
+def each(curves: xr.DataArray, fit: Callable[..., float], *more: xr.DataArray) -> xr.DataArray:
+    """`fit(steps, losses, …)` of every curve; NaN where a network did not get through the curve's steps."""
+    steps = curves.step.values.astype(float)
+
+    def one(losses: Array, *numbers: float) -> float:
+        return fit(steps, losses, *numbers) if np.isfinite(losses).all() else np.nan
+
+    cores = [["step"], *[[] for _ in more]]
+    return xr.apply_ufunc(one, curves, *more, input_core_dims=cores, vectorize=True)
+
+
+def rate(steps: Array, losses: Array) -> float:
+    """−d log L/dk."""
+    return -exponential(steps, losses).slope
+
+
+def envelope_power(steps: Array, losses: Array) -> float:
+    """d log L/d log k through the local maxima."""
+    return power_law(*envelope(steps, losses)).slope
+
+
+def places(block: xr.Dataset) -> list[tuple[str, dict[str, Any]]]:
+    """Label and selection of every place of a block's axes, but for the seed."""
+    dims = [str(dim) for dim in block.status.dims if dim != "seed"]
+    values = product(*(block[dim].values.tolist() for dim in dims))
+    chosen = [dict(zip(dims, place, strict=True)) for place in values]
+    return [(", ".join(f"{dim} {value:g}" for dim, value in place.items()), place) for place in chosen]
+
+
+def _line(x: Array, y: Array) -> Fit:
+    if len(x) < 3 or not np.isfinite(y).all():
+        raise NotEstimable("a curve is not positive and complete in the window")
+    slope, level = np.polyfit(x, y, 1)
+    left = float(((y - level - slope * x) ** 2).sum())
+    return Fit(float(slope), 1 - left / float(((y - y.mean()) ** 2).sum()), left)
+
+
+def _shares(block: xr.Dataset) -> xr.DataArray:
+    """ηλ_i/N [..., mode]."""
+    return block.kernel_spectrum * block.learning_rate / block.sizes["train_point"]
+
+
+def _optimizer(block: xr.Dataset) -> tuple[str, dict[str, xr.DataArray]]:
+    """Name and numbers of the block's optimizer: of its axes, stored per network, or the same for all."""
+    fields: dict[str, Any] = json.loads(block.attrs["fixed"])["optimizer"]
+    if "name" not in fields:
+        raise NotEstimable("curves are predicted for blocks of one optimizer")
+    if fields["name"] not in dynamics.RECURSIONS:
+        raise NotEstimable(f"no curve is predicted for {fields['name']}")
+    axes = {c.attrs.get("long_name"): c for c in block.coords.values()}
+    found = {}
+    for name in dynamics.NUMBERS[fields["name"]]:
+        if name == "momentum":
+            found[name] = block.momentum_used
+        else:
+            found[name] = axes.get(f"optimizer.{name}", xr.DataArray(fields.get(name, np.nan)))
+    return fields["name"], found
