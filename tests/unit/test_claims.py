@@ -16,7 +16,8 @@ from minima.netcdf import write_atomically
 from minima.plan.register import Claim, NoControl, Part, read_register
 
 pytestmark = pytest.mark.filterwarnings("error")
-REGISTER = {claim.id: claim for claim in read_register(ROOT / "config" / "claims.yaml")}
+CLAIMED = read_register(ROOT / "config" / "claims.yaml")
+REGISTER = {claim.id: claim for claim in CLAIMED if claim.study == "init_size"}
 CLAIMS = list(REGISTER)
 CONTROLLED = [name for name, claim in REGISTER.items() if not isinstance(claim.control, NoControl)]
 

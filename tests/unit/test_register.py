@@ -80,23 +80,26 @@ def test_a_claims_study_and_figures_exist(claim):
 
 @pytest.mark.parametrize(("claim", "part"), ASKED)
 def test_a_claims_blocks_exist_and_hold_what_it_asks(claim, part):
-    """Blocks, selected places and scales are in the committed grid; predictors are predicted there."""
-    grids = blocks()
+    """Blocks, selected places and scales are in the committed grid; predictors are predicted there, and of
+    frozen kernels the spectrum is kept."""
+    grids = blocks(claim.study)
     arguments = part.arguments
     places = [(arguments["block"], arguments.get("select") or {})]
     if "centred" in arguments:
         places.append((arguments["centred"], arguments.get("select_centred") or {}))
+    places += [(arguments["block"], place) for place in arguments.get("places", [])]
     for block, select in places:
         axes = {axis.dimension: axis.labels for axis in grids[block].axes}
         for dim, value in select.items():
             assert value in axes[dim]
     axes = {axis.dimension: axis.labels for axis in grids[arguments["block"]].axes}
-    assert set(arguments.get("scales", [])) <= set(axes["scale"])
+    assert set(arguments.get("scales", [])) <= set(axes.get("scale", []))
     predicted = grids[arguments["block"]].cells[0]["predict"]
     wanted = {arguments[key] for key in ("to", "source") if key in arguments} | {
         *arguments.get("between", [])
     }
-    assert wanted - {"trained"} <= set(predicted)
+    assert wanted - {"trained", "frozen"} <= set(predicted)
+    assert "frozen" not in wanted or grids[arguments["block"]].cells[0]["record"]["spectrum"]
 
 
 @pytest.mark.parametrize(("claim", "part"), ASKED)
@@ -112,7 +115,8 @@ def test_the_grid_has_the_replicates_that_claims_need():
     """A claim that can only come out inconclusive is not worth its training."""
     for claim in CLAIMS:
         for part in claim.asked:
-            assert part.replicates <= len(blocks()[part.arguments["block"]].axes[-1].labels)
+            grid = blocks(claim.study)[part.arguments["block"]]
+            assert part.replicates <= len({cell.split for cell in grid.cells})
 
 
 def test_claims_of_studies_that_do_not_run_are_not_judged(register):
@@ -122,7 +126,7 @@ def test_claims_of_studies_that_do_not_run_are_not_judged(register):
     assert Plan(raw | {"claims": str(PATH), "run": ["other"]}).claims == []
     plan = Plan(raw | {"claims": str(PATH)})
     assert plan.claims == CLAIMS
-    assert plan.judged_studies == ["init_size"]
+    assert plan.judged_studies == list(dict.fromkeys(claim.study for claim in CLAIMS))
     assert Plan(raw | {"claims": None}).claims == []
 
 

@@ -131,9 +131,9 @@ def config() -> dict[str, Any]:
 
 
 @cache
-def blocks() -> dict[str, Grid]:
-    """The committed config's blocks of `init_size`."""
-    return Plan(config()).blocks_of("init_size")
+def blocks(study: str = "init_size") -> dict[str, Grid]:
+    """The committed config's blocks of a study."""
+    return Plan(config()).blocks_of(study)
 
 
 def fixed(grid: Grid) -> dict[str, Any]:
