@@ -9,7 +9,7 @@ import json
 import numpy as np
 import xarray as xr
 
-POINTS, SEEDS, SPREAD = 4, 4, np.array([1.0, 2.3, 4.1, 7.7])
+POINTS, SEEDS, SPREAD = 4, 5, np.array([1.0, 2.3, 4.1, 7.7])
 
 
 def followed(optimizer, kernel, error, rate, numbers, last):

@@ -82,7 +82,7 @@ def test_rates_follow_the_ode_through_the_critical_damping(world):
 def test_envelopes_fall_with_the_power_r(world):
     table = table_of("envelope_vs_r", world)
     np.testing.assert_allclose(table.estimate, -table.x, atol=0.4)
-    assert set(table.n) == {4}
+    assert set(table.n) == {5}
 
 
 def test_the_crossover_goes_from_level_to_exponential(world):
