@@ -115,3 +115,9 @@ def save(figure: Figure, path: str | Path) -> None:
     kind = path.suffix[1:]
     figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
     temporary.replace(path)
+
+
+def ink_on(colour: Sequence[float]) -> str:
+    """Black or white, whichever can be read on this RGB colour."""
+    luminance = sum(part * weight for part, weight in zip(colour, (0.3, 0.59, 0.11), strict=False))
+    return "white" if luminance < 0.5 else "black"

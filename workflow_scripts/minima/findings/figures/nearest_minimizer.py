@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 
 from minima.findings.curves import places, text
 from minima.findings.stats import bootstrap_mean
-from minima.findings.style import panels
+from minima.findings.style import ink_on, panels
 
 CAPTION = (
     "The minimizer nearest to the trained networks among all that theory computed: at each place of the grid "
@@ -87,10 +87,10 @@ def _draw_cell(ax: Axes, x: int, y: int, cell: tuple, colours: dict[str, np.ndar
     colour = colours[cell.nearest] if answered else (1.0, 1.0, 1.0, 1.0)
     look = {"facecolor": colour, "edgecolor": "white"} if answered else {"fill": False, "hatch": "///"}
     ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0.9, **look))
-    luminance = np.dot(colour[:3], (0.3, 0.59, 0.11))
-    ink = "white" if luminance < 0.5 else "black"
     box = None if answered else {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-    ax.text(x, y, _words(cell, answered), ha="center", va="center", fontsize=6.5, color=ink, bbox=box)
+    ax.text(
+        x, y, _words(cell, answered), ha="center", va="center", fontsize=6.5, color=ink_on(colour), bbox=box
+    )
 
 
 def _words(cell: tuple, answered: bool) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.style import panels
+from minima.findings.style import ink_on, panels
 from minima.findings.trajectories import (
     between,
     each,
@@ -59,7 +59,8 @@ def draw(table: pd.DataFrame) -> Figure:
         gone = here[here.diverged == 1]
         ax.plot(gone.x, gone.y, "x", color="#D55E00", markersize=8)
         for row in fine.itertuples():
-            ax.text(row.x, row.y, f"{row.estimate:.2g}", ha="center", va="center", fontsize=6, color="white")
+            ink = ink_on(shown.to_rgba(row.estimate))
+            ax.text(row.x, row.y, f"{row.estimate:.2g}", ha="center", va="center", fontsize=6, color=ink)
         ax.plot([0, 1], [1, 0], color="#666666", linestyle=":", linewidth=0.9)
         ax.set_title(name)
         ax.set_xlabel("β1")
