@@ -29,6 +29,7 @@ from minima.theory.empirical import kernel_extremes, tangent_kernel
 logger = logging.getLogger("minima")
 
 Array = NDArray[np.float64]
+BELOW_ZERO = -1e-30  # a residual that is never reached, not even where the loss is rounded to 0
 STACK_CACHES = 4  # networks are trained together up to so many times a core's cache
 
 
@@ -171,7 +172,7 @@ def _train_stack(
     predicted = _predictions(cells, ensemble, start, kernels, splits, resolved) if first["predict"] else []
     recorded = coordinates(first)
     rules = Rules(
-        residual=_goals(cells, "residual", 0.0),
+        residual=_goals(cells, "residual", BELOW_ZERO),
         loss=_goals(cells, "loss", -1.0),
         max_steps=first["stop"]["max_steps"],
         record_steps=recorded["step"],

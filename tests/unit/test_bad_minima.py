@@ -1,0 +1,243 @@
+"""Estimands and figures of `bad_minima`, in worlds whose truth is known."""
+
+import json
+from importlib import import_module
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from minima.findings import measures
+from minima.findings.drawing import draw_figure
+from minima.findings.estimands import bad_minima as study
+from minima.findings.stats import NotEstimable
+
+SEEDS = np.arange(100, 110)
+FIXED = {"data": {"train_size": 200}, "optimizer": {"batch_size": 50}}
+GRID = np.linspace(-1, 1, 41)
+
+
+def block(axes=None, **variables):
+    """A block's node: every variable is given along axes and seed, or as a number for all."""
+    axes = {**(axes or {}), "seed": SEEDS}
+    shape = [len(labels) for labels in axes.values()]
+    numbers = {"train_error": 0.0, "test_error": 0.1, "steps": 100.0} | variables
+    found = {
+        name: (tuple(axes), np.broadcast_to(np.asarray(values, float), shape).copy())
+        for name, values in numbers.items()
+        if np.ndim(values) <= len(shape)
+    }
+    found["status"] = (tuple(axes), np.full(shape, "converged"))
+    return xr.Dataset(found, coords=axes, attrs={"fixed": json.dumps(FIXED)})
+
+
+def tree(**blocks):
+    return xr.DataTree.from_dict({f"trained/{name}": node for name, node in blocks.items()})
+
+
+def pair(random, adversarial, **others):
+    """Test errors [seed] or numbers by start."""
+    starts = {"random": random, "adversarial": adversarial, **others}
+    errors = np.stack([np.broadcast_to(np.asarray(e, float), SEEDS.shape) for e in starts.values()])
+    return block({"init": [*starts]}, test_error=errors)
+
+
+# Drops
+
+
+def test_the_drop_is_the_accuracy_lost_in_points():
+    wobble = np.linspace(-0.02, 0.02, 10)
+    sample = study.drop(tree(pair=pair(0.1 + wobble, 0.3 + 2 * wobble)), "pair")
+    np.testing.assert_allclose(sample.values, 20 + 100 * wobble)
+
+
+def test_another_start_and_another_block_may_be_compared():
+    there = tree(pair=pair(0.1, 0.3, true_labels=0.12), first=block(test_error=0.05))
+    assert study.drop(there, "pair", of={"init": "true_labels"}).values == pytest.approx(2)
+    assert study.drop(there, "pair", beside="first").values == pytest.approx(25)
+    ratio = study.drop_ratio(there, "pair", {"init": "true_labels"}, {"init": "adversarial"})
+    assert ratio.statistic(ratio.values) == pytest.approx(0.1)
+
+
+def test_networks_that_do_not_fit_or_diverged_are_left_out_and_said_so():
+    node = pair(0.1, 0.3)
+    node["train_error"].loc[{"init": "adversarial", "seed": 103}] = 0.01
+    node["status"].loc[{"init": "random", "seed": 104}] = "diverged"
+    sample = study.drop(tree(pair=node), "pair")
+    assert len(sample.values) == 8
+    assert "2 of 10 seeds left out" in sample.note
+    assert len(study.drop(tree(pair=node), "pair", fitted=0.99).values) == 9
+
+
+def test_a_claim_about_nine_of_ten_seeds_spares_the_worst():
+    errors = np.full(10, 0.3)
+    errors[4] = 0.0
+    values = study.drop(tree(pair=pair(0.1, errors)), "pair", spare=1).values
+    assert values.tolist() == pytest.approx([20] * 9)
+
+
+def test_what_a_regime_avoids_is_a_difference_of_drops():
+    regimes = ["vanilla", "momentum"]
+    errors = np.array([[[0.1], [0.12]], [[0.3], [0.15]]])  # init × optimizer
+    node = block({"init": ["random", "adversarial"], "optimizer": regimes}, test_error=errors + 0 * SEEDS)
+    avoided = study.drop_avoided(
+        tree(regimes=node), "regimes", {"optimizer": "momentum"}, {"optimizer": "vanilla"}
+    )
+    assert avoided.values == pytest.approx(17)
+    with pytest.raises(NotEstimable, match="axis shift of block regimes"):
+        study.drop_avoided(tree(regimes=node), "regimes", {"shift": 1}, {"shift": 0})
+
+
+def test_the_dose_is_judged_by_its_least_increase():
+    copies = [1, 2, 5, 10]
+    errors = 0.1 + np.array([[0.03], [0.08], [0.07], [0.2]]) + 0 * SEEDS
+    there = tree(dose=block({"copies": copies}, test_error=errors), first=block(test_error=0.1))
+    least = study.dose(there, "dose", "first", copies)
+    assert least.statistic(least.values) == pytest.approx(-1)
+    assert study.dose(there, "dose", "first", copies, between=True).values == pytest.approx(17)
+
+
+# Quantities
+
+
+def test_ratios_of_distance_path_norm_and_steps():
+    node = pair(0.1, 0.3)
+    node["distance"] = (
+        ("init", "seed", "layer"),
+        np.array([[[3.0, 4.0]], [[0.0, 2.5]]]) + np.zeros((2, 10, 2)),
+    )
+    node["path_norm"] = (
+        ("init", "seed", "power"),
+        np.array([[[1.0, 2.0]], [[9.0, 8.0]]]) + np.zeros((2, 10, 2)),
+    )
+    calm = node.copy(deep=True)
+    calm["path_norm"][1] = 2.0
+    there = tree(pair=node, all=calm)
+    assert study.ratio(there, "pair", "distance").values == pytest.approx(0.5)
+    assert study.ratio(there, "pair", "path_norm").values == pytest.approx(4)
+    both = study.ratio_of_ratios(there, "path_norm", "all", "pair")
+    assert both.statistic(both.values) == pytest.approx(0.25)
+    with pytest.raises(NotEstimable, match="no quantity depth"):
+        study.ratio(there, "pair", "depth")
+    there = tree(dose=block({"copies": [1, 10]}, steps=[[40], [20]] + 0 * SEEDS), first=block(steps=100))
+    assert study.steps_ratio(there, "dose", {"copies": 10}, "first").values == pytest.approx(0.2)
+    assert len(study.steps_ratio(there, "dose", {"copies": 10}, "first", spare=1).values) == 9
+
+
+def plane(f):
+    """Predictions of a function of x, y on the grid."""
+    y, x = np.meshgrid(GRID, GRID, indexing="ij")
+    values = np.asarray(f(x, y), float)[..., None]
+    return xr.DataArray(
+        values, dims=("plane_y", "plane_x", "output"), coords={"plane_y": GRID, "plane_x": GRID}
+    )
+
+
+def test_crossings_count_the_boundaries_that_a_segment_meets():
+    """A line through the middle of the box separates two uniform points half of the time; stripes, which are
+    crossed once each, as often as there are of them, by the mean distance 1/3 of two uniform numbers."""
+    assert float(measures.crossings(plane(lambda x, y: 1 + 0 * x))) == 0
+    assert float(measures.crossings(plane(lambda x, y: x))) == pytest.approx(0.5, abs=0.05)
+    stripes = plane(lambda x, y: np.sin(5 * np.pi * y))
+    assert float(measures.crossings(stripes)) == pytest.approx(10 / 3, rel=0.1)
+    assert np.isnan(measures.crossings(plane(lambda x, y: x + np.nan)))
+
+
+def toy():
+    """Fragmented from the adversarial start, straight else."""
+    nodes = []
+    for start in ("random", "adversarial"):
+        for optimizer in ("vanilla", "regularized"):
+            bad = start == "adversarial" and optimizer == "vanilla"
+            f = plane(lambda x, y, bad=bad: np.sin(5 * np.pi * x) if bad else x + 0.3 * y)
+            nodes.append(f.expand_dims(init=[start], optimizer=[optimizer], seed=SEEDS))
+    node = block({"init": ["random", "adversarial"], "optimizer": ["vanilla", "regularized"]})
+    return node.assign(plane=xr.combine_by_coords([n.to_dataset(name="plane") for n in nodes]).plane)
+
+
+def test_a_fragmented_boundary_is_crossed_more_often():
+    there = tree(toy=toy())
+    fragmented = study.ratio(there, "toy", "crossings", {"optimizer": "vanilla"}, spare=2)
+    assert len(fragmented.values) == 8
+    assert (fragmented.values > 3).all()
+    repaired = study.ratio(there, "toy", "crossings", {"optimizer": "regularized"})
+    assert repaired.values == pytest.approx(1)
+
+
+# Figures
+
+
+def curves(node, steps=(0, 10, 100)):
+    """With loss and test accuracy along steps."""
+    dims = node.test_error.dims
+    shape = (*node.test_error.shape, len(steps))
+    values = np.linspace(2, 0.1, len(steps)) + np.zeros(shape)
+    return node.assign(
+        loss=((*dims, "step"), values), test_accuracy_path=((*dims, "step"), 1 - values / 3)
+    ).assign_coords(step=list(steps))
+
+
+def complex_pair():
+    shape = (2, 10, 2)
+    numbers = np.random.default_rng(0).uniform(1, 2, shape)
+    return pair(0.1, 0.3).assign(
+        distance=(("init", "seed", "layer"), numbers), path_norm=(("init", "seed", "power"), numbers)
+    )
+
+
+def world():
+    shifts = {"init": ["random", "adversarial"], "optimizer": ["vanilla", "momentum"], "shift": [0, 1]}
+    before = curves(block({"copies": [1, 10]})).assign(train_point=("train_point", np.arange(2000)))
+    return tree(
+        regimes=block(shifts, test_error=np.linspace(0, 0.3, 80).reshape(2, 2, 2, 10)),
+        dose=block({"copies": [1, 10]}, test_error=[[0.2], [0.4]] + 0 * SEEDS),
+        first=block(),
+        pair=curves(complex_pair()),
+        all=complex_pair(),
+        pretrain=before,
+        toy=toy(),
+        toy_pretrain=block().assign(plane=plane(lambda x, y: x * y).expand_dims(seed=SEEDS)),
+    )
+
+
+FIGURES = {
+    "accuracy_pairs": (["regimes"], 2 * 2 * 10 * 2),
+    "drop_vs_dose": (["dose", "first"], 2),
+    "complexity": (["pair", "all"], 2 * 2 * 2 * 10),
+    "two_phases": (["pretrain", "pair"], 2 * 3 * 3),
+    "boundaries": (["toy", "toy_pretrain"], 4 * 41 * 41),
+}
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_figures_are_drawn_from_their_tables(kind, tmp_path):
+    blocks, rows = FIGURES[kind]
+    dataset = tmp_path / "dataset.nc"
+    world().to_netcdf(dataset, engine="netcdf4")
+    table, picture = tmp_path / "table.csv", tmp_path / "figure.png"
+    draw_figure(kind, blocks, dataset, table, [picture])
+    assert len(table.read_text().splitlines()) == rows + 1
+    assert picture.stat().st_size > 5000
+    assert import_module(f"minima.findings.figures.{kind}").CAPTION
+
+
+def test_every_regime_has_its_name():
+    module = import_module("minima.findings.figures.accuracy_pairs")
+    table = module.tabulate(world(), "regimes")
+    assert set(table.regime) == {"vanilla", "vanilla + shifts", "momentum", "momentum + shifts"}
+    one = table[(table.regime == "momentum + shifts") & (table.start == "adversarial") & (table.seed == 109)]
+    assert float(one.estimate.iloc[0]) == pytest.approx(70)
+    assert set(module.tabulate(world(), "all").regime) == {"all"}
+
+
+def test_the_first_phase_ends_where_the_second_begins():
+    table = import_module("minima.findings.figures.two_phases").tabulate(world(), "pretrain", "pair")
+    first = table[table.phase == 1]
+    assert first.x.max() == pytest.approx((100 - 100) / 40)  # 100 steps of 40 per epoch
+    assert first.x.min() == pytest.approx(-2.5)
+    assert table[table.phase == 2].x.max() == 25  # 4 steps per epoch
+
+
+def test_the_drop_in_the_figure_is_the_estimands():
+    table = import_module("minima.findings.figures.drop_vs_dose").tabulate(world(), "dose", "first")
+    assert table.estimate.tolist() == pytest.approx([10, 30])
