@@ -6,11 +6,14 @@ from importlib import import_module
 import numpy as np
 import pytest
 import xarray as xr
+from tests.unit.worlds import ROOT
 
 from minima.findings import measures
+from minima.findings.claims import judge
 from minima.findings.drawing import draw_figure
 from minima.findings.estimands import bad_minima as study
 from minima.findings.stats import NotEstimable
+from minima.plan.register import read_register
 
 SEEDS = np.arange(100, 110)
 FIXED = {"data": {"train_size": 200}, "optimizer": {"batch_size": 50}}
@@ -94,7 +97,7 @@ def test_the_dose_is_judged_by_its_least_increase():
     there = tree(dose=block({"copies": copies}, test_error=errors), first=block(test_error=0.1))
     least = study.dose(there, "dose", "first", copies)
     assert least.statistic(least.values) == pytest.approx(-1)
-    assert study.dose(there, "dose", "first", copies, between=True).values == pytest.approx(17)
+    assert study.dose(there, "dose", "first", copies, ends=True).values == pytest.approx(17)
 
 
 # Quantities
@@ -241,3 +244,106 @@ def test_the_first_phase_ends_where_the_second_begins():
 def test_the_drop_in_the_figure_is_the_estimands():
     table = import_module("minima.findings.figures.drop_vs_dose").tabulate(world(), "dose", "first")
     assert table.estimate.tolist() == pytest.approx([10, 30])
+
+
+# The registered claims, in worlds whose truth is known
+
+CLAIMS = {
+    claim.id: claim for claim in read_register(ROOT / "config/claims.yaml") if claim.study == "bad_minima"
+}
+
+
+def noisy(value, share=0.1, seed=0):
+    """A number per seed, around a value."""
+    return value * (1 + share * np.random.default_rng(seed).uniform(-1, 1, len(SEEDS)))
+
+
+def claimed(
+    lost=20.0, control=0.5, regularized=1.0, avoided=15.0, doses=(4, 9, 15, 25), moved=0.5, complexity=10.0,
+    calmer=2.5, hurry=0.2, fragmented=True, repaired=True,
+):  # fmt: skip
+    """The study's dataset where this is true; drops in points."""
+
+    def errors(points, seed=1):
+        return 0.08 + noisy(points, seed=seed) / 100
+
+    def measured(node, ratio, path):
+        starts = node.sizes["init"]
+        values = np.ones((starts, 10, 2))
+        values[1] *= np.stack([noisy(ratio), noisy(ratio)], axis=-1)
+        norms = np.ones((starts, 10, 2))
+        norms[1] *= np.stack([noisy(path), noisy(path)], axis=-1)
+        return node.assign(
+            distance=(("init", "seed", "layer"), values), path_norm=(("init", "seed", "power"), norms)
+        )
+
+    regimes = {
+        "vanilla": (lost, lost - avoided),
+        "momentum": (lost - avoided,) * 2,
+        "l2": (lost - avoided,) * 2,
+    }
+    by_regime = np.stack(
+        [
+            np.stack([[0 * SEEDS + 0.08] * 2 for _ in regimes]),
+            np.stack([[errors(points, 2) for points in pair] for pair in regimes.values()]),
+        ]
+    )
+    shapes = {"init": ["random", "adversarial"], "optimizer": [*regimes], "shift": [0, 1]}
+    node = toy()
+    if not fragmented:
+        node["plane"][{"init": 1, "optimizer": 0}] = node.plane[{"init": 0, "optimizer": 0}]
+    if not repaired:
+        node["plane"][{"init": 1, "optimizer": 1}] = node.plane[{"init": 1, "optimizer": 0}]
+    return tree(
+        pair=measured(pair(0.08, errors(lost), true_labels=errors(control)), moved, complexity),
+        all=measured(pair(0.08, errors(regularized)), 1.0, calmer),
+        fixed=pair(0.08, errors(lost)),
+        regimes=block(shapes, test_error=by_regime),
+        dose=block(
+            {"copies": [1, 2, 5, 10]}, test_error=[errors(points) for points in doses], steps=noisy(hurry)
+        ),
+        first=block(test_error=0.08, steps=1.0),
+        toy=node,
+        toy_pretrain=block(),
+    )
+
+
+@pytest.mark.parametrize("name", CLAIMS)
+def test_what_is_true_is_supported(name):
+    found = judge(CLAIMS[name], claimed())
+    assert found["verdict"] == "supported", (found["reason"], found["parts"])
+
+
+FALSE = [
+    ("bad-1", {"lost": 3.0}),
+    ("bad-1", {"control": 12.0}),
+    ("bad-2", {"regularized": 9.0}),
+    ("bad-3", {"avoided": 0.0}),
+    ("bad-4", {"doses": (4, 5, 6, 7)}),
+    ("bad-4", {"doses": (4, 20, 10, 25)}),
+    ("bad-5", {"moved": 1.0}),
+    ("bad-6", {"complexity": 2.0}),
+    ("bad-6", {"calmer": 15.0}),
+    ("bad-7", {"hurry": 1.5}),
+    ("bad-8", {"fragmented": False}),
+    ("bad-8", {"repaired": False}),
+]
+
+
+@pytest.mark.parametrize(("name", "truth"), FALSE)
+def test_what_is_false_is_refuted(name, truth):
+    assert judge(CLAIMS[name], claimed(**truth))["verdict"] == "refuted"
+
+
+def test_every_claim_has_a_world_that_refutes_it():
+    assert {name for name, _ in FALSE} == set(CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("name", "truth"), [("bad-1", {"control": 5.5, "lost": 60}), ("bad-2", {"lost": 2.0})]
+)
+def test_a_control_that_fails_keeps_a_claim_from_being_supported(name, truth):
+    """Pretraining alone does harm, or there was nothing to repair."""
+    found = judge(CLAIMS[name], claimed(**truth))
+    assert found["control"]["outcome"] == "fails"
+    assert found["verdict"] == "inconclusive"

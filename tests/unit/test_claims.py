@@ -38,7 +38,7 @@ def verdict_of(name, tree):
     return found
 
 
-# The registered claims, in worlds whose truth is known
+# The claims of init_size, in worlds whose truth is known; other studies have theirs in tests of their own
 
 
 @pytest.mark.parametrize("name", CLAIMS)

@@ -17,6 +17,9 @@ CLAIMS = read_register(PATH)
 ASKED = [
     pytest.param(claim, part, id=f"{claim.id}: {part.label}") for claim in CLAIMS for part in claim.asked
 ]
+# Arguments of estimands that name places on a block's axes, and those that name blocks.
+PLACES = ("select", "of", "over", "than", "by", "instead_of")
+BLOCKS = ("block", "beside", "centred", "pretraining")
 GOOD = """
 claims:
   - id: toy-1
@@ -84,16 +87,19 @@ def test_a_claims_blocks_exist_and_hold_what_it_asks(claim, part):
     frozen kernels the spectrum is kept."""
     grids = blocks(claim.study)
     arguments = part.arguments
-    places = [(arguments["block"], arguments.get("select") or {})]
+    places = [(arguments["block"], arguments[key]) for key in PLACES if isinstance(arguments.get(key), dict)]
     if "centred" in arguments:
         places.append((arguments["centred"], arguments.get("select_centred") or {}))
     places += [(arguments["block"], place) for place in arguments.get("places", [])]
+    for block in (arguments[key] for key in BLOCKS if key in arguments):
+        assert block in grids
     for block, select in places:
         axes = {axis.dimension: axis.labels for axis in grids[block].axes}
         for dim, value in select.items():
             assert value in axes[dim]
     axes = {axis.dimension: axis.labels for axis in grids[arguments["block"]].axes}
     assert set(arguments.get("scales", [])) <= set(axes.get("scale", []))
+    assert set(arguments.get("copies", [])) <= set(axes.get("copies", []))
     predicted = grids[arguments["block"]].cells[0]["predict"]
     wanted = {arguments[key] for key in ("to", "source") if key in arguments} | {
         *arguments.get("between", [])

@@ -16,7 +16,8 @@ CELL_SECONDS = 1e-2  # drawing, storing
 STEP_SECONDS = 5e-5  # the small operations around a step's products
 FLOW_STEP_SECONDS = 1e-3  # the same for a step of the flow
 FLOPS_PER_SECOND = {"float64": 3e10, "float32": 6e10}  # what one core reaches on stacked products
-MODULE_FLOPS_PER_SECOND = 1e10  # on convolutions of small images
+MODULE_FLOPS_PER_SECOND = {"float64": 1e10, "float32": 4e10}  # on convolutions of small images
+MODULE_STEP_SECONDS = 3e-4  # as STEP_SECONDS, one network at a time and by autograd
 PASS_SECONDS = {"float64": 5e-10, "float32": 2.5e-10}  # per number: an elementwise operation
 ADAPTIVE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
 ADAPTIVE = {"adagrad", "adagrad_norm", "rmsprop", "adam", "adamw", "sign", "preconditioned"}
@@ -102,11 +103,12 @@ def _training_seconds(cell: Cell, sizes: Sizes) -> float:
     # forward, backward and gradient, 2 each; with batches another 2, a look at all points once an epoch
     batch = optimizer["batch_size"]
     flops = (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.products
+    small = STEP_SECONDS
     if cell["network"]["kind"] in MODULES:
-        rate = MODULE_FLOPS_PER_SECOND
+        rate, small = MODULE_FLOPS_PER_SECOND[cell["dtype"]], MODULE_STEP_SECONDS
     passes = ADAPTIVE_PASSES if optimizer["name"] in ADAPTIVE else 1
     update = passes * sizes.parameters * PASS_SECONDS[cell["dtype"]]
-    return cell["stop"]["max_steps"] * (flops / rate + update + STEP_SECONDS)
+    return cell["stop"]["max_steps"] * (flops / rate + update + small)
 
 
 def _needs_kernel(cell: Cell) -> bool:

@@ -37,9 +37,9 @@ def drop(
     return _sample(100 * (led.test_error - plain.test_error), spare)
 
 
-def drop_ratio(tree: xr.DataTree, block: str, of: Selection, to: Selection) -> Sample:
-    """Mean drop from the start `of` over that from the start `to`; seeds resampled together."""
-    drops = [drop(tree, block, selection).values for selection in (of, to)]
+def drop_ratio(tree: xr.DataTree, block: str, of: Selection, over: Selection) -> Sample:
+    """Mean drop from the start `of` over that from the start `over`; seeds resampled together."""
+    drops = [drop(tree, block, selection).values for selection in (of, over)]
     if len(drops[0]) != len(drops[1]):
         raise NotEstimable("the two starts fit in different seeds")
     return Sample(np.column_stack(drops), lambda units: float(units[:, 0].mean() / units[:, 1].mean()))
@@ -58,9 +58,9 @@ def drop_avoided(
     return _sample(before - after)
 
 
-def dose(tree: xr.DataTree, block: str, beside: str, copies: Sequence[int], between: bool = False) -> Sample:
+def dose(tree: xr.DataTree, block: str, beside: str, copies: Sequence[int], ends: bool = False) -> Sample:
     """Least increase of the mean drop from one R of `copies` to the next, seeds resampled together; with
-    `between`, the drop at the last R minus that at the first, per seed."""
+    `ends`, the drop at the last R minus that at the first, per seed."""
     plain = _place(tree, beside, {}, 1.0)
     drops = xr.concat(
         [100 * (_place(tree, block, {"copies": r}, 1.0).test_error - plain.test_error) for r in copies],
@@ -68,7 +68,7 @@ def dose(tree: xr.DataTree, block: str, beside: str, copies: Sequence[int], betw
         coords="minimal",
         compat="override",
     )
-    if between:
+    if ends:
         return _sample(drops.isel(dose=-1) - drops.isel(dose=0))
     values = drops.transpose("seed", "dose").values
     kept = np.isfinite(values).all(1)
