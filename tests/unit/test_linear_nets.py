@@ -237,8 +237,13 @@ def test_lemma_1_and_theorem_2_hold_in_their_range():
         bound = linear_nets.most_overlap(FEATURES, POINTS, 1, width, alpha, delta)
         assert (linear_nets.overlap(start) <= bound).all()
         assert (linear_nets.imbalance(start).gap > linear_nets.least_gap(width, alpha)).all()
-        end = flow_limit(here, start)
-        assert (linear_nets.distance(here, end) <= linear_nets.most_distance(here, width, alpha, delta)).all()
+        own = linear_nets.most_distance_from(here, start)
+        assert (linear_nets.distance(here, flow_limit(here, start)) <= own).all()
+        assert (own <= linear_nets.most_distance(here, width, alpha, delta)).all()
+        found = linear_nets.slack(here, np.random.default_rng(1), 20, width, alpha, delta)
+        assert (found.gap_slack > 1).all()
+        assert (found.overlap_slack <= 1).all()
+        assert (found.limit_slack <= 1).all()
 
 
 def test_a_very_wide_network_ends_at_its_known_multiple_of_the_start():

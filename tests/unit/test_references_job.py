@@ -173,3 +173,21 @@ def test_the_plan_fits_once_per_data_and_architecture():
     assert {(fit.depth, fit.activation) for fit in fits} == {(2, "relu"), (3, "relu")}
     assert {fit.data for fit in fits} == set(plan.data_files)
     assert all(fit.kinds == {"ntk": {"alpha": [0.0]}, "rbf": {"alpha": [0.1]}} for fit in fits)
+
+
+def test_linear_references_are_the_pseudo_inverses_and_draws_of_wide_nets(tmp_path):
+    kinds = {"min_norm": {"alpha": [0.0]}}
+    kinds["wide_linear"] = {"width": [100, 10_000], "width_power": [0.5], "draws": 4, "delta": 0.05}
+    fitted, file = fit(tmp_path, "onehot", kinds, "linear")
+    assert fitted.sizes["reference"] == 1
+    for split in SPLITS:
+        data, here = load_split(file, split), fitted.sel(split=split)
+        x, y = data.x_train.values, data.y_train.values
+        solution = np.linalg.pinv(x) @ y
+        expected = data.x_test.values @ solution
+        np.testing.assert_allclose(here.test.sel(reference="min_norm"), expected, atol=1e-9)
+        np.testing.assert_allclose(here.products, x @ x.T)
+    assert (fitted.gap_slack.sel(wide_width=10_000) > 1).all()
+    assert (fitted.overlap_slack <= 1).all()
+    first, second = (fitted.gap_slack.sel(split=split).values for split in SPLITS)
+    assert not np.isin(first, second).any()  # each split draws its own

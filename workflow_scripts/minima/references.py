@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,8 +10,10 @@ import xarray as xr
 from minima.data.files import load_split, split_digests
 from minima.netcdf import string_encoding, write_atomically
 from minima.plan.workplan import ReferenceFit
+from minima.streams import stream
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp_diagonal
+from minima.theory.linear_nets import least_width, problem, slack
 from minima.theory.reference import Reference, fit_references
 
 UNIT = {"units": "1"}
@@ -31,6 +34,8 @@ def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
     architecture = {"depth": fit.depth, "activation": fit.activation}
     fitted: dict[str, Reference] = {}
     for kind, options in fit.kinds.items():
+        if kind == "wide_linear":
+            continue
         gammas = options.get("gamma")
         extra = {"gammas": gammas} if kind == "rbf" else architecture
         for reference in fit_references(kind, x_train, y_train, x_test, options["alpha"], **extra):
@@ -50,7 +55,42 @@ def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
             {"long_name": "variance over initializations of infinitely wide untrained networks, at σ = 1"}
             | UNIT,
         )
+    if "min_norm" in fit.kinds:
+        found["products"] = (
+            ("train_point", "other_point"),
+            x_train @ x_train.T,
+            {"long_name": "inner products of the training points"} | UNIT,
+        )
+    if options := fit.kinds.get("wide_linear"):
+        found = found.merge(_wide_linear(x_train, y_train, options, int(data["split"])))
     return found
+
+
+def _wide_linear(x: np.ndarray, y: np.ndarray, options: Mapping[str, Any], split: int) -> xr.Dataset:
+    """How far draws of wide linear nets stay from the bounds on them."""
+    dims = ("wide_power", "wide_width", "draw")
+    data = problem(x, y)
+    each = [
+        [
+            slack(data, stream(split, f"draws/{width}"), options["draws"], width, power, options["delta"])
+            for width in options["width"]
+        ]
+        for power in options["width_power"]
+    ]
+    names = {
+        "gap_slack": "imbalance c over the least of Lemma 1",
+        "overlap_slack": "‖[V; U1]U2ᵀ‖ over the most of Lemma 1",
+        "limit_slack": "a bound on ‖UVᵀ(∞) − Θ̂‖ from the start alone, over the most of Theorem 2",
+    }
+    found = {
+        name: (dims, np.array([[getattr(s, name) for s in row] for row in each]), {"long_name": text} | UNIT)
+        for name, text in names.items()
+    }
+    needed = least_width(x.shape[1], y.shape[1], options["delta"])
+    return xr.Dataset(
+        found | {"least_width": ((), needed, {"long_name": "h0 of Lemma 1, above which both hold"} | UNIT)},
+        coords={"wide_power": options["width_power"], "wide_width": options["width"]},
+    )
 
 
 def _labelled(by_label: Mapping[str, Reference]) -> xr.Dataset:

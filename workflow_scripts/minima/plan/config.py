@@ -266,12 +266,29 @@ class RbfReference(Options):
     )
 
 
+class WideLinearReference(Options):
+    """Two linear layers of great width, drawn and not trained, on the data of every block."""
+
+    width: list[Annotated[int, Field(ge=2)]] = Field(min_length=1, description="Hidden units h.")
+    width_power: list[Annotated[float, Field(gt=0.25, le=0.5)]] = Field(
+        [0.5], min_length=1, description="α of the entries N(0, h^−2α)."
+    )
+    draws: int = Field(200, ge=1, description="Networks per split of the data.")
+    delta: float = Field(0.05, gt=0, lt=1, description="δ: the bounds hold with probability 1 − δ.")
+
+
 class References(Options):
     """Minimizers computed once per data and architecture; those not named are not fitted."""
 
     ntk: KernelReference | None = Field(None, description="Neural tangent kernel.")
     nngp: KernelReference | None = Field(None, description="Kernel of the untrained network (NNGP).")
     rbf: RbfReference | None = Field(None, description="Gaussian kernel.")
+    min_norm: KernelReference | None = Field(
+        None, description="Linear regression, of smallest norm where the ridge is 0."
+    )
+    wide_linear: WideLinearReference | None = Field(
+        None, description="Draws of wide linear nets against the bounds on them (2105.06351)."
+    )
 
     def named(self) -> dict[str, dict[str, Any]]:
         """Kind → options, of those that were asked for."""

@@ -5,6 +5,7 @@ steps as its tolerance asks for. The coefficients are one core's; tests/unit/tes
 """
 
 from dataclasses import dataclass
+from math import prod
 
 from minima.plan.grid import Cell
 from minima.plan.networks import MODULES, size_of
@@ -16,6 +17,7 @@ CELL_SECONDS = 1e-2  # drawing, storing
 STEP_SECONDS = 5e-5  # the small operations around a step's products
 FLOW_STEP_SECONDS = 1e-3  # the same for a step of the flow
 FLOPS_PER_SECOND = {"float64": 3e10, "float32": 6e10}  # what one core reaches on stacked products
+NARROW_SHARE = 0.2  # of that, on products of a vector and a matrix
 MODULE_FLOPS_PER_SECOND = {"float64": 1e10, "float32": 4e10}  # on convolutions of small images
 MODULE_STEP_SECONDS = 3e-4  # as STEP_SECONDS, one network at a time and by autograd
 PASS_SECONDS = {"float64": 5e-10, "float32": 2.5e-10}  # per number: an elementwise operation
@@ -65,8 +67,22 @@ def sizes_of(cell: Cell) -> Sizes:
     data, outputs = cell["data"], output_count(cell["data"])
     copies = 2 if cell["init"]["scheme"] == "antisymmetric" else 1
     shape = row_shape(data) or (1, 28, 28)
-    each = size_of(cell["network"], shape, outputs)
-    return Sizes(training_rows(data), data["test_size"], outputs, *(copies * n for n in each))
+    rows, network = training_rows(data), cell["network"]
+    if _is_narrow(cell):
+        parameters, products, kept = _narrow_size(cell, rows, prod(shape), outputs)
+    else:
+        parameters, products, kept = size_of(network, shape, outputs)
+    return Sizes(rows, data["test_size"], outputs, *(copies * n for n in (parameters, products, kept)))
+
+
+def _narrow_size(cell: Cell, rows: int, features: int, outputs: int) -> tuple[float, float, float]:
+    """As `size_of`, in the coordinates of `minima.engine.models.narrow`. Only scheme: bartlett draws so few
+    weights."""
+    network, seen = cell["network"], min(rows, features)
+    units = min(network["width"], seen + outputs)
+    held = units if cell["init"]["scheme"] == "bartlett" else network["width"]
+    products = outputs * seen * (3 * units + 2 * rows) / (3 * rows) / NARROW_SHARE
+    return held * (features + outputs), products, features + units + outputs
 
 
 def cell_cost(cell: Cell) -> Cost:
@@ -82,6 +98,17 @@ def cell_cost(cell: Cell) -> Cost:
         kernel = sizes.all_rows * sizes.rows * sizes.outputs**2
     size = 8 if cell["dtype"] == "float64" else 4
     return Cost(seconds, size * (4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel) / 1e6)
+
+
+def _is_narrow(cell: Cell) -> bool:
+    """Two linear layers trained at the size of what moves; a few probes forbid it, at another cost."""
+    network, optimizer = cell["network"], cell["optimizer"]
+    return (
+        network["kind"] == "mlp"
+        and (network["activation"], network["depth"]) == ("linear", 2)
+        and optimizer.get("batch_size") is None
+        and "unseen" not in cell["record"]["probes"]
+    )
 
 
 def job_memory_mb(cost: Cost) -> int:

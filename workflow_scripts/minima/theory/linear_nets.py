@@ -61,6 +61,15 @@ class Net(NamedTuple):
     u2: Array  # U2 [..., D − r or fewer, k]
 
 
+class Slack(NamedTuple):
+    """Of drawn networks [draw], to the bounds of Lemma 1 and Theorem 2: where they hold, the first is 1 or
+    more, the others 1 or less."""
+
+    gap_slack: Array
+    overlap_slack: Array
+    limit_slack: Array
+
+
 class Imbalance(NamedTuple):
     """The eigenvalues of Λ that the bounds ask for, each [...]."""
 
@@ -223,3 +232,31 @@ def most_distance(problem: Problem, width: float, alpha: float, delta: float) ->
     exponent = 1 + first * np.linalg.norm(problem.targets) / last
     overlap = most_overlap(features, rank, outputs, width, alpha, delta)
     return float(np.exp(exponent / width ** (1 - 2 * alpha)) * overlap)
+
+
+def most_distance_from(problem: Problem, start: Net) -> Array:
+    """A bound on ‖UVᵀ(∞) − Θ̂‖_F = ‖U2V(∞)ᵀ‖_F from the start alone [...], by which Theorem 2 is shown.
+
+    Z(∞) = TZ with ‖T‖ ≤ exp ∫‖A‖dt (`minima.theory.linear_paths`), ‖A‖ ≤ λ1^{½}‖E‖; ‖E‖ falls by Theorem 1.
+    """
+    force = problem.roots[0] * np.sqrt(2 * excess_loss(problem, start))
+    return np.exp(2 * force / rate(problem, imbalance(start))) * overlap(start)
+
+
+def slack(
+    problem: Problem, rng: np.random.Generator, count: int, width: int, alpha: float, delta: float
+) -> Slack:
+    """Of `count` networks with entries N(0, h^{−2α})."""
+    features, rank = problem.rows.shape
+    outputs = problem.targets.shape[1]
+    parts = []
+    for _ in range(count):  # one by one: they stay near the core
+        start = drawn(rng, 1, width, outputs, rank, features - rank, 2 * (width**-alpha,))
+        parts.append(
+            (
+                imbalance(start).gap[0] / least_gap(width, alpha),
+                overlap(start)[0] / most_overlap(features, rank, outputs, width, alpha, delta),
+                most_distance_from(problem, start)[0] / most_distance(problem, width, alpha, delta),
+            )
+        )
+    return Slack(*np.array(parts).T)

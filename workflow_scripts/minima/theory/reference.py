@@ -123,7 +123,7 @@ def fit_references(
     weight_std: float = 1.0,
     bias_std: float = 0.0,
 ) -> list[Reference]:
-    """Fit kernel regression of one kind ("ntk", "nngp", "rbf") for every ridge; kernels are computed once.
+    """Fit kernel regression of one kind ("ntk", "nngp", "rbf", or "min_norm": x·x') for every ridge.
 
     x_train (n, d), x_test (t, d), y_train (n,) or (n, outputs). RBF ignores the network's options and
     is fitted for every gamma of exp(−gamma ‖x−y‖²), default 1/d; the result runs over alphas fastest.
@@ -135,6 +135,8 @@ def fit_references(
         pairs = [
             (gamma, rbf_kernel(x_train, gamma=gamma), rbf_kernel(x_test, x_train, gamma)) for gamma in gammas
         ]
+    elif kind == "min_norm":
+        pairs = [(None, x_train @ x_train.T, x_test @ x_train.T)]
     elif kind in ("ntk", "nngp"):
         if gammas is not None:
             raise ValueError(f"gammas belong to rbf, not to {kind}")
@@ -142,7 +144,7 @@ def fit_references(
         network = (depth, activation, weight_std, bias_std)
         pairs = [(None, kernel(x_train, None, *network), kernel(x_test, x_train, *network))]
     else:
-        raise ValueError(f"kind {kind!r} is not one of ntk, nngp, rbf")
+        raise ValueError(f"kind {kind!r} is not one of ntk, nngp, rbf, min_norm")
     return [
         _reference(kind, alpha, gamma, within, across, y_train)
         for gamma, within, across in pairs

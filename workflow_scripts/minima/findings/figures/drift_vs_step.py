@@ -1,0 +1,44 @@
+"""How much of the imbalance of two linear layers training loses, against its step size."""
+
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from minima.findings.measures import converged
+from minima.findings.stats import bootstrap_mean
+from minima.findings.style import GUIDE, Look, line, log_y, number_of_seeds, panels, ticks_at
+
+CAPTION = (
+    "Drift ‖Λ − Λ(0)‖/‖Λ(0)‖ of the imbalance Λ = U1ᵀU1 − VᵀV of two linear layers, trained to the end, "
+    "against the step size η. Gradient flow would keep Λ. Dotted: in proportion to η, through the first "
+    "point. Points: means over seeds; bands: 95 % bootstrap intervals; networks that did not converge are "
+    "left out, n counts the others."
+)
+LOOKS = {"gd": Look("#0072B2", "o", "-"), "heavy_ball": Look("#CC79A7", "v", "--")}
+
+
+def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
+    """One row per block and step size; `beside` names the same networks with momentum."""
+    rows = []
+    for series, name in zip(LOOKS, filter(None, (block, beside)), strict=False):
+        trained = tree[f"trained/{name}"].to_dataset()
+        drift = trained.imbalance_path.max("step").where(converged(trained))
+        rows += [(series, lr, *bootstrap_mean(drift.sel(lr=lr).values)) for lr in drift.lr.values.tolist()]
+    return pd.DataFrame(rows, columns=["series", "x", "estimate", "low", "high", "n"])
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """One panel."""
+    figure, ((ax,),) = panels(1, 1)
+    ax.set_xscale("log")
+    log_y(ax)
+    for series, points in table.groupby("series", sort=False):
+        line(ax, points, LOOKS[str(series)], {"gd": "gradient descent", "heavy_ball": "heavy ball"}[series])
+    guide = table[table.series == "gd"].sort_values("x")
+    ax.plot(guide.x, guide.estimate.iloc[0] * guide.x / guide.x.iloc[0], label="∝ η", **GUIDE)
+    ax.set_title(number_of_seeds(table))
+    ax.set_xlabel("step size η")
+    ax.set_ylabel("drift of the imbalance")
+    ticks_at(ax, sorted(set(table.x)))
+    ax.legend()
+    return figure
