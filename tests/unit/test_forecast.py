@@ -107,7 +107,7 @@ def test_an_empty_store_has_nothing(house):
     found = forecast(plan)
     assert counts(found) == (0, CELLS, 0)
     assert found.jobs == len(plan.packs)
-    seconds = sum(cell_cost(cell).seconds for cell in plan.cells.values())
+    seconds = sum(pack.cost.seconds for pack in plan.packs.values())
     assert found.hours == pytest.approx(seconds / 3600)
     assert found.peak_memory_mb == max(job_memory_mb(pack.cost) for pack in plan.packs.values())
     assert not found.reasons["toys"]

@@ -4,7 +4,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from minima.plan.config import Block
-from minima.plan.cost import cell_cost
+from minima.plan.cost import Cost, cell_cost
 from minima.plan.grid import expand
 from minima.plan.packs import make_packs
 from minima.plan.recipes import DataRecipe
@@ -23,7 +23,8 @@ def cells(seeds, widths=(8, 16), scales=(1, 2)):
 
 def seconds_of(number):
     """The bound that so many cells of the widest net reach."""
-    return number * max(cell_cost(cell).seconds for cell in cells(1))
+    widest = max(map(cell_cost, cells(1)), key=lambda cost: cost.own_seconds)
+    return sum([widest] * number, Cost()).seconds
 
 
 def members(packs):

@@ -5,37 +5,62 @@ steps as its tolerance asks for. The coefficients are one core's; tests/unit/tes
 """
 
 from dataclasses import dataclass
-from math import prod
+from math import ceil, prod
 
 from minima.plan.grid import Cell
 from minima.plan.networks import MODULES, size_of
 from minima.plan.recipes import output_count, row_shape, training_rows
 
 START_SECONDS = 5.0  # a job's imports and files
-BASE_MEMORY_MB = 600  # torch, xarray and scikit-learn, imported
-CELL_SECONDS = 1e-2  # drawing, storing
-STEP_SECONDS = 5e-5  # the small operations around a step's products
-FLOW_STEP_SECONDS = 1e-3  # the same for a step of the flow
-FLOPS_PER_SECOND = {"float64": 3e10, "float32": 6e10}  # what one core reaches on stacked products
-NARROW_SHARE = 0.2  # of that, on products of a vector and a matrix
-MODULE_FLOPS_PER_SECOND = {"float64": 1e10, "float32": 4e10}  # on convolutions of small images
-MODULE_STEP_SECONDS = 3e-4  # as STEP_SECONDS, one network at a time and by autograd
-PASS_SECONDS = {"float64": 5e-10, "float32": 2.5e-10}  # per number: an elementwise operation
+BASE_MEMORY_MB = 800  # torch, xarray and scikit-learn, imported, and on a cluster Snakemake twice beside them
+MEMORY_MARGIN = 1.2
+# Seconds of one core per unit of work: fitted to recorded jobs by `python benchmarks/cost.py fit`.
+SECONDS = {
+    "cell": 9.4e-3,  # its start and its storing
+    "parameter": 7.2e-8,  # drawn
+    "stack_step": 1.1e-4,  # the small operations around a step's products
+    "flow_step": 2.6e-3,  # the same for a step of the flow
+    "module": 0.3,  # a network of torch's modules beside its cell
+    "module_step": 6.4e-4,  # and its step, one network at a time and by autograd
+    "flop_float64": 1.8e-11,  # of stacked products
+    "flop_float32": 1.1e-11,
+    "flop_module_float64": 1e-10,  # of convolutions of small images
+    "flop_module_float32": 3.5e-11,
+    "flop_kernel": 4.8e-11,  # of the tangent kernel and of what is done with it
+    "pass_float64": 7.6e-10,  # an elementwise operation, per number
+    "pass_float32": 1.1e-11,
+}
+NARROW_SHARE = 0.2  # of the rate of products: a vector and a matrix
 ADAPTIVE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
 ADAPTIVE = {"adagrad", "adagrad_norm", "rmsprop", "adam", "adamw", "sign", "preconditioned"}
-FLOW_POWER = -0.75  # steps of the flow ≈ tolerance to this power: 20 to 420 at 1e-3, the rich ReLU ones most
+FLOW_STEPS = 280  # of width 128 and depth 2 on 40 points, at a tolerance of 1e-3
+STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
+BYTES = {"float64": 8, "float32": 4}
 EIGH, SOLVE = 30, 5  # operations per n³: eigenvectors; eigenvalues or a factorization
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one cell or of one pack; cells trained together add up."""
+    """Of one cell or of one pack. Cells trained together add up, but for a step's small operations: those are
+    done once for a whole stack of networks."""
 
-    seconds: float = 0.0
+    own_seconds: float = 0.0
     memory_mb: float = 0.0
+    stack_steps: float = 0.0  # each cell's steps times its share of a stack
+    longest: float = 0.0  # steps: there is one stack at least
 
     def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.seconds + other.seconds, self.memory_mb + other.memory_mb)
+        return Cost(
+            self.own_seconds + other.own_seconds,
+            self.memory_mb + other.memory_mb,
+            self.stack_steps + other.stack_steps,
+            max(self.longest, other.longest),
+        )
+
+    @property
+    def seconds(self) -> float:
+        """On one core."""
+        return self.own_seconds + SECONDS["stack_step"] * max(self.stack_steps, self.longest)
 
 
 @dataclass(frozen=True)
@@ -88,16 +113,25 @@ def _narrow_size(cell: Cell, rows: int, features: int, outputs: int) -> tuple[fl
 def cell_cost(cell: Cell) -> Cost:
     """Seconds on one core, and the memory that the cell adds to its pack."""
     sizes = sizes_of(cell)
-    seconds = CELL_SECONDS + _training_seconds(cell, sizes)
-    kept_rows, kernel = sizes.all_rows, 0
+    kept_rows = sizes.all_rows
     if cell["network"]["kind"] in MODULES:
         kept_rows = cell["optimizer"]["batch_size"] or sizes.rows
+    kernel = sizes.all_rows * sizes.rows * sizes.outputs**2 if _needs_kernel(cell) else 0
+    memory_mb = BYTES[cell["dtype"]] * (4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel) / 1e6
+    amounts = work(cell)
+    stack_steps = amounts.pop("stack_step", 0.0)
+    longest = cell["stop"]["max_steps"] if stack_steps else 0.0
+    seconds = sum(SECONDS[name] * amount for name, amount in amounts.items())
+    return Cost(seconds, memory_mb, stack_steps, longest)
+
+
+def work(cell: Cell) -> dict[str, float]:
+    """How much of what is in `SECONDS` a cell takes."""
+    sizes = sizes_of(cell)
+    amounts = {"cell": 1.0, "parameter": sizes.parameters, "flop_kernel": 0.0} | _training_work(cell, sizes)
     if _needs_kernel(cell):
-        flops = sizes.kernel_flops(sizes.all_rows) + sizes.dense_flops(SOLVE)
-        seconds += flops / FLOPS_PER_SECOND["float64"]
-        kernel = sizes.all_rows * sizes.rows * sizes.outputs**2
-    size = 8 if cell["dtype"] == "float64" else 4
-    return Cost(seconds, size * (4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel) / 1e6)
+        amounts["flop_kernel"] += sizes.kernel_flops(sizes.all_rows) + sizes.dense_flops(SOLVE)
+    return amounts
 
 
 def _is_narrow(cell: Cell) -> bool:
@@ -112,30 +146,37 @@ def _is_narrow(cell: Cell) -> bool:
 
 
 def job_memory_mb(cost: Cost) -> int:
-    return round(BASE_MEMORY_MB + 1.2 * cost.memory_mb)
+    return round(BASE_MEMORY_MB + MEMORY_MARGIN * cost.memory_mb)
 
 
 def job_minutes(cost: Cost) -> int:
-    return max(1, round((START_SECONDS + cost.seconds) / 60 + 1))
+    """Twice the estimate, which is no better, and minutes for a slow start: ending early costs nothing."""
+    return ceil(5 + 2 * (START_SECONDS + cost.seconds) / 60)
 
 
-def _training_seconds(cell: Cell, sizes: Sizes) -> float:
-    optimizer, rate = cell["optimizer"], FLOPS_PER_SECOND[cell["dtype"]]
+def _training_work(cell: Cell, sizes: Sizes) -> dict[str, float]:
+    optimizer, steps, dtype = cell["optimizer"], cell["stop"]["max_steps"], cell["dtype"]
     if optimizer["name"] == "flow":
-        steps = min(cell["stop"]["max_steps"], optimizer["tolerance"] ** FLOW_POWER)
+        steps = min(steps, _flow_steps(cell, sizes))
         # twice: to go forward, the kernel and its eigenvalues, and Jᵀc
         kernel = sizes.kernel_flops(sizes.rows) + sizes.dense_flops(EIGH)
-        flops = 2 * (4.0 * sizes.rows * sizes.products + kernel)
-        return steps * (flops / rate + FLOW_STEP_SECONDS)
+        return {"flow_step": steps, "flop_kernel": 2 * steps * (4.0 * sizes.rows * sizes.products + kernel)}
     # forward, backward and gradient, 2 each; with batches another 2, a look at all points once an epoch
     batch = optimizer["batch_size"]
-    flops = (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.products
-    small = STEP_SECONDS
-    if cell["network"]["kind"] in MODULES:
-        rate, small = MODULE_FLOPS_PER_SECOND[cell["dtype"]], MODULE_STEP_SECONDS
-    passes = ADAPTIVE_PASSES if optimizer["name"] in ADAPTIVE else 1
-    update = passes * sizes.parameters * PASS_SECONDS[cell["dtype"]]
-    return cell["stop"]["max_steps"] * (flops / rate + update + small)
+    flops = steps * (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.products
+    passes = steps * sizes.parameters * (ADAPTIVE_PASSES if optimizer["name"] in ADAPTIVE else 1)
+    if cell["network"]["kind"] in MODULES:  # one at a time
+        return {"module": 1.0, "module_step": steps, f"flop_module_{dtype}": flops, f"pass_{dtype}": passes}
+    stack_bytes = BYTES[dtype] * (sizes.parameters + 2 * sizes.rows * sizes.kept)
+    share = min(1.0, stack_bytes / STACK_BYTES)
+    return {"stack_step": steps * share, f"flop_{dtype}": flops, f"pass_{dtype}": passes}
+
+
+def _flow_steps(cell: Cell, sizes: Sizes) -> float:
+    """A fit to ReLU networks on digits, one seed of which may take five times what another does."""
+    network = cell["network"]
+    rich = sizes.rows / 40 * (network["width"] / 128) ** -0.6 * (network["depth"] - 1) ** 0.8
+    return max(20.0, FLOW_STEPS * rich * (cell["optimizer"]["tolerance"] / 1e-3) ** -0.75)
 
 
 def _needs_kernel(cell: Cell) -> bool:

@@ -51,9 +51,8 @@ def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[
 def _split(
     cells: list[Cell], path: str, seconds: float, memory_mb: float
 ) -> Iterable[tuple[str, list[Cell]]]:
-    costs = [cell_cost(cell) for cell in cells]
-    fits = sum(c.seconds for c in costs) <= seconds and sum(c.memory_mb for c in costs) <= memory_mb
-    if fits or len(cells) <= 1:
+    cost = sum(map(cell_cost, cells), Cost())
+    if len(cells) <= 1 or (cost.seconds <= seconds and cost.memory_mb <= memory_mb):
         return [(path, cells)] if cells else []
     halves: tuple[list[Cell], list[Cell]] = ([], [])
     for cell in cells:
