@@ -1,5 +1,5 @@
-"""Cells that start from other cells, on the real workflow: one pretraining for all, and trained again with what
-it hangs on alone."""
+"""Cells that start from other cells, on the real workflow: one pretraining for all regimes, and no more is
+trained again than hangs on a change."""
 
 import copy
 
