@@ -95,17 +95,35 @@ def test_a_claims_blocks_exist_and_hold_what_it_asks(claim, part):
         assert block in grids
     for block, select in places:
         axes = {axis.dimension: axis.labels for axis in grids[block].axes}
-        for dim, value in select.items():
-            assert value in axes[dim]
+        for dim in select.keys() - {"source"}:
+            assert select[dim] in axes[dim]
     axes = {axis.dimension: axis.labels for axis in grids[arguments["block"]].axes}
     assert set(arguments.get("scales", [])) <= set(axes.get("scale", []))
     assert set(arguments.get("copies", [])) <= set(axes.get("copies", []))
     predicted = grids[arguments["block"]].cells[0]["predict"]
-    wanted = {arguments[key] for key in ("to", "source") if key in arguments} | {
-        *arguments.get("between", [])
-    }
+    wanted = set(_sources(arguments))
     assert wanted - {"trained", "frozen"} <= set(predicted)
     assert "frozen" not in wanted or grids[arguments["block"]].cells[0]["record"]["spectrum"]
+    for function in _functions(arguments):
+        for dim in function.keys() - {"source"}:
+            assert function[dim] in axes[dim]
+
+
+def _functions(arguments):
+    """The functions that a claim of `adaptive` names, as {source: …, optimizer: …}."""
+    for key in ("of", "over", "between", "own", "to", "than"):
+        named = arguments.get(key)
+        named = [named] if isinstance(named, dict) else named if isinstance(named, list) else []
+        yield from (one for one in named if isinstance(one, dict))
+
+
+def _sources(arguments):
+    """Every predicted minimizer that a claim names."""
+    for key in ("to", "source", "by", "target"):
+        if isinstance(arguments.get(key), str):
+            yield arguments[key]
+    yield from (one for one in arguments.get("between", []) if isinstance(one, str))
+    yield from (function["source"] for function in _functions(arguments) if "source" in function)
 
 
 @pytest.mark.parametrize(("claim", "part"), ASKED)

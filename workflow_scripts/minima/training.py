@@ -328,7 +328,9 @@ def _predictions(
         targets=torch.as_tensor(np.stack([split.y_train for split in splits])).to(x),
         kernel=torch.as_tensor(np.stack(kernels)).to(x),
         recipe=recipe_of(cells, resolved, start.x.shape[1], splits[0].shape) if resolved else None,
-        **first["linearized_run"],
+        residual=first["linearized_run"]["residual"],
+        max_steps=first["linearized_run"]["max_steps"],
+        growth=torch.tensor([cell["linearized_run"]["growth"] for cell in cells]).to(x),
     )
     return import_module("minima.predictions").predictions(first["predict"], linearization)
 

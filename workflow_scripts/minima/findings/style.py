@@ -30,6 +30,11 @@ LOOKS = {
     "adversarial": Look("#D55E00", "s", "-"),
     "true_labels": Look("#009E73", "^", "-"),
     "infinite width": Look("#000000", "", ":"),
+    "sgd": Look("#0072B2", "o", "-"),
+    "adagrad": Look("#D55E00", "s", "-"),
+    "adagrad to the averaged flow": Look("#009E73", "^", "--"),
+    "network": Look("#0072B2", "o", "-"),
+    "linearized network": Look("#D55E00", "s", "--"),
 }
 SERIES = list(LOOKS.values())[:5]
 GUIDE = {"color": "#666666", "linestyle": ":", "linewidth": 0.9}

@@ -114,12 +114,19 @@ class Stop(Options):
 
 
 class LinearizedRun(Options):
-    """How far the linearized network is trained, where `predict` asks for that."""
+    """How far the linearized network is trained and its flows are followed, where `predict` asks for that."""
 
     residual: float = Field(
         1e-4, gt=0, lt=1, description="Residual at which linearized_trained and preconditioned_end stop."
     )
     max_steps: int = Field(100_000, ge=1, description="Without a prediction after so many steps.")
+    growth: float = Field(
+        1.3,
+        gt=1,
+        le=4,
+        description="From piece to piece of adagrad_flow and adaptive_flow.",
+        json_schema_extra=VARIES,
+    )
 
 
 class Augment(Options):

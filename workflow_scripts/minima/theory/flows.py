@@ -176,7 +176,7 @@ def follow(
     path: Path,
     rule: Rule,
     residual: float,
-    growth: float = 1.3,
+    growth: Tensor | float,
     corrections: int = 1,
     most: int = 1000,
 ) -> End:
@@ -245,10 +245,11 @@ def _gathered(
     return rule.kept(begin, end) * squares + gained
 
 
-def limit_of_flow(linearization: Linearization, rule: Rule, growth: float = 1.3) -> Predicted:
+def limit_of_flow(linearization: Linearization, rule: Rule) -> Predicted:
     """The end of a linearized network's flow: followed to a residual of 1e-3, from where D no longer moves
     (to 1e-7 of the function), then on to 0 under the D that it has there."""
-    end = follow(LinearPath(linearization.rows, linearization.error), rule, LANDING, growth)
+    path = LinearPath(linearization.rows, linearization.error)
+    end = follow(path, rule, LANDING, linearization.growth)
     weights = torch.where(end.squares > 0, end.squares.rsqrt(), 0)
     return linearization.of_weights(weights, end.point.moved, end.pieces).where(end.residual <= LANDING)
 

@@ -7,12 +7,20 @@ x [E, n, features]: the loop cuts batches and drops finished networks as it does
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from minima.engine.ensemble import Ensemble
 from minima.engine.tangent import Jacobian
+
+
+class Tape(NamedTuple):
+    """The points of a pass, and their factors: layer, copy, hidden [E, n, in], signals [E, o, out, n]."""
+
+    x: Tensor
+    parts: list[tuple[int, int, Tensor, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -39,27 +47,28 @@ class LinearizedNetwork:
         return torch.cat(columns, dim=1).mT
 
     def forward(
-        self, weights: Sequence[Tensor], x: Tensor, last: object = None, training: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """Jθ [E, n, o] at the points of x, which are the tape."""
+        self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False
+    ) -> tuple[Tensor, Tape]:
+        """Jθ [E, n, o] at the points of x."""
+        tape = last if last is not None and last.x is x else Tape(x, self._split(x))
         f: Tensor | None = None
-        for layer, copy, hidden, signals in self._split(x):
+        for layer, copy, hidden, signals in tape.parts:
             moved = weights[layer][:, copy] @ hidden.mT  # [E, out, n]
             term = (signals * moved.unsqueeze(1)).sum(2).mT
             f = term if f is None else f + term
         assert f is not None
-        return f, x
+        return f, tape
 
     def add_gradients(
         self,
         weights: Sequence[Tensor],
-        tape: Tensor,
+        tape: Tape,
         delta: Tensor,
         into: Sequence[Tensor | None],
         before: Callable[[int], None] | None = None,
     ) -> None:
         """Adds Jᵀδ to `into`, weights [E, K, out, in]; arguments as those of `Ensemble.add_gradients`."""
-        for layer, copy, hidden, signals in self._split(tape):
+        for layer, copy, hidden, signals in tape.parts:
             target = into[layer]
             if target is None:
                 continue
@@ -73,7 +82,7 @@ class LinearizedNetwork:
         return [(layer, copy) for layer in self.ensemble.trained for copy in copies]
 
     def _split(self, x: Tensor) -> list[tuple[int, int, Tensor, Tensor]]:
-        """Layer, copy, hidden [E, n, in] and signals [E, o, out, n]."""
+        """The factors of every part, as in `Tape`."""
         outputs, found, begin = self.ensemble.model.sizes[-1], [], 0
         for layer, copy in self._parts():
             units, inputs = self.ensemble.model.weight_shapes[layer]

@@ -48,6 +48,7 @@ class Linearization:
     recipe: Recipe | None = None  # of the training; None for gradient flow
     residual: float = 1e-4  # where the training of the linearized network stops
     max_steps: int = 100_000
+    growth: Tensor | float = 1.3  # of the pieces of a flow; a number, or one per network
     found: dict[Callable, Any] = field(default_factory=dict)
 
     def once(self, compute: Callable[["Linearization"], Any]) -> Any:

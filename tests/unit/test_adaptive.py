@@ -1,0 +1,322 @@
+"""The study `adaptive` in worlds whose truth is known: every claim is supported where it is true and not
+where it is not, estimands are the numbers they say, figures draw them."""
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import pytest
+import xarray as xr
+from tests.unit.worlds import ROOT, blocks, config, unit
+
+from minima.findings import stats
+from minima.findings.claims import judge
+from minima.findings.dataset import _fixed, tree_encoding
+from minima.findings.drawing import draw_figure, read_table
+from minima.findings.estimands import adaptive
+from minima.findings.figures import distance_vs_batch, minimizer_map, persistence, predictors, small_steps
+from minima.findings.stats import NotEstimable
+from minima.netcdf import write_atomically
+from minima.plan.digest import canonical
+from minima.plan.register import read_register
+from minima.streams import stream
+
+pytestmark = pytest.mark.filterwarnings("error")
+POINTS = 60
+FIGURES = {
+    "minimizer_map": (minimizer_map, ("optimizers",)),
+    "distance_vs_batch": (distance_vs_batch, ("batches",)),
+    "predictors": (predictors, ("optimizers",)),
+    "small_steps": (small_steps, ("small_steps", "pieces")),
+    "persistence": (persistence, ("narrow", "narrow_pairs")),
+}
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(stats, "RESAMPLES", 199)
+
+
+@cache
+def claims():
+    return {claim.id: claim for claim in read_register(ROOT / "config" / "claims.yaml")}
+
+
+@cache
+def axis(seed, name):
+    """A direction of rms 1 in function space; those with names of one letter are at right angles."""
+    if len(name) > 1:
+        return unit(stream(seed, name).standard_normal(POINTS))
+    letters = "gabcd"
+    basis, _ = np.linalg.qr(stream(seed, "basis").standard_normal((POINTS, len(letters))))
+    return np.sqrt(POINTS) * basis[:, letters.index(name)]
+
+
+@dataclass(frozen=True)
+class World:
+    """What is true; the defaults are what the claims say. Gradient descent ends at g, AdaGrad at g + shift·a,
+    with mini-batches at a further `batching`·b, all of rms 1."""
+
+    shift: float = 0.2
+    batching: float = 0.06
+    nonlinearity: float = 0.05  # distance of wide networks from their linearization
+    follows: float = 1.0  # the networks' shift over the linearized ones'
+    end: float = 0.02  # error of the preconditioner at the end
+    start: float = 0.3
+    fixed: float = 1e-8
+    explained: float = 0.85
+    stochastic: float = 1e-7  # distance of linearized SGD from gradient descent
+    orders: float = 0.01  # between two orders of batches, in networks
+    halved: float = 1e-4  # between gradient descent at η and η/2
+    order: float = 1.0  # of AdaGrad's distance from its flow in η
+    integrator: float = 0.005  # error over (growth − 1)²
+    stretch: float = 1.4  # of the adaptive solution
+    twist: float = 0.0  # violation of Pythagoras
+    growth: float = 3.0  # of the initialization's share and the error from σ = 1 to 3
+    narrow: float = 1.0  # AdaGrad's deviation in narrow networks, over that in wide ones
+    interpolates: int = 4  # least width
+
+    def tree(self, *names):
+        """All blocks, or those named."""
+        nodes = {}
+        for name in names or blocks("adaptive"):
+            grid = blocks("adaptive")[name]
+            dims = tuple(axis.dimension for axis in grid.axes)
+            coords = {axis.dimension: np.array(axis.labels) for axis in grid.axes}
+            found = [self._network(name, cell) for cell in grid.cells]
+
+            def shaped(values, *inner, grid=grid, dims=dims, coords=coords):
+                values = np.array(values).reshape(*grid.shape, *np.shape(values)[1:])
+                return xr.DataArray(values, coords, (*dims, *inner))
+
+            trained = xr.Dataset(
+                {
+                    "test": shaped([net["test"] for net, _ in found], "point", "output"),
+                    "test_mse": shaped([net["mse"] for net, _ in found]),
+                    "distance": shaped([net["distance"] for net, _ in found], "layer"),
+                    "status": shaped([net["status"] for net, _ in found]),
+                },
+                attrs={"fixed": canonical(_fixed(grid))},
+            )
+            names = list(grid.cells[0]["predict"])
+            predictor = xr.DataArray(names, dims="predictor", name="predictor")
+            predicted = {
+                quantity: xr.concat(
+                    [shaped([of[p][quantity] for _, of in found], *inner) for p in names], predictor
+                )
+                for quantity, inner in (
+                    ("test", ("point", "output")),
+                    ("steps", ()),
+                    ("length", ()),
+                    ("along", ()),
+                    ("across", ()),
+                )
+            }
+            nodes[f"trained/{name}"], nodes[f"predicted/{name}"] = trained, xr.Dataset(predicted)
+        return xr.DataTree.from_dict(nodes)
+
+    def _network(self, name, cell):
+        seed, how, width = cell["seed"], cell["optimizer"], cell["network"]["width"]
+        adapts = how["name"] in ("adagrad", "adam", "rmsprop")
+        batch = how.get("batch_size") or 40
+        g, a, b, c, d = (axis(seed, letter) for letter in "gabcd")
+        flow = g + self.shift * a
+        noise = axis(seed, f"noise {width} {how['name']} {batch} {how['lr']}")
+        averaged = flow + (batch < 40) * self.batching * b
+        limit = averaged if adapts else g
+        error = {
+            "gd": 1e-4,
+            "sgd": self.stochastic,
+            "adagrad": 0.3 * how["lr"] ** self.order if adapts else 0,
+        }.get(how["name"], 1e-3)
+        if name == "fixed":
+            error = self.fixed
+        grows = cell["linearized_run"]["growth"] - 1
+        predicted = {
+            "linearized": g,
+            "linearized_trained": (flow if name == "fixed" else limit) + error * c,
+            "preconditioned_start": flow + self.start * d,
+            "preconditioned_end": flow if name == "fixed" else limit + self.end * d + error * c,
+            "self_consistent": flow + (1 - self.explained) * self.shift * d,
+            "adagrad_flow": flow + self.integrator * grows**2 * d,
+            "adaptive_flow": averaged,
+        }
+        length = self.stretch if adapts else 1.0
+        sizes = {
+            "steps": 7.0,
+            "length": length,
+            "along": 1.0,
+            "across": np.sqrt(length**2 - 1 + self.twist),
+        }
+        far = self.narrow if name == "narrow" else self.follows
+        net = g + far * (limit - g) + self.nonlinearity * noise
+        if name == "orders":
+            net = g + self.nonlinearity * c + self.orders * how["replacement"] * d
+        if name == "wide" and not adapts:
+            net = g + self.nonlinearity * c + self.halved * (how["lr"]["relative"] < 0.5) * d
+        scale, sign = cell["init"]["scale"], -1 if cell["init"]["flip"] else 1
+        share = 0.1 * self.growth ** np.log(scale) / self.growth**0
+        if name == "narrow_pairs":
+            net = g + sign * share * d
+        good = name not in ("narrow", "narrow_pairs") or width >= self.interpolates
+        trained = {
+            "test": net[:, None],
+            "mse": 0.1 + share**2 * (1 if self.growth > 1 else -1) * np.log(max(scale, 1.0)),
+            "distance": np.array([length, length]) / np.sqrt(2),
+            "status": "converged" if good else "stopped",
+        }
+        return trained, {p: {"test": f[:, None], **sizes} for p, f in predicted.items()}
+
+
+@pytest.fixture(scope="module")
+def tree():
+    return World().tree()
+
+
+def verdict(name, tree):
+    return judge(claims()[name], tree)
+
+
+@pytest.mark.parametrize("name", [f"adapt-{i}" for i in range(1, 9)])
+def test_a_claim_is_supported_where_it_is_true(name, tree):
+    found = verdict(name, tree)
+    assert found["verdict"] == "supported", found["parts"]
+    assert found["control"]["outcome"] in ("holds", "none")
+
+
+@pytest.mark.parametrize(
+    ("name", "world"),
+    [
+        ("adapt-1", {"shift": 1e-4}),
+        ("adapt-1", {"nonlinearity": 1.0}),
+        ("adapt-1", {"follows": -1.0}),
+        ("adapt-1", {"halved": 0.1}),
+        ("adapt-2", {"end": 0.1}),
+        ("adapt-2", {"start": 0.1}),
+        ("adapt-2", {"fixed": 1e-3}),
+        ("adapt-3", {"stochastic": 1e-3}),
+        ("adapt-3", {"orders": 0.2}),
+        ("adapt-3", {"batching": 0.0}),
+        ("adapt-4", {"batching": 0.001}),
+        ("adapt-4", {"stochastic": 1e-3}),
+        ("adapt-5", {"stretch": 1.1}),
+        ("adapt-5", {"twist": 0.01}),
+        ("adapt-6", {"growth": 0.5}),
+        ("adapt-6", {"narrow": -1.0}),
+        ("adapt-6", {"interpolates": 32}),
+        ("adapt-7", {"order": 0.3}),
+        ("adapt-7", {"integrator": 0.1}),
+        ("adapt-7", {"start": 0.01}),
+        ("adapt-8", {"explained": 0.6}),
+        ("adapt-8", {"start": 0.05}),
+    ],
+    ids=str,
+)
+def test_a_claim_is_not_supported_where_it_is_not(name, world):
+    """One thing at a time is untrue, or a control fails."""
+    needed = {part.arguments["block"] for part in claims()[name].asked}
+    assert verdict(name, World(**world).tree(*needed))["verdict"] != "supported"
+
+
+# Estimands
+
+
+def test_distances_and_ratios_are_those_of_the_world(tree):
+    """In function space, relative to the second; the world's directions are at right angles."""
+    lin = {"source": "linearized", "optimizer": "adagrad"}
+    flow = {"source": "adagrad_flow", "optimizer": "adagrad"}
+    found = adaptive.distance(tree, "wide", [flow, lin]).values
+    np.testing.assert_allclose(found, 0.2, rtol=1e-4)
+    end = {"source": "preconditioned_end", "optimizer": "adagrad"}
+    run = {"source": "linearized_trained", "optimizer": "adagrad"}
+    found = adaptive.ratio(tree, "wide", [end, run], [lin, flow]).values
+    np.testing.assert_allclose(found, 0.1, rtol=1e-3)
+
+
+def test_explained_leaves_out_the_least(tree):
+    """The best nine of ten; a seed on which it fails does not count, and the note says so."""
+    whole = adaptive.explained(tree, "sizes", "self_consistent", select={"train_size": 40})
+    np.testing.assert_allclose(whole.values, 0.85, atol=0.01)
+    bad = tree["predicted/sizes"].to_dataset().copy(deep=True)
+    bad.test.loc[{"predictor": "self_consistent", "seed": 103}] = 9.0
+    other = xr.DataTree.from_dict(
+        {"trained/sizes": tree["trained/sizes"].to_dataset(), "predicted/sizes": bad}
+    )
+    kept = adaptive.explained(other, "sizes", "self_consistent", share=0.9, select={"train_size": 40})
+    assert len(kept.values) == 9
+    assert kept.values.min() > 0.8
+    assert "do not count: 1" in kept.note
+
+
+def test_functions_that_did_not_converge_are_left_out(tree):
+    """A stopped network, or a run that is NaN, takes its seed with it."""
+    node = tree["trained/wide"].to_dataset().copy(deep=True)
+    node.status.loc[{"optimizer": "adagrad", "seed": 101}] = "stopped"
+    other = xr.DataTree.from_dict(
+        {"trained/wide": node, "predicted/wide": tree["predicted/wide"].to_dataset()}
+    )
+    found = adaptive.distance(other, "wide", [{"optimizer": "adagrad"}, {"optimizer": "gd"}])
+    assert len(found.values) == 4
+    assert "1 of 5" in found.note
+    assert len(adaptive.longer(other, "wide", {"optimizer": "gd"}, {"optimizer": "adagrad"}).values) == 4
+
+
+def test_the_least_width_is_where_eight_of_ten_interpolate():
+    for least, wanted in ((4, 4), (8, 8), (9, 16)):
+        assert adaptive._least_width(World(interpolates=least).tree("narrow"), "narrow", [16, 4, 8]) == wanted
+    with pytest.raises(NotEstimable, match="80%"):
+        adaptive._least_width(World(interpolates=32).tree("narrow"), "narrow", [4, 8, 16])
+
+
+# Figures
+
+
+def test_these_are_the_figures_of_the_committed_config():
+    figures = config()["studies"]["adaptive"]["figures"]
+    for name, (_, asked) in FIGURES.items():
+        assert asked == tuple(figures[name][key] for key in ("block", "beside") if key in figures[name])
+    assert set(figures) == {*FIGURES, "nearest_minimizer"}
+
+
+def test_tables_have_the_worlds_numbers(tree):
+    apart = minimizer_map.tabulate(tree, "optimizers")
+    pair = {("heavy_ball", "gd"): 9e-4, ("adagrad", "heavy_ball"): 0.2, ("adagrad_5", "adagrad"): 0.06}
+    for row in apart[apart.panel == "width 256, linearized"].itertuples():
+        if (wanted := pair.get((row.y_label, row.x_label))) is not None:
+            assert row.estimate == pytest.approx(wanted, rel=0.1)
+            assert row.n == 5
+    batches = distance_vs_batch.tabulate(tree, "batches")
+    linear = batches[batches.panel == "linearized networks"].groupby("series").estimate.max()
+    assert linear["adagrad"] == pytest.approx(0.06, rel=0.05)
+    assert linear["sgd"] < 1e-6
+    named = predictors.tabulate(tree, "optimizers")
+    named = named[(named.series == "linearized network") & (named.panel == "width 256")]
+    by_name = dict(zip(named.predictor, named.estimate, strict=True))
+    assert by_name["linearized"] == pytest.approx(0.2, rel=0.05)
+    assert by_name["preconditioned_end"] == pytest.approx(0.02, rel=0.05)
+    steps = small_steps.tabulate(tree, "small_steps", "pieces")
+    left = steps[steps.panel == "step size η"].sort_values("x")
+    np.testing.assert_allclose(left.estimate, np.hypot(0.3 * left.x, 4.5e-4) / np.hypot(1, 0.2), rtol=0.01)
+    narrow = persistence.tabulate(tree, "narrow", "narrow_pairs")
+    growth = narrow[narrow.panel == "log growth of the share"].estimate
+    np.testing.assert_allclose(growth, np.log(3.0) ** 2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("status", ["converged", "stopped"])
+def test_figures_are_drawn_whatever_converged(name, status, tree, tmp_path):
+    """Table, PNG and SVG without a warning; a caption that says what points and bands are."""
+    nodes = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+    if status != "converged":
+        for path, node in nodes.items():
+            if path.startswith("/trained/"):
+                nodes[path] = node.assign(status=xr.full_like(node.status, status))
+            elif "test" in node:
+                nodes[path] = node.assign(test=node.test.where(node.predictor != "linearized_trained"))
+    other = xr.DataTree.from_dict(nodes)
+    write_atomically(other, tmp_path / "dataset.nc", encoding=tree_encoding(other))
+    files = [tmp_path / f"figure.{kind}" for kind in ("csv", "png", "svg")]
+    draw_figure(name, FIGURES[name][1], tmp_path / "dataset.nc", files[0], files[1:])
+    assert files[1].read_bytes().startswith(b"\x89PNG")
+    assert len(read_table(files[0]))
+    assert "over seeds" in FIGURES[name][0].CAPTION

@@ -1,0 +1,61 @@
+"""What mini-batches do to the minimizer: nothing under SGD, something under AdaGrad."""
+
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from minima.findings.curves import means, places
+from minima.findings.measures import rms
+from minima.findings.style import LOOKS, line, log_y, number_of_seeds, panels, ticks_at
+
+CAPTION = (
+    "Relative distance on test points between the minimizer reached with mini-batches and the one reached "
+    "with all points by the same optimizer, against the batch size: networks, and their linearizations "
+    "trained in the same way. Dashed: distance of the linearized network under mini-batch AdaGrad from the "
+    "averaged flow, computed from the initialization alone. Points: means over seeds; bands: 95 % bootstrap "
+    "intervals; runs that did not converge are left out, n counts the others."
+)
+PANELS = {"trained": "networks", "linearized_trained": "linearized networks"}
+
+
+def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
+    """One row per panel, series and batch size; the largest batch is the one compared with."""
+    trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
+    sources = {
+        "trained": trained.test.where(trained.status == "converged"),
+        "linearized_trained": predicted.test.sel(predictor="linearized_trained", drop=True),
+    }
+    full = trained.batch_size.values.max()
+    rows: list[tuple] = []
+    for source, f in sources.items():
+        whole = f.sel(batch_size=full, drop=True)
+        curves = (rms(f - whole) / rms(whole)).drop_sel(batch_size=full)
+        for panel, place in places(curves, "batch_size", "optimizer", "seed"):
+            title = ", ".join(filter(None, [PANELS[source], panel]))
+            for name in curves.optimizer.values.tolist():
+                here = means(curves.sel(place).sel(optimizer=name), "batch_size")
+                rows += [(title, name, *mean) for mean in here]
+            if source == "linearized_trained" and "adaptive_flow" in predicted.predictor.values:
+                flow = predicted.test.sel(predictor="adaptive_flow", drop=True)
+                gap = (rms(f - flow) / rms(flow)).sel(place).sel(optimizer="adagrad")
+                rows += [(title, "adagrad to the averaged flow", *mean) for mean in means(gap, "batch_size")]
+    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A panel for the networks and one for the linearized ones, per place in the grid."""
+    titles = list(dict.fromkeys(table.panel))
+    figure, (axes,) = panels(1, len(titles))
+    for ax, title in zip(axes, titles, strict=True):
+        here = table[table.panel == title]
+        ax.set_xscale("log")
+        log_y(ax)
+        for series, points in here.groupby("series", sort=False):
+            label = str(series) if " to " in str(series) else f"{series} to its full batch"
+            line(ax, points, LOOKS[str(series)], label)
+        ax.set_title(f"{title}, {number_of_seeds(here)}")
+        ax.set_xlabel("batch size")
+        ticks_at(ax, sorted(set(here.x)))
+    axes[0].set_ylabel("relative distance on test points")
+    max(axes, key=lambda ax: len(ax.get_lines())).legend()
+    return figure

@@ -1,0 +1,76 @@
+"""How far apart the minimizers of different optimizers are: a map, optimizer by optimizer."""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from minima.findings.curves import places, text
+from minima.findings.measures import rms
+from minima.findings.stats import bootstrap_mean
+from minima.findings.style import panels
+
+CAPTION = (
+    "Distance in function space between the minimizers that two optimizers reach from the same start, "
+    "‖f − g‖ over the root mean square of both norms on test points: networks, and their linearizations "
+    "trained in the same way. Numbers: mean over seeds ± standard deviation between seeds. Empty: no seed "
+    "for which both converged."
+)
+AXIS = "optimizer"
+SOURCES = {"network": "networks", "linearized_trained": "linearized"}
+
+
+def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
+    """One row per place in the grid, source and pair of optimizers; each pair once."""
+    trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
+    functions = {"network": trained.test.where(trained.status == "converged")}
+    if "linearized_trained" in predicted.predictor.values:
+        functions["linearized_trained"] = predicted.test.sel(predictor="linearized_trained", drop=True)
+    rows = []
+    for source, f in functions.items():
+        names = f[AXIS].values.tolist()
+        for panel, place in places(trained.status, AXIS, "seed"):
+            title = ", ".join(filter(None, [panel, SOURCES[source]]))
+            here = f.sel(place)
+            for i, one in enumerate(names):
+                rows += [(title, text(one), text(two), *_apart(here, one, two)) for two in names[:i]]
+    columns = ["panel", "y_label", "x_label", "estimate", "low", "high", "n", "spread"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _apart(f: xr.DataArray, one: str, two: str) -> tuple[float, float, float, int, float]:
+    """Mean, 95 % interval, seeds and their standard deviation of the distance."""
+    a, b = f.sel({AXIS: one}, drop=True), f.sel({AXIS: two}, drop=True)
+    values = (rms(a - b) / np.sqrt((rms(a) ** 2 + rms(b) ** 2) / 2)).values
+    known = values[np.isfinite(values)]
+    return *bootstrap_mean(values), float(known.std(ddof=1)) if len(known) > 1 else np.nan
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A panel per place and source; the same colours in all."""
+    titles = list(dict.fromkeys(table.panel))
+    names = list(dict.fromkeys([*table.x_label, *table.y_label]))
+    size = 0.72 * len(names) + 0.6
+    figure, (axes,) = panels(1, len(titles), size, 0.62 * len(names) + 0.8)
+    most = float(np.nanmax([*table.estimate, 1e-3]))
+    for ax, title in zip(axes, titles, strict=True):
+        _draw_map(ax, table[table.panel == title], names, most)
+        ax.set_title(title)
+    return figure
+
+
+def _draw_map(ax: Axes, here: pd.DataFrame, names: list[str], most: float) -> None:
+    grid = np.full((len(names), len(names)), np.nan)
+    for row in here.itertuples():
+        y, x = names.index(row.y_label), names.index(row.x_label)
+        grid[y, x] = row.estimate
+        if np.isfinite(row.estimate):
+            spread = f"\n±{row.spread:.1g}" if np.isfinite(row.spread) else ""
+            ink = "white" if row.estimate > 0.6 * most else "black"
+            ax.text(x, y, f"{row.estimate:.2g}{spread}", ha="center", va="center", fontsize=6.5, color=ink)
+    ax.imshow(grid, cmap="cividis_r", vmin=0, vmax=most, aspect="auto")
+    ax.grid(False)
+    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(length=0)

@@ -1,0 +1,66 @@
+"""Do the effects of optimizer and initialization stay in narrow networks?"""
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from minima.findings.curves import means
+from minima.findings.measures import half_difference, rms
+from minima.findings.style import GUIDE, LOOKS, line, number_of_seeds, panels, ticks_at
+
+CAPTION = (
+    "What is left of the effects in narrow networks, against the width: the cosine between AdaGrad's "
+    "deviation from gradient descent and that of the linearized networks; the growth of the "
+    "initialization's share ‖(f₊ − f₋)/2‖, in logarithm, and of the test error from the smallest to the "
+    "largest σ; and the fraction of seeds whose networks all interpolate. Above 0 (dotted) an effect has "
+    "the sign that it has in wide networks. Points: means over seeds; bands: 95 % bootstrap intervals; "
+    "networks that did not converge are left out, n counts the others."
+)
+TITLES = [
+    "cosine of AdaGrad's deviation",
+    "log growth of the share",
+    "growth of the test MSE",
+    "interpolating",
+]
+
+
+def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
+    """One row per measure and width; `beside` names a block of flipped pairs over σ."""
+    trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
+    good = trained.status == "converged"
+    f, g = trained.test.where(good), predicted.test.sel(predictor="linearized_trained", drop=True)
+    one, other = (h.sel(optimizer="adagrad") - h.sel(optimizer="gd") for h in (f, g))
+    cosine = (one * other).mean(("point", "output"), skipna=False) / (rms(one) * rms(other))
+    curves = [cosine]
+    if beside:
+        pairs = tree[f"trained/{beside}"].to_dataset()
+        fine = pairs.status == "converged"
+        share = np.log(rms(half_difference(pairs.test.where(fine))))
+        error = pairs.test_mse.where(fine).mean("flip", skipna=False)
+        curves += [curve.isel(scale=-1) - curve.isel(scale=0) for curve in (share, error)]
+        good = good.all("optimizer") & fine.all(("scale", "flip"))
+    else:
+        good = good.all("optimizer")
+    titles = [*TITLES[: len(curves)], TITLES[-1]]
+    rows = [
+        (title, "network", *mean)
+        for title, curve in zip(titles, [*curves, good.astype(float)], strict=True)
+        for mean in means(curve.drop_vars(["scale", "optimizer"], errors="ignore"), "width")
+    ]
+    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A panel per measure."""
+    titles = list(dict.fromkeys(table.panel))
+    figure, (axes,) = panels(1, len(titles), 2.7, 2.6, share=False)
+    for ax, title in zip(axes, titles, strict=True):
+        here = table[table.panel == title]
+        ax.set_xscale("log")
+        line(ax, here, LOOKS["network"], "networks")
+        ax.axhline(0, **GUIDE)
+        ax.set_title(f"{title}\n{number_of_seeds(here)}")
+        ax.set_xlabel("width")
+        ticks_at(ax, sorted(set(here.x)))
+    return figure
