@@ -10,9 +10,11 @@ from tests.unit.worlds import ROOT
 
 from minima.findings import measures
 from minima.findings.claims import judge
+from minima.findings.dataset import tree_encoding
 from minima.findings.drawing import draw_figure
 from minima.findings.estimands import bad_minima as study
 from minima.findings.stats import NotEstimable
+from minima.netcdf import write_atomically
 from minima.plan.register import read_register
 
 SEEDS = np.arange(100, 110)
@@ -216,7 +218,8 @@ FIGURES = {
 def test_figures_are_drawn_from_their_tables(kind, tmp_path):
     blocks, rows = FIGURES[kind]
     dataset = tmp_path / "dataset.nc"
-    world().to_netcdf(dataset, engine="netcdf4")
+    made = world()
+    write_atomically(made, dataset, encoding=tree_encoding(made))  # as a study's dataset is
     table, picture = tmp_path / "table.csv", tmp_path / "figure.png"
     draw_figure(kind, blocks, dataset, table, [picture])
     assert len(table.read_text().splitlines()) == rows + 1

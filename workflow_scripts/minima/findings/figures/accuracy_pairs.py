@@ -16,8 +16,8 @@ STARTS = ("random", "adversarial")
 
 def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
     """One row per regime, seed and start."""
-    trained = tree[f"trained/{block}"].to_dataset()[["test_error", "train_error", "status"]]
-    regimes = [dim for dim in trained.status.dims if dim not in ("init", "seed")]
+    trained = tree[f"trained/{block}"].to_dataset()[["test_error", "train_error"]].load()
+    regimes = [dim for dim in trained.test_error.dims if dim not in ("init", "seed")]
     if not regimes:
         trained, regimes = trained.expand_dims(regime=[block]), ["regime"]
     rows = []
