@@ -51,7 +51,7 @@ def draw(table: pd.DataFrame) -> Figure:
         )
     ax.set_xticks(range(len(regimes)), regimes, rotation=30, ha="right")
     ax.set_ylabel("test accuracy, %")
-    ax.legend()
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return figure
 
 

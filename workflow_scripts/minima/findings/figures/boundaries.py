@@ -36,7 +36,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """Four panels."""
-    figure, (axes,) = panels(1, len(PANELS), width=2.3, height=2.6)
+    figure, (axes,) = panels(1, len(PANELS), width=2.3, height=3.1)
     for ax, panel in zip(axes, PANELS, strict=True):
         here = table[table.panel == panel]
         side = len(set(here.x))
