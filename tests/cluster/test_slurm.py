@@ -72,7 +72,6 @@ def test_scancel_of_a_running_pack_loses_no_finished_cell(campaign, undisturbed,
 def test_a_job_killed_for_memory_or_time_asks_for_more_and_gets_through(campaign, undisturbed, slurm):
     campaign.after_two_cells(
         "first = not (mark := Path('mark_' + cells[0]['optimizer']['name'])).exists(); mark.touch()\n"
-        "                import numpy as np\n"
         "                hog = np.ones(2**27) if first and 'gd' in mark.name else None\n"
         "                time.sleep(600 if first else 0)"
     )
