@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := run
-.PHONY: run test smoke fast bench lint generated lock help
+.PHONY: run test smoke fast bench lint generated verdicts lock help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
@@ -37,6 +37,9 @@ lint: $(VENV)/installed ## check the style of Python and Snakemake code
 
 generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.generated
+
+verdicts: run ## copy the verdicts of the default run to docs/
+	cp results/claims.md docs/verdicts.md
 
 # The stamp is newer than the lock file, so that a changed pin installs again.
 $(VENV)/installed: requirements.lock

@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -18,7 +19,10 @@ def check(results: Path) -> None:
             for name, node in tree["trained"].children.items():
                 statuses = set(node.ds.status.values.ravel().tolist())
                 assert "missing" not in statuses, f"{path}: {name} has missing cells"
-                assert "converged" in statuses, f"{path}: nothing converged in {name}"
+                # Many blocks train for a given time, so that "stopped" is no failure.
+                assert statuses != {"diverged"}, f"{path}: all of {name} diverged"
+                finite = np.isfinite(node.ds.test).all(("point", "output"))
+                assert (finite | (node.ds.status == "diverged")).all(), f"{path}: {name} lacks predictions"
                 print(f"{path}: {name} {dict(node.ds.sizes)}, {', '.join(sorted(statuses))}")
         figures = sorted((path.parent / "figures").glob("*.png"))
         assert figures, f"no figure of {path.parent.name}"
