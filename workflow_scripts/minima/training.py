@@ -1,7 +1,7 @@
 """Cells in, trained cells out: initialization, learning rates, predicted minimizers and the training itself.
 
 All of a call's cells belong to one group (same data recipe, architecture, optimizer …). No file is opened
-and nothing is remembered here; `minima.packs` wraps this in a job.
+and nothing is remembered here; `minima.jobs` wraps this in a job.
 """
 
 import logging

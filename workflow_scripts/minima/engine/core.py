@@ -115,7 +115,7 @@ def train(
     batches = recipe.batches
     stack = _stack(ensemble, weights, x, y, recipe, rules, test)
     record = Record(rules, y)
-    blind = steps_between_looks(y.device) if rules.accuracy is None else 1
+    blind = steps_between_looks(y.device) if batches is None and rules.accuracy is None else 1
     step, open_eyes_until = 0, 0
     now: _Evaluated | None = None
     tape = None  # its memory is used again
@@ -150,8 +150,9 @@ def train(
             x, targets = rows_of(stack.x, rows), rows_of(stack.y, rows)
             x = x if recipe.augment is None else recipe.augment(x)
             now = _evaluate(ensemble, stack, recipe, tape, True, x, targets)
-        ahead = min(blind, record.next_wanted(step) - step) if batches is None else 1
-        if ahead > 1 and step >= open_eyes_until:
+        looks_away = blind > 1 and step >= open_eyes_until
+        ahead = min(blind, record.next_wanted(step) - step) if looks_away else 1
+        if ahead > 1:
             now, nothing_happened = _take_blind_steps(ensemble, stack, recipe, record, now, step, ahead)
             if nothing_happened:
                 step += ahead
