@@ -26,6 +26,7 @@ FACTS = {
 def claim(id: str, study: str, statement: str, verdict: str, **others: Any) -> dict[str, Any]:
     """A claim with every field; those not named are empty."""
     empty = {
+        "published": "",
         "estimand": "ratio of the two",
         "estimate": None,
         "low": None,
@@ -147,6 +148,7 @@ CLAIMS = [
         "The limit approaches the min-norm solution as h^(−1/2) at α = 1/2",
         "supported",
         paper="2105.06351",
+        published="h^(−½); 0.78 at h = 500",
         estimate=-0.5031,
         low=-0.5214,
         high=-0.4848,

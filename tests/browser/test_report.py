@@ -172,6 +172,11 @@ def test_the_judge_and_the_register_give_what_the_page_shows() -> None:
     assert f"{len(register)} claims were tested" in html
 
 
+def test_the_published_number_stands_where_the_paper_gives_one(html: str) -> None:
+    assert html.count("Published:") == 1
+    assert "Published: h^(−½); 0.78 at h = 500" in html
+
+
 def test_empty_lists_say_so() -> None:
     page = render([], [], {})
     assert "No claims are registered for these studies." in page

@@ -44,6 +44,7 @@ def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
         "paper": claim.paper,
         "study": claim.study,
         "statement": claim.statement,
+        "published": claim.published,
         "unit": claim.unit,
         "estimand": head["estimand"],
         **{key: head[key] for key in ("estimate", "low", "high", "n", "region")},
@@ -60,6 +61,7 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
     """One number against its region."""
     found = {
         "label": part.label,
+        "function": part.estimand,
         "estimand": f"{part.label} ({_interval_in_words(part)})",
         "region": region_in_words(part.region),
     }
@@ -114,20 +116,20 @@ def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
     ]
     for verdict in verdicts:
         control = _control_in_words(verdict["control"])
-        lines.append(
-            _row(verdict["id"], verdict["statement"], "", "", "", f"**{verdict['verdict']}**", control)
-        )
+        name = f'<a id="{verdict["id"]}"></a>{verdict["id"]}'
+        published = f"published: {verdict['published']}" if verdict["published"] else ""
+        lines.append(row(name, verdict["statement"], published, "", "", f"**{verdict['verdict']}**", control))
         for part in verdict["parts"]:
             n = str(part["n"])
             lines.append(
-                _row("", part["label"], number_in_words(part), n, part["region"], part["verdict"], "")
+                row("", part["label"], number_in_words(part), n, part["region"], part["verdict"], "")
             )
         if verdict["reason"]:
-            lines.append(_row("", verdict["reason"], "", "", "", "", ""))
+            lines.append(row("", verdict["reason"], "", "", "", "", ""))
     return "\n".join(lines) + "\n"
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
     escaped = [cell.replace("|", r"\|") for cell in cells]
     return f"| {' | '.join(escaped)} |"
 

@@ -17,7 +17,6 @@ import pandas as pd
 from minima import journal, store
 from minima.findings.files import write_json
 from minima.findings.records import record_path, used_keys
-from minima.plan.digest import canonical, digest
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.workplan import Plan, cell_fingerprint
 
@@ -28,11 +27,10 @@ def write_provenance(plan: Plan, output: Path) -> None:
     """Of a run whose datasets are written."""
     used = used_keys(Path(plan.paths.records))
     keys = {study: sorted(used[record_path(plan, study).stem]) for study in plan.studies}
-    config = plan.config.model_dump(mode="json")
     content = {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": config,
-        "config_digest": digest(canonical({name: config[name] for name in ("data", "studies")})),
+        "config": plan.config.model_dump(mode="json"),
+        "config_digest": plan.config_digest,
         "cells": keys,
         "seeds": {study: _seeds(plan, study) for study in plan.studies},
         "fingerprints": _fingerprints(plan),

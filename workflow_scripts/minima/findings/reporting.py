@@ -10,7 +10,6 @@ from pathlib import Path
 import xarray as xr
 
 from minima.findings.report import FigureEntry, StudySection, render, write_report
-from minima.plan.digest import canonical, digest
 from minima.plan.grid import Grid
 from minima.plan.workplan import Plan
 
@@ -32,7 +31,7 @@ def write_run_report(plan: Plan, output: Path) -> None:
         sections.append(_section(plan, study, counts, output))
     facts = {
         "Networks": _counted(statuses),
-        "Digest of the data and studies in the config": _config_digest(plan),
+        "Digest of studies, data and claims": plan.config_digest,
         "Made with": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
     }
     write_report(output, render(verdicts, sections, facts))
@@ -84,7 +83,3 @@ def _axes(grid: Grid) -> str:
 def _counted(statuses: Counter) -> str:
     kinds = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
     return f"{statuses.total()} networks ({kinds})"
-
-
-def _config_digest(plan: Plan) -> str:
-    return digest(canonical(plan.config.model_dump(mode="json", include={"data", "studies"})))

@@ -71,6 +71,7 @@ class Claim(Options):
     paper: str = Field(description="arXiv number.")
     study: str = Field(description="The study whose dataset it is judged on.")
     statement: str = Field(description="What is claimed, in words.")
+    published: str = Field("", description="The paper's own number for it, where it gives one.")
     unit: str = Field("seed: data split and initialization", description="Unit of replication.")
     parts: list[Part] = Field(min_length=1, description="All must hold; the first is the headline.")
     control: Annotated[

@@ -169,23 +169,28 @@ class Plan:
         kind, *blocks = self.figure(study, figure)
         return f"{kind}-{'-'.join(blocks)}-{fingerprint([f'minima.findings.figures.{kind}'])}"
 
-    def report_stamp(self) -> str:
-        """What the report says beside its inputs: the studies' texts and its own code."""
+    @cached_property
+    def config_digest(self) -> str:
+        """Of the studies of this run, with their data, and of the claims about them. Not of how jobs run."""
         # Not the blocks as written: `8` and `"8"` are the same width, and the stamps know the cells.
-        texts = {
+        studies = {
             study: [
                 self.study_stamp(study),
                 self.config.studies[study].model_dump(mode="json", exclude={"blocks"}),
             ]
             for study in self.studies
         }
+        claims = [claim.model_dump(mode="json") for claim in self.claims]
+        return digest(canonical([studies, claims]))
+
+    def report_stamp(self) -> str:
+        """What the report says beside its inputs, and its own code."""
         kinds = {f"minima.findings.figures.{self.figure(*figure)[0]}" for figure in self.figures}
-        return f"{digest(canonical(texts))}-{fingerprint(['minima.findings.reporting', *kinds])}"
+        return f"{self.config_digest}-{fingerprint(['minima.findings.reporting', *kinds])}"
 
     def provenance_stamp(self) -> str:
-        """Which cells and claims the provenance is of, and its own code. Not how jobs run."""
-        stamps = digest(canonical([self.claims_stamp(), *map(self.study_stamp, self.studies)]))
-        return f"{stamps}-{fingerprint(['minima.findings.provenance'])}"
+        """What the provenance is of, and its own code."""
+        return f"{self.config_digest}-{fingerprint(['minima.findings.provenance'])}"
 
     @property
     def figures(self) -> list[tuple[str, str]]:
