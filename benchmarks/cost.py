@@ -23,7 +23,7 @@ import yaml
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
-from minima.journal import entries  # noqa: E402
+from minima.jobs.journal import entries  # noqa: E402
 from minima.plan import cost  # noqa: E402
 from minima.plan.workplan import Plan  # noqa: E402
 

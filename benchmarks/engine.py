@@ -32,7 +32,7 @@ from minima.engine.core import Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
-from minima.training import stack_size
+from minima.training.cells import stack_size
 
 CPU = torch.device("cpu")
 SIZES = [(64, 64), (64, 1024), (256, 256), (256, 1024), (1024, 1024), (1024, 4096)]

@@ -30,7 +30,8 @@ import sys, time, yaml
 import torch
 from pathlib import Path
 sys.path.insert(0, "workflow_scripts")
-from minima import jobs, training
+from minima.jobs import train_pack as job
+from minima.training import cells as training
 from minima.plan.workplan import Plan
 
 torch.set_num_threads(1)
@@ -52,7 +53,7 @@ training.train = timed
 plan = Plan(yaml.safe_load(open("config/config.yaml")))
 (pack,) = plan.packs.values()
 data = [Path(plan.paths.data(name)) for name in plan.data_of(pack.name)]
-jobs.train_pack(pack.cells, data, Path("elsewhere/store"), Path("elsewhere/pack.nc"), "cpu", False)
+job.train_pack(pack.cells, data, Path("elsewhere/store"), Path("elsewhere/pack.nc"), "cpu", False)
 print(spent)
 """
 

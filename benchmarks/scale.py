@@ -57,11 +57,11 @@ def fill(raw: dict) -> None:
     from minima import store
     from minima.data.files import save, split_digests
     from minima.data.prepare import prepare
-    from minima.jobs import identities
+    from minima.jobs.train_pack import identities
     from minima.netcdf import string_encoding, write_atomically
     from minima.plan.fingerprint import code_used, training_modules
     from minima.plan.workplan import Plan, data_file
-    from minima.recording import coordinates
+    from minima.training.recording import coordinates
 
     plan, rng = Plan(raw), np.random.default_rng(0)
     digests = {}
@@ -111,7 +111,7 @@ def lookup(raw: dict) -> dict:
     """What the job of the largest pack asks the store."""
     from minima import store
     from minima.data.files import split_digests
-    from minima.jobs import identities
+    from minima.jobs.train_pack import identities
     from minima.plan.workplan import Plan
 
     plan = Plan(raw)

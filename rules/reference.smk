@@ -14,6 +14,6 @@ rule fit_reference:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        code=fingerprint(["minima.references"]),
+        code=fingerprint(["minima.jobs.fit_reference"]),
     script:
         "../workflow_scripts/fit_reference.py"

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from minima.logs import job_log
+from minima.jobs.logs import job_log
 
 with job_log(snakemake.log[0]):
+    from minima.jobs.fit_reference import fit_reference
     from minima.plan.workplan import Plan
-    from minima.references import fit_reference
 
     fit = Plan(snakemake.config).reference_fits[snakemake.wildcards.reference]
     fit_reference(fit, Path(snakemake.input[0]), Path(snakemake.output[0]))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from minima.logs import job_log
+from minima.jobs.logs import job_log
 
 with job_log(snakemake.log[0]):
     from minima.data.files import save

@@ -1,6 +1,6 @@
 """List the stored cells that no recorded config uses, or move them aside."""
 
-from minima.logs import job_log
+from minima.jobs.logs import job_log
 
 with job_log(snakemake.log[0]):
     from minima.findings.pruning import prune

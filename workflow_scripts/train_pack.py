@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from minima.logs import job_log
+from minima.jobs.logs import job_log
 
 with job_log(snakemake.log[0]):
-    from minima.jobs import train_pack
+    from minima.jobs.train_pack import train_pack
     from minima.plan.workplan import Plan
 
     plan = Plan(snakemake.config)

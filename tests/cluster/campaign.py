@@ -26,7 +26,7 @@ studies:
 PACK_COUNT, CELLS = 2, 4  # and cells of a pack
 PACKS = "packs/*.nc"
 DATASET = "results/question/dataset.nc"
-JOBS = "workflow_scripts/minima/jobs.py"  # no part of any fingerprint
+JOBS = "workflow_scripts/minima/jobs/train_pack.py"  # no part of any fingerprint
 AFTER_A_CELL = "            now = time.monotonic()\n"
 QUICK = Path(__file__).with_name("snakemake_quick.py")
 

@@ -18,7 +18,7 @@ from minima.engine.models.mlp import MLP
 from minima.plan.config import Block
 from minima.plan.grid import Grid, expand
 from minima.plan.recipes import DataRecipe
-from minima.training import Arrays, train_cells
+from minima.training.cells import Arrays, train_cells
 
 CPU = torch.device("cpu")
 RECIPE = {"source": "sphere_teacher", "dimension": 5, "train_size": 8, "test_size": 6}

@@ -7,7 +7,7 @@ from tests.unit.worlds import ROOT, blocks
 
 from minima.findings.claims import INCONCLUSIVE, SUPPORTED, judge
 from minima.plan.register import read_register
-from minima.recording import coordinates
+from minima.training.recording import coordinates
 
 # Of width, steps and digits a world without networks says nothing.
 SILENT = {"mom-6", "mom-7", "mom-10"}

@@ -18,7 +18,7 @@ def seconds(train_size=40, **sections):
     return cell_cost(cell).seconds
 
 
-# CPU seconds of minima.training.train_cells, best of three, on a loaded AMD EPYC core, torch 2.13.0+cpu:
+# CPU seconds of train_cells, best of three, on a loaded AMD EPYC core, torch 2.13.0+cpu:
 # recorded, not measured here. 500 steps to the last one; one step where the kernel is what costs; a flow to
 # its end.
 STEPS = {"stop": {"max_steps": 500}, "predict": []}

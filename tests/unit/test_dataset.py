@@ -8,12 +8,12 @@ from tests.unit.helpers import RECIPE, trained
 from minima.data.files import load_split, save
 from minima.data.prepare import prepare
 from minima.findings.dataset import aggregate, tree_encoding, write_study
-from minima.jobs import train_pack
+from minima.jobs.fit_reference import fit_reference
+from minima.jobs.train_pack import train_pack
 from minima.netcdf import write_atomically
 from minima.plan.workplan import Plan, data_file
-from minima.recording import coordinates
-from minima.references import fit_reference
-from minima.training import Arrays
+from minima.training.cells import Arrays
+from minima.training.recording import coordinates
 
 DATA = {
     "toy": RECIPE,

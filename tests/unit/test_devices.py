@@ -12,7 +12,7 @@ import minima
 HOLD = """
 import sys
 from pathlib import Path
-from minima.devices import free_gpu
+from minima.jobs.devices import free_gpu
 print(free_gpu(int(sys.argv[1]), Path(sys.argv[2])), flush=True)
 sys.stdin.read()
 """
@@ -51,7 +51,7 @@ def test_a_killed_job_frees_its_gpu(jobs):
 
 
 def test_where_the_cluster_gave_one_gpu_nothing_is_locked(tmp_path):
-    from minima.devices import free_gpu
+    from minima.jobs.devices import free_gpu
 
     assert free_gpu(1, tmp_path) == 0
     assert not list(tmp_path.iterdir())

@@ -25,7 +25,7 @@ from minima.theory.dynamics import (
     speed_up,
     window,
 )
-from minima.training import train_cells
+from minima.training.cells import train_cells
 
 SPECTRUM = np.array([0.02, 0.3, 1.1])  # ηλ of three modes, all stable
 NUMBERS = {

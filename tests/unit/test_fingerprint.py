@@ -97,7 +97,7 @@ def cell(optimizer="gd", scheme="gaussian", predict=()):
 def test_a_cell_uses_the_optimizer_and_the_init_that_it_names_and_no_other():
     used = {name: set(fp.code_used(fp.training_modules(cell(name)))) for name in ("gd", "heavy_ball")}
     assert used["heavy_ball"] - used["gd"] == {OPTIMIZER}
-    assert {"minima.training", "minima.engine.core", "minima.engine.models.mlp"} <= used["gd"]
+    assert {"minima.training.cells", "minima.engine.core", "minima.engine.models.mlp"} <= used["gd"]
     assert "minima.engine.inits.centred" not in used["gd"]
 
 
@@ -108,4 +108,4 @@ def test_what_reads_draws_and_stores_is_no_part_of_a_cells_code():
         assert not module.startswith(("minima.findings", "minima.plan", "minima.data", "minima.store")), (
             module
         )
-    assert not {"minima.jobs", "minima.logs", "minima.netcdf"} & set(used)
+    assert not {"minima.jobs.train_pack", "minima.jobs.logs", "minima.netcdf"} & set(used)

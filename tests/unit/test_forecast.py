@@ -12,7 +12,7 @@ from minima.data.prepare import prepare
 from minima.findings.forecast import as_json, describe, disk_mb, forecast
 from minima.findings.pruning import prune, unused_shards
 from minima.findings.records import record_use, used_keys
-from minima.jobs import identities, train_pack
+from minima.jobs.train_pack import identities, train_pack
 from minima.plan.cost import cell_cost, job_memory_mb
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.workplan import Plan, data_file
@@ -296,7 +296,7 @@ def test_orphans_are_counted_by_the_study_that_recorded_them(house):
     assert found.unused == 8
 
     (cell, *_) = plan.cells.values()
-    house.fill(plan, [cell], code="older", modules={"minima.training": "old"})
+    house.fill(plan, [cell], code="older", modules={"minima.training.cells": "old"})
     found = forecast(plan)
     assert found.unused == 9
     assert found.studies["toys"]["orphaned"] == 8, "no record names that cell"
@@ -358,7 +358,7 @@ def test_exactly_the_shards_without_a_used_cell_are_listed(house):
     """One cell in use keeps its shard whole: shards are immutable."""
     plan = house.plan()
     cells = [cell for cell in plan.cells.values() if cell["network"]["width"] == 16]
-    older = house.fill(plan, cells[:3], code="older", modules={"minima.training": "old"})
+    older = house.fill(plan, cells[:3], code="older", modules={"minima.training.cells": "old"})
     (used,) = house.identities([cells[3]])
     unused = store.Identity(cells[0].digest, cells[0].json, "data", "older")
     rows = [(identity, {"status": "converged", "steps": 1}) for identity in (used, unused)]

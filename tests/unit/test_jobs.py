@@ -10,10 +10,12 @@ import torch
 import xarray as xr
 from tests.unit.helpers import grid, prepared
 
-from minima import jobs, store, training
-from minima.devices import processor
-from minima.journal import entries
+from minima import store
+from minima.jobs import train_pack as training_job
+from minima.jobs.devices import processor
+from minima.jobs.journal import entries
 from minima.plan.cost import cell_cost
+from minima.training import cells as training
 
 NETWORK = {"width": 16}
 STOP = {"residual": 0.5, "max_steps": 200}
@@ -41,7 +43,7 @@ def job(tmp_path, caplog, monkeypatch):
         caplog.clear()
         data = data or prepared(tmp_path / "data.nc", splits=range(4))
         output.unlink(missing_ok=True)
-        jobs.train_pack(cells, [data], tmp_path / "store", output, "cpu", any_code, journal)
+        training_job.train_pack(cells, [data], tmp_path / "store", output, "cpu", any_code, journal)
         with xr.open_dataset(output, engine="netcdf4") as pack:
             return pack.load(), len(counted)
 
@@ -96,7 +98,7 @@ def test_a_whole_pack_comes_from_the_store_without_torch(job, monkeypatch, caplo
     """Nothing to train: nothing is trained and the engine is not even imported, yet the pack is the same."""
     job.run(small_cells())
     before = job.output.read_bytes()
-    monkeypatch.setitem(sys.modules, "minima.training", None)
+    monkeypatch.setitem(sys.modules, "minima.training.cells", None)
     monkeypatch.setitem(sys.modules, "minima.engine.device", None)
     _, trained = job.run(small_cells())
     assert trained == 0
@@ -141,7 +143,7 @@ def test_a_failure_keeps_what_was_finished(job, monkeypatch):
 def test_cells_are_safe_soon_after_they_finish(job, monkeypatch):
     """In a job of minutes finished cells are written as it goes: a kill -9 loses the last ones."""
     clock = itertools.count(step=30)
-    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(training_job, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     safe = []
     train_cells = training.train_cells
 
@@ -175,7 +177,7 @@ def test_other_data_are_other_cells(job):
 def test_other_code_retrains_unless_told_not_to(job, monkeypatch, any_code, retrained):
     """`reuse: any_code` accepts what older code trained, and the pack says which code that was."""
     first, _ = job.run(small_cells())
-    monkeypatch.setattr(jobs, "cell_fingerprint", lambda cell: "f" * 16)
+    monkeypatch.setattr(training_job, "cell_fingerprint", lambda cell: "f" * 16)
     second, trained = job.run(small_cells(), any_code=any_code)
     assert trained == retrained
     assert (set(second["code"].values) == {"f" * 16}) is (not any_code)
@@ -206,7 +208,7 @@ def test_a_gpu_that_is_not_there_stops_the_job(job, monkeypatch):
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="sees no GPU"):
-        jobs.train_pack(
+        training_job.train_pack(
             small_cells(), [prepared(job.folder / "data.nc", range(2))], job.store, job.output, "cuda", False
         )
     assert not job.output.exists()

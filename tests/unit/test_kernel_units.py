@@ -5,9 +5,9 @@ import pytest
 import torch
 from tests.unit.helpers import arrays, cell, cells, trained
 
-from minima import kernel_units
 from minima.streams import stream
 from minima.theory.dynamics import amplitudes, loss_curve
+from minima.training import kernel_units
 
 SPLIT = arrays(points=4)
 # The theory's net: f = m^{−½} Σ_r a_r relu(w_r·x/√d), a = ±1 fixed.

@@ -12,7 +12,7 @@ import minima
 
 PREAMBLE = """
 import logging, os, signal, sys, warnings
-from minima.logs import job_log
+from minima.jobs.logs import job_log
 
 def deep(levels):
     if levels:

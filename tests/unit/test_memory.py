@@ -6,7 +6,7 @@ import pytest
 import torch
 from tests.unit.helpers import arrays, cell, cells, trained
 
-from minima.training import DoesNotFit, Trained, halved_where_memory_is_short
+from minima.training.cells import DoesNotFit, Trained, halved_where_memory_is_short
 
 
 def device(room: int):

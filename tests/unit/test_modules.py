@@ -10,11 +10,11 @@ import torch
 from tests.unit.helpers import arrays, cell, cells, trained
 from torch import nn
 
-from minima import training
 from minima.engine.ensemble import Ensemble
 from minima.plan import fingerprint as fp
 from minima.streams import stream
-from minima.training import Arrays
+from minima.training import cells as training
+from minima.training.cells import Arrays
 
 DIGITS = {"source": "digits", "train_size": 8, "test_size": 6, "labels": "onehot"}
 SMALL = {"kind": "cnn", "channels": [3, 4, 5], "hidden": 6}

@@ -9,8 +9,8 @@ from tests.unit.helpers import prepared
 
 from minima.data.files import load_split
 from minima.data.prepare import prepare
+from minima.jobs.fit_reference import fit_reference
 from minima.plan.workplan import Plan, ReferenceFit
-from minima.references import fit_reference
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp, nngp_diagonal
 from minima.theory.reference import NNGPRegressor, NTKRegressor

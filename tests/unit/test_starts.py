@@ -10,7 +10,7 @@ import yaml
 from minima.data.files import save
 from minima.data.prepare import prepare
 from minima.findings.forecast import OTHER_START, forecast
-from minima.jobs import train_pack
+from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost
 from minima.plan.mistakes import ConfigError
 from minima.plan.workplan import Plan

@@ -13,7 +13,7 @@ from minima.netcdf import write_atomically
 from minima.store import Identity
 
 COORDINATES = {"step": [0, 1, 10], "level": [0.1]}
-MODULES = {"minima.training": "abc"}
+MODULES = {"minima.training.cells": "abc"}
 
 
 def identity(cell, code="today", data="digits"):

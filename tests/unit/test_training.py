@@ -8,15 +8,15 @@ import pytest
 import torch
 from tests.unit.helpers import CPU, arrays, cell, cells, jacobian, naive, trained
 
-from minima import training
 from minima.engine import core, optimizers
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
 from minima.engine.probes import PROBES
-from minima.recording import coordinates, step_grid
 from minima.streams import stream
+from minima.training import cells as training
+from minima.training.recording import coordinates, step_grid
 from minima.variables import PREDICTORS, STATUSES, VARIABLES
 
 SPLIT = arrays(points=8, outputs=2)

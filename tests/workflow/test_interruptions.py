@@ -1,7 +1,7 @@
 """Jobs that are killed, that fail or that meet: finished cells are safe, only the others are trained again.
 
-The interruptions strike between two cells of a pack of six, at a line of `minima/jobs.py` (in the copy) that
-is no part of any fingerprint: the moment is exact, and nothing depends on the speed of the machine.
+The interruptions strike between two cells of a pack of six, at a line of `minima/jobs/train_pack.py` (in the
+copy) that is no part of any fingerprint: the moment is exact, and nothing depends on the machine's speed.
 """
 
 import os
@@ -18,7 +18,7 @@ from harness import DATASET, Run, Workflow, cells_of
 
 from minima.plan.workplan import Plan
 
-JOBS = "workflow_scripts/minima/jobs.py"
+JOBS = "workflow_scripts/minima/jobs/train_pack.py"
 AFTER_A_CELL = "            now = time.monotonic()\n"
 NEW_CELLS = 6
 
@@ -182,7 +182,7 @@ TRAIN = """
 import logging, sys
 from pathlib import Path
 import yaml
-from minima.jobs import train_pack
+from minima.jobs.train_pack import train_pack
 from minima.plan.workplan import Plan, data_file
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)

@@ -53,7 +53,7 @@ def test_the_provenance_says_config_code_cells_devices_and_times(judged):
     assert len(record["keys"]) == len(plan.cells) == 22
     assert content["seeds"] == {"question": [0, 1, 2]}
     assert sum(code["cells"] for code in content["fingerprints"].values()) == 22
-    assert all("minima.training" in code["modules"] for code in content["fingerprints"].values())
+    assert all("minima.training.cells" in code["modules"] for code in content["fingerprints"].values())
     head = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=judged.folder, text=True).strip()
     assert content["git"]["commit"] == head
     assert content["git"]["dirty"]

@@ -103,7 +103,7 @@ def test_an_edited_figure_is_redrawn_and_nothing_else(workflow):
 
 
 def test_edited_comments_and_docstrings_start_no_job(workflow):
-    for module in ("engine/core.py", "training.py", "engine/models/mlp.py"):
+    for module in ("engine/core.py", "training/cells.py", "engine/models/mlp.py"):
         workflow.edit(f"workflow_scripts/minima/{module}", '"""', '"""Said in other words. ')
         workflow.append(f"workflow_scripts/minima/{module}", "\n# A remark.\n")
     assert "Nothing to be done" in workflow.run().succeeded().output

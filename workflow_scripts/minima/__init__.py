@@ -5,7 +5,9 @@ data      data recipes to arrays
 store     the cache of trained cells
 engine    how networks train
 theory    where they should end
-training  one batch of cells: initialization, predictions, training
-packs     the job that trains a pack against the store
-findings  what was found: dataset, figures, forecast
+training  cells to trained cells: engine and theory, put together as a cell's fields say
+jobs      what a job does around that: store, data files, devices, journal, log
+findings  what was found: datasets, verdicts, figures, report, forecast
+
+Each imports only those above it; forms, netcdf, streams and variables are shared words that import none.
 """

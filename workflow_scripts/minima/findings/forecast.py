@@ -15,7 +15,7 @@ from minima.plan.grid import Cell
 from minima.plan.networks import size_of
 from minima.plan.recipes import output_count, row_shape
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
-from minima.recording import step_grid
+from minima.training.recording import step_grid
 
 CACHED, NEW, CHANGED, ORPHANED = STATES = "cached", "new", "changed", "orphaned"
 OTHER_START = "the cell that it starts from"

@@ -14,9 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from minima import journal, store
+from minima import store
 from minima.findings.files import write_json
 from minima.findings.records import record_path, used_keys
+from minima.jobs import journal
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.workplan import Plan, cell_fingerprint
 

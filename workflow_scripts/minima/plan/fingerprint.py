@@ -19,13 +19,13 @@ def training_modules(cell: Mapping) -> list[str]:
     """Where the code of a cell's training starts: the engine's core and the modules that the cell names."""
     kind = cell["network"]["kind"]
     return [
-        "minima.training",
+        "minima.training.cells",
         f"minima.engine.models.{kind}",
         *forms_of(cell["network"]),
         f"minima.engine.inits.{cell['init']['scheme']}",
         f"minima.engine.optimizers.{cell['optimizer']['name']}",
         *(["minima.theory.linear_probes"] if "rate_bounds" in cell["record"]["probes"] else []),
-        *(["minima.predictions"] if cell["predict"] else []),
+        *(["minima.training.predictions"] if cell["predict"] else []),
         *(f"minima.theory.predictors.{predictor}" for predictor in cell["predict"]),
     ]
 

@@ -1,7 +1,7 @@
 """Cells in, trained cells out: initialization, learning rates, predicted minimizers and the training itself.
 
 All of a call's cells belong to one group (same data recipe, architecture, optimizer …). No file is opened
-and nothing is remembered here; `minima.jobs` wraps this in a job.
+and nothing is remembered here; `minima.jobs.train_pack` wraps this in a job.
 """
 
 import logging
@@ -15,16 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from minima import kernel_units
 from minima.engine.core import Finished, Rules, train
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
 from minima.engine.probes import NEEDS_TEST, PROBES, Probe
-from minima.forms import fitting_form
-from minima.methods import STORED_AS, recipe_of, resolved_numbers
-from minima.recording import coordinates, plane_grid
 from minima.theory.empirical import kernel_extremes, tangent_kernel
+from minima.training import kernel_units
+from minima.training.methods import STORED_AS, fitting_form, recipe_of, resolved_numbers
+from minima.training.recording import coordinates, plane_grid
 
 logger = logging.getLogger("minima")
 
@@ -332,7 +331,7 @@ def _predictions(
         max_steps=first["linearized_run"]["max_steps"],
         growth=torch.tensor([cell["linearized_run"]["growth"] for cell in cells]).to(x),
     )
-    return import_module("minima.predictions").predictions(first["predict"], linearization)
+    return import_module("minima.training.predictions").predictions(first["predict"], linearization)
 
 
 def _on_plane(ensemble: Ensemble, weights: Sequence[Tensor], plane: Mapping[str, Any]) -> Array:

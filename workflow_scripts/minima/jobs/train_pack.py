@@ -11,14 +11,14 @@ import xarray as xr
 
 from minima import store
 from minima.data.files import load_splits, split_digests
-from minima.devices import take
-from minima.journal import Journal
+from minima.jobs.devices import take
+from minima.jobs.journal import Journal
 from minima.netcdf import string_encoding, write_atomically
 from minima.plan.cost import cell_cost
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.workplan import cell_fingerprint
-from minima.recording import coordinates
+from minima.training.recording import coordinates
 
 logger = logging.getLogger("minima")
 
@@ -110,7 +110,7 @@ def _train(
     states: Mapping[str, Any],
 ) -> None:
     # torch takes a second to import: a pack that the store holds whole does without.
-    from minima.training import Arrays, DoesNotFit, train_cells
+    from minima.training.cells import Arrays, DoesNotFit, train_cells
 
     arrays = {
         split: Arrays(

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from minima import kernel_units
 from minima.engine.augment import Augment
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
 from minima.engine.losses import LOSSES
 from minima.engine.schedules import SCHEDULES, Schedule, milestones
+from minima.forms import forms_of
+from minima.training import kernel_units
 
 Array = NDArray[np.float64]
 # Numbers of an optimizer that may be given in the kernel's units, and under which name a cell stores them.
@@ -79,3 +80,20 @@ def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
         elif isinstance(value, int | float) and not isinstance(value, bool):
             found[f"{prefix}{name}"] = float(value)
     return found
+
+
+def fitting_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -> Any:
+    """The module of the coordinates for a stack of nets, if there is one: steps are combinations of full
+    gradients, and no probe looks at what the coordinates leave out."""
+    first = cells[0]
+    optimizer = first["optimizer"]
+    linear = getattr(import_module(f"minima.engine.optimizers.{optimizer['name']}"), "LINEAR", False)
+    decays = any(cell["optimizer"].get("weight_decay", {}).get("strength") for cell in cells)
+    if not linear or optimizer.get("batch_size") is not None or decays:
+        return None
+    for name in forms_of(first["network"]):
+        form = import_module(name)
+        flows = form.FLOWS or optimizer["name"] != "flow"
+        if flows and form.pays(model, points) and set(first["record"]["probes"]) <= form.SAME_PROBES:
+            return form
+    return None

@@ -1,0 +1,106 @@
+"""The house holds: arrows run one way, rooms use few packages (Snakemake is none of them), and every
+module has a room."""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import minima
+
+PACKAGE = Path(minima.__file__).parent
+SHARED = {"forms", "netcdf", "streams", "variables"}  # words of all rooms; they import no room
+# What each room may import beside itself and the shared words. Scripts and rules may import any.
+ROOMS = {
+    "plan": set(),
+    "data": {"plan"},
+    "store": {"plan"},
+    "engine": set(),
+    "theory": {"engine"},
+    "training": {"engine", "theory"},
+    "jobs": {"plan", "data", "store", "engine", "theory", "training"},
+    "findings": {"plan", "data", "store", "engine", "theory", "training", "jobs"},
+}
+# Other people's packages that a room may use: the plan is parsed by every job, arrays know no files.
+PACKAGES = {
+    "plan": {"pydantic", "pydantic_core", "yaml"},
+    "data": {"numpy", "xarray", "sklearn", "pydantic"},
+    "store": {"numpy", "xarray", "netCDF4"},
+    "engine": {"numpy", "torch"},
+    "theory": {"numpy", "torch", "scipy", "sklearn"},  # its references are scikit-learn estimators
+    "training": {"numpy", "torch"},
+    "jobs": {"numpy", "xarray", "torch"},
+    "findings": {"numpy", "scipy", "xarray", "pandas", "matplotlib", "jinja2", "markupsafe", "yaml"},
+    "forms": set(),
+    "variables": set(),
+    "streams": {"numpy"},
+    "netcdf": {"xarray"},
+}
+BY_NAME = re.compile(r"""import_module\(f?["'](minima[\w.]+)""")  # import_module(f"minima.engine.inits.{…}")
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Dotted names that a file imports, wherever in it, also by name."""
+    text = path.read_text(encoding="utf-8")
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: minima is imported by its whole name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    yield from BY_NAME.findall(text)
+
+
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+FILES = sorted(path for path in PACKAGE.rglob("*.py") if path.parent != PACKAGE or path.stem != "__init__")
+
+
+def arrows(path: Path) -> set[str]:
+    """The rooms that a file imports."""
+    return {name.split(".")[1] for name in imports(path) if name.startswith("minima.")} - {room(path)}
+
+
+def others(path: Path) -> set[str]:
+    """The packages of others that a file imports."""
+    return {name.split(".")[0] for name in imports(path)} - sys.stdlib_module_names - {"minima"}
+
+
+def test_every_module_has_a_room():
+    assert {room(path) for path in FILES} == set(ROOMS) | SHARED
+
+
+@pytest.mark.parametrize("name", [*ROOMS, *sorted(SHARED)])
+def test_arrows_run_one_way(name):
+    allowed = ROOMS[name] | SHARED if name in ROOMS else set()
+    wrong = {
+        str(path.relative_to(PACKAGE)): found
+        for path in FILES
+        if room(path) == name and (found := arrows(path) - allowed)
+    }
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_each_room_uses_few_packages(name):
+    wrong = {
+        str(path.relative_to(PACKAGE)): found
+        for path in FILES
+        if room(path) == name and (found := others(path) - PACKAGES[name])
+    }
+    assert not wrong
+
+
+def test_the_map_in_the_packages_docstring_names_every_room():
+    assert set(re.findall(r"^(\w+)  +", minima.__doc__, re.MULTILINE)) == set(ROOMS)
+
+
+def test_this_test_sees_imports(tmp_path):
+    file = tmp_path / "module.py"
+    file.write_text("def f():\n    from minima.findings import claims\n    import_module(f'minima.jobs.{x}')")
+    assert set(imports(file)) == {"minima.findings.claims", "minima.jobs."}

@@ -1,0 +1,1 @@
+"""How cells are trained: engine and theory, put together as a cell's fields say. Opens no file."""
