@@ -1,0 +1,226 @@
+"""The numbers of the science pages that need no trained network: python docs/science/checks.py [--write]
+
+Each page shows what its function says here, in a block that --write renews and that a test compares. Wants
+PYTHONPATH=workflow_scripts.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+from scipy.special import zeta
+
+from minima.data.prepare import prepare
+from minima.engine.ensemble import Ensemble
+from minima.engine.inits.scheme import gaussian
+from minima.engine.models.mlp import MLP
+from minima.engine.tangent import jacobian
+from minima.streams import stream
+from minima.theory import dynamics, linear_nets
+from minima.theory.infinite_width import trained_limit
+from minima.theory.jacobian import FlatJacobian
+from minima.theory.kernels import nngp_diagonal
+from minima.theory.linear_paths import descend
+
+Array = NDArray[np.float64]
+RECIPES = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text())["data"]
+
+
+def init_size() -> Iterator[str]:
+    """σ* on the study's data, and why the share is taken over pairs."""
+    data = prepare(RECIPES["digits_3_8"], range(100, 110), ".")
+    columns = []
+    for split in range(10):
+        x, y, x_test, y_test = (
+            data[name][split].values for name in ("x_train", "y_train", "x_test", "y_test")
+        )
+        limit = trained_limit(x, y, x_test, depth=3)
+        columns.append(
+            (limit.interpolant_mse(y_test), limit.variance.mean(), nngp_diagonal(x_test, depth=3).mean())
+        )
+    mse, projected, whole = np.mean(columns, axis=0)
+    yield f"σ* of infinitely wide networks, H = 3          {(mse / projected) ** (1 / 6):.2f}"
+    yield f"the same with V = mean f₀², not projected      {(mse / whole) ** (1 / 6):.2f}"
+    singles, pairs = [], []
+    scales = np.array([1.5, 2, 3])
+    for split in range(6):
+        f_int, f_init, y_test = _split_minimizer(data.isel(split=split), seed=split)
+        base = np.mean((f_int - y_test) ** 2)
+        twins = [
+            np.array([np.mean((f_int + sign * s**2 * f_init - y_test) ** 2) for s in scales]) - base
+            for sign in (1, -1)
+        ]
+        singles.append(_slope(scales, twins[0]))
+        pairs.append(_slope(scales, (twins[0] + twins[1]) / 2))
+    yield f"slope of MSE − MSE_int in σ, H = 2, one network {min(singles):.2f} to {max(singles):.2f}"
+    yield f"the same, mean of a flipped pair               {min(pairs):.2f} to {max(pairs):.2f}"
+
+
+def _split_minimizer(data, seed: int, width: int = 256) -> tuple[Array, Array, Array]:
+    """f_int and f_init at σ = 1 of a linearized network with two weight matrices, and the targets."""
+    x = torch.tensor(np.concatenate([data.x_train, data.x_test]))[None]
+    ensemble = Ensemble(MLP((x.shape[2], width, 1), "relu", "ntk"))
+    weights = [
+        torch.tensor(w)[None] for w in gaussian(ensemble.model.weight_shapes, ensemble.model.draw_stds, seed)
+    ]
+    f, tangent = jacobian(ensemble, weights, x)
+    n = len(data.y_train)
+    kernel, f = tangent.kernel(tangent.first(n))[0].numpy(), f[0].numpy()
+    onto = np.linalg.solve(kernel[:n], kernel[n:].T).T  # Θ_xΘ⁻¹
+    return onto @ data.y_train.values, f[n:] - onto @ f[:n], data.y_test.values
+
+
+def momentum() -> Iterator[str]:
+    """What the recursions of 2010.13165 do to one eigenmode after many steps."""
+    x = 1e-4
+    gd = float(dynamics.loss_rate("gd", x, {}))
+    yield f"gradient descent, rate/x                          {gd / x:.2f}"
+    for b in (0.5, 1.0, 1.5, 3.0):
+        momentum = 1 - b * x**0.5
+        rate = float(dynamics.loss_rate("heavy_ball", x, {"momentum": momentum}))
+        yield f"heavy ball, b = {b:g}√λ0, rate/(−log μ)".ljust(50) + f"{rate / -np.log(momentum):.2f}"
+    for beta1, beta2 in ((0.2, 0.5), (0.2, 0.8), (0.3, 0.8)):
+        rate = float(dynamics.loss_rate("higher_momentum", x, {"beta1": beta1, "beta2": beta2}))
+        yield f"two momenta ({beta1}, {beta2}), rate/x".ljust(50) + f"{rate / x:.2f}"
+    first, last = (float(step) for step in dynamics.window(x))
+    yield f"Nesterov's window at x = 1e-4, steps              {first:.0f} to {last:.0f}"
+
+
+def linear_nets_page() -> Iterator[str]:
+    """Lemma 1's width, the published imbalances, and how the drift of Λ depends on the step on digits."""
+    least = linear_nets.least_width(400, 1, 0.05)
+    yield f"h0 of Lemma 1, D = 400, m = 1, δ = 0.05           {least:.0f}"
+    yield f"log10 of the δ at which h0 would be 1.5e5         {_delta_of(1.5e5):.0f}"
+    yield "c at h = 500, mean and standard deviation of 20 draws:"
+    rng = stream(0, "checks")
+    for pair in ((0.1, 0.1), (0.5, 0.02), (0.2, 0.05), (0.05, 0.2)):
+        gaps = linear_nets.imbalance(linear_nets.drawn(rng, 20, 500, 1, 100, 300, pair)).gap
+        yield f"    (σ_U, σ_V) = {pair}".ljust(50) + f"{gaps.mean():.1f} ± {gaps.std(ddof=1):.1f}"
+    data = prepare(RECIPES["linear_random"], [100], ".").isel(split=0)
+    found = linear_nets.problem(data.x_train.values, data.y_train.values)
+    bound = linear_nets.most_distance(found, 9500, 0.5, 0.05)
+    yield f"Theorem 2's bound over √((D − r)m/h), h = 9500    {bound / np.sqrt(300 / 9500):.0f}"
+    yield "drift of Λ on whitened digits, seeds 100 to 104:"
+    yield "    η        drift    log-log slope to the next"
+    rates = np.array([0.4, 0.2, 0.1, 0.05, 0.025, 0.0125])
+    drifts = np.array([_digits_drift(rates, seed) for seed in range(100, 105)]).mean(0)
+    slopes = [*np.diff(np.log(drifts)) / np.diff(np.log(rates)), np.nan]
+    for rate, drift, slope in zip(rates, drifts, slopes, strict=True):
+        yield f"    {rate:<8g} {drift:.5f}" + ("" if np.isnan(slope) else f"  {slope:.3f}")
+
+
+def _delta_of(width: float) -> float:
+    """log10 δ with h0(δ) = width, D = 400, m = 1."""
+    return float(np.log10(2) - 2 * (np.sqrt(width / 16) - np.sqrt(401)) / np.log(10))
+
+
+def _digits_drift(rates: Array, seed: int, width: int = 100, std: float = 0.3) -> list[float]:
+    """Largest ‖Λ − Λ₀‖/‖Λ₀‖ on the way to a residual of 1e-3, for each learning rate."""
+    data = prepare(RECIPES["digits_white"], [seed], ".").isel(split=0)
+    found = linear_nets.problem(data.x_train.values, data.y_train.values)
+    shapes = [(width, data.x_train.shape[1]), (data.y_train.shape[1], width)]
+    first, second = (layer[0] for layer in gaussian(shapes, [std, std], seed))
+    start = linear_nets.narrow(linear_nets.net(found, first.T, second))
+    before, error = linear_nets.imbalance_matrix(start), np.linalg.norm(linear_nets.error(found, start))
+    drifts = []
+    for rate in rates:
+        worst = 0.0
+        for net in descend(found, start, rate / len(data.x_train), range(1, 100_000)):
+            change = linear_nets.imbalance_matrix(net) - before
+            worst = max(worst, float(np.linalg.norm(change) / np.linalg.norm(before)))
+            if np.linalg.norm(linear_nets.error(found, net)) <= 1e-3 * error:
+                break
+        drifts.append(worst)
+    return drifts
+
+
+def adaptive() -> Iterator[str]:
+    """AdaGrad in NumPy on random linear models, their flow by SciPy, and the flow from a displaced start."""
+    models = [_random_model(seed) for seed in range(3)]
+    limits = [flow_limit(inner, error) for inner, _, error in models]
+    yield "η       AdaGrad to the flow's limit    to that from u₀ = ζ(½)·η·sign(g₀)"
+    for rate in (0.04, 0.02, 0.01):
+        apart = np.zeros(2)
+        for (inner, outer, error), limit in zip(models, limits, strict=True):
+            end = adagrad(inner, error, rate)
+            shifted = flow_limit(inner, error, zeta(0.5) * rate * np.sign(inner.T @ error))
+            gaps = [np.linalg.norm(outer @ (end - u)) for u in (limit, shifted)]
+            apart += np.array(gaps) / np.linalg.norm(outer @ limit) / len(models)
+        yield f"{rate:<8g}{apart[0]:<31.4f}{apart[1]:.4f}"
+
+
+def _random_model(seed: int, points: int = 6) -> tuple[Array, Array, Array]:
+    """J of a small network at random training and test points, without dead parameters, and errors e₀."""
+    ensemble, draw = Ensemble(MLP((5, 20, 1), "relu", "ntk")), stream(seed, "checks")
+    layers = gaussian(ensemble.model.weight_shapes, ensemble.model.draw_stds, seed)
+    x = torch.tensor(draw.standard_normal((1, points + 4, 5)))
+    rows = FlatJacobian(jacobian(ensemble, [torch.tensor(layer)[None] for layer in layers], x)[1])
+    unit = torch.eye(x.shape[1], dtype=torch.float64)
+    full = np.concatenate([rows.transposed(row[None, :, None]).numpy() for row in unit])
+    full = full[:, np.abs(full[:points]).sum(0) > 0]
+    return full[:points], full[points:], draw.standard_normal(points)
+
+
+def adagrad(inner: Array, error: Array, rate: float, residual: float = 1e-4) -> Array:
+    """Where AdaGrad at a step size takes u, from 0, for the loss ‖e₀ − Ju‖²/2; the rest under its last D."""
+    u, squares = np.zeros(inner.shape[1]), np.zeros(inner.shape[1])
+    while np.linalg.norm(left := error - inner @ u) > residual * np.linalg.norm(error):
+        gradient = inner.T @ left
+        squares += gradient**2
+        u += rate * gradient / np.sqrt(squares)
+    return _landed(inner, error, u, squares)
+
+
+def flow_limit(inner: Array, error: Array, start: Array | float = 0.0, residual: float = 1e-6) -> Array:
+    """Where du/ds = 2s·g/√S, dS/ds = 2s·g² takes u from a start, by SciPy."""
+    parameters, early = inner.shape[1], 1e-4
+    u = np.zeros(parameters) + start
+    gradient = inner.T @ (error - inner @ u)
+
+    def slope(s: float, state: Array) -> Array:
+        g = inner.T @ (error - inner @ state[:parameters])
+        return np.concatenate([2 * s * g / np.sqrt(state[parameters:]), 2 * s * g**2])
+
+    def left(s: float, state: Array) -> float:
+        return np.linalg.norm(error - inner @ state[:parameters]) - residual * np.linalg.norm(error)
+
+    left.terminal = True
+    state = np.concatenate([u + 2 * early * np.sign(gradient), (early * gradient) ** 2])
+    done = solve_ivp(slope, (early, 1e3), state, "LSODA", rtol=1e-9, atol=1e-12, events=left).y[:, -1]
+    return _landed(inner, error, done[:parameters], done[parameters:])
+
+
+def _landed(inner: Array, error: Array, u: Array, squares: Array) -> Array:
+    """u once the fixed D = 1/√S has taken the last of the error."""
+    weights = 1 / np.sqrt(squares)
+    dual = np.linalg.solve((inner * weights) @ inner.T, error - inner @ u)
+    return u + weights * (inner.T @ dual)
+
+
+def _slope(x: Array, y: Array) -> float:
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+
+
+def shown(page: Path) -> str | None:
+    """The block that a page shows."""
+    found = BLOCK.search(page.read_text(encoding="utf-8"))
+    return found and found[1]
+
+
+HERE = Path(__file__).parent
+BLOCK = re.compile(r"(?<=<!-- checks -->\n```text\n)(.*?\n)(?=```)", re.DOTALL)
+PAGES = {"init_size": init_size, "adaptive": adaptive, "linear_nets": linear_nets_page, "momentum": momentum}
+
+if __name__ == "__main__":
+    for name, function in PAGES.items():
+        text = "".join(f"{line}\n" for line in function())
+        print(text, end="")
+        if sys.argv[1:] == ["--write"]:
+            page = HERE / f"{name}.md"
+            page.write_text(BLOCK.sub(text, page.read_text(encoding="utf-8")), encoding="utf-8")
