@@ -41,6 +41,10 @@ def text(page):
     return (SCIENCE / f"{page}.md").read_text(encoding="utf-8")
 
 
+def test_every_study_has_its_page():
+    assert set(PAGES) == set(claims())
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_a_page_discusses_the_claims_of_its_study_and_none_that_is_not(page):
     named = set(CLAIM.findall(text(page)))
@@ -48,7 +52,7 @@ def test_a_page_discusses_the_claims_of_its_study_and_none_that_is_not(page):
     assert named <= set.union(*claims().values())
 
 
-@pytest.mark.parametrize("page", [f"science/{page}" for page in PAGES])
+@pytest.mark.parametrize("page", [*(f"science/{page}" for page in PAGES), "glossary"])
 def test_links_lead_to_files(page):
     path = ROOT / "docs" / f"{page}.md"
     links = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
