@@ -38,8 +38,8 @@ lint: $(VENV)/installed ## check the style of Python and Snakemake code
 generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.generated
 
-verdicts: run ## copy the verdicts of the default run to docs/
-	cp results/claims.md docs/verdicts.md
+verdicts: run ## show the verdicts and figures of the default run in README.md and docs/
+	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.findings.showcase
 
 # The stamp is newer than the lock file, so that a changed pin installs again.
 $(VENV)/installed: requirements.lock

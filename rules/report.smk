@@ -25,7 +25,8 @@ rule write_provenance:
     input:
         [PATHS.dataset(study) for study in PLAN.studies],
     output:
-        PATHS.provenance,
+        json=PATHS.provenance,
+        page=PATHS.runtimes,
     log:
         PATHS.log("write_provenance"),
     benchmark:

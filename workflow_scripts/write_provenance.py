@@ -1,4 +1,4 @@
-"""Write where this run's results come from."""
+"""Write where this run's results come from, and how long they took."""
 
 from pathlib import Path
 
@@ -8,4 +8,4 @@ with job_log(snakemake.log[0]):
     from minima.findings.provenance import write_provenance
     from minima.plan.workplan import Plan
 
-    write_provenance(Plan(snakemake.config), Path(snakemake.output[0]))
+    write_provenance(Plan(snakemake.config), Path(snakemake.output.json), Path(snakemake.output.page))

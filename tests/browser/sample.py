@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from minima.findings.report import FigureEntry, StudySection
+from minima.findings.report import FigureEntry, NearestMap, Place, StudySection
 
 NO_CONTROL = {"outcome": "none", "reason": "the claim is an ordering; nothing to break it with"}
 CAPTION = (
@@ -22,12 +22,27 @@ FACTS = {
     "Versions": "minima 0.1.0, torch 2.13.0, numpy 2.4.6, snakemake 9.27.1",
 }
 
+LINKS = {"init_size": "../workflow_scripts/minima/findings/estimands/init_size.py"}
+NEAREST = {
+    "init_size": [
+        NearestMap(
+            "scale",
+            [("linearized", 27), ("ntk", 2), ("diverged", 1)],
+            [
+                Place("width 64, scale 1", "linearized", 9, 10, 0.31),
+                Place("width 256, scale 3", "diverged", 1, 0, float("nan")),
+            ],
+        )
+    ]
+}
+
 
 def claim(id: str, study: str, statement: str, verdict: str, **others: Any) -> dict[str, Any]:
     """A claim with every field; those not named are empty."""
     empty = {
         "published": "",
         "estimand": "ratio of the two",
+        "function": f"{study}.ratio",
         "estimate": None,
         "low": None,
         "high": None,
@@ -191,6 +206,7 @@ def studies(folder: Path) -> list[StudySection]:
         "init_size": "Does the size of the initialization change the minimizer?",
         "adaptive": "Do adaptive optimizers reach another minimizer?",
         "linear_nets": "What do linear networks converge to?",
+        "momentum": "How fast does momentum train?",
         "bad_minima": "Can SGD reach bad global minima?",
     }
     sections = []
@@ -204,7 +220,7 @@ def studies(folder: Path) -> list[StudySection]:
                 png=draw(folder / f"{name}_{figure}.png"),
                 svg=f"{name}/figures/{figure}.svg",
                 table=f"{name}/figures/{figure}.csv",
-                script=f"minima.findings.figures.{figure}",
+                script=f"../workflow_scripts/minima/findings/figures/{figure}.py",
                 claims=[claim["id"] for claim in mine if figure in claim["figures"]],
             )
             for figure in names
@@ -215,7 +231,9 @@ def studies(folder: Path) -> list[StudySection]:
                 "digits_3_8, width 64, 256 × scale 0.5, 1, 1.5, 2, 3 × 10 seeds: 100 cells, all converged",
             )
         ]
-        sections.append(StudySection(name, title, CITATION, blocks, figures))
+        sections.append(
+            StudySection(name, title, CITATION, f"{name}/dataset.nc", blocks, figures, NEAREST.get(name, []))
+        )
     return sections
 
 

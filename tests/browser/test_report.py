@@ -1,6 +1,7 @@
 """The report as text, and as a reader meets it in a browser."""
 
 import dataclasses
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,12 +11,24 @@ from typing import Any
 
 import pytest
 import xarray as xr
-from tests.browser.sample import CLAIMS, FACTS, claim, studies
+import yaml
+from tests.browser.sample import CLAIMS, FACTS, LINKS, claim, studies
 
 from minima.findings.claims import judge
-from minima.findings.report import StudySection, cite, interval, minus, number, render, write_report
+from minima.findings.report import (
+    NearestMap,
+    Place,
+    StudySection,
+    cite,
+    interval,
+    minus,
+    number,
+    render,
+    write_report,
+)
 from minima.plan.register import read_register
 
+ROOT = Path(__file__).parents[2]
 VOID = {"meta", "link", "input", "img", "br", "hr"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = [
@@ -80,7 +93,7 @@ def sections(tmp_path_factory: pytest.TempPathFactory) -> list[StudySection]:
 
 @pytest.fixture(scope="module")
 def html(sections: list[StudySection]) -> str:
-    return render(CLAIMS, sections, FACTS)
+    return render(CLAIMS, sections, FACTS, LINKS)
 
 
 @pytest.mark.parametrize(
@@ -131,18 +144,25 @@ def test_page_is_well_formed_and_its_links_lead_somewhere(html: str) -> None:
 def test_page_is_self_contained_and_small(html: str) -> None:
     others = [r for r in Page(html).references if not r.startswith(("#", "data:"))]
     links = [r for r in others if not r.startswith("https://arxiv.org/abs/")]
-    assert sorted(set(links)) == sorted(
-        f"{study}/figures/{figure}.{kind}"
-        for study, figure in {(c["study"], f) for c in CLAIMS for f in c["figures"] if f != "left_out"}
-        for kind in ("svg", "csv")
-    )
+    drawn = {(c["study"], f) for c in CLAIMS for f in c["figures"] if f != "left_out"}
+    assert set(links) == {
+        "runtimes.md",
+        "provenance.json",
+        *LINKS.values(),
+        *(
+            f"{study}/dataset.nc"
+            for study in ("init_size", "adaptive", "linear_nets", "bad_minima", "momentum")
+        ),
+        *(f"../workflow_scripts/minima/findings/figures/{figure}.py" for _, figure in drawn),
+        *(f"{study}/figures/{figure}.{kind}" for study, figure in drawn for kind in ("svg", "csv")),
+    }
     assert not re.search(r"@import|url\(|fetch\(|<script src", html)
     assert html.count("data:image/png;base64,") == 6
     assert len(html) < 1e6
 
 
 def test_same_values_give_the_same_page(html: str, sections: list[StudySection]) -> None:
-    assert render(CLAIMS, sections, FACTS) == html
+    assert render(CLAIMS, sections, FACTS, LINKS) == html
 
 
 def test_everything_is_escaped(sections: list[StudySection]) -> None:
@@ -157,19 +177,42 @@ def test_everything_is_escaped(sections: list[StudySection]) -> None:
         "figures": [evil],
     }
     figure = dataclasses.replace(sections[0].figures[0], caption=evil, script=evil, svg=evil, table=evil)
-    section = StudySection("study", evil, evil, [(evil, evil)], [figure])
+    place = Place(evil, evil, 1, 1, 0.1)
+    section = StudySection(
+        "study", evil, evil, evil, [(evil, evil)], [figure], [NearestMap(evil, [(evil, 1)], [place])]
+    )
     nasty = claim("a", evil, evil, "refuted") | texts | {"control": control}
-    html = render([nasty], [section], {evil: evil, "b": "<b>"})
+    html = render([nasty], [section], {evil: evil, "b": "<b>"}, {evil: evil})
     assert "<script>alert" not in html
     assert html.count("<script>") == 1
     assert not any("<" in value for value in Page(html).ids)
 
 
 def test_the_judge_and_the_register_give_what_the_page_shows() -> None:
-    register = read_register(Path(__file__).parents[2] / "config" / "claims.yaml")
-    html = render([judge(claim, xr.DataTree()) for claim in register], [], {})  # nothing was trained
+    register = read_register(ROOT / "config" / "claims.yaml")
+    html = render([judge(claim, xr.DataTree()) for claim in register], [], {}, {})  # nothing was trained
     assert set(Page(html).ids) >= {f"claim-{claim.id}" for claim in register}
     assert f"{len(register)} claims were tested" in html
+
+
+def test_claims_lead_to_figure_data_and_code(html: str) -> None:
+    """Of each claim, in its own row; code where the run has it."""
+    row = html.split('<tr id="claim-init-1"')[1].split("</tr>")[0]
+    links = Page(f"<table><tr {row}</tr></table>").references
+    assert [link for link in links if link not in ("#supported", "#holds")] == [
+        "https://arxiv.org/abs/2011.02408",
+        "#figure-init_size-distance_vs_width",
+        "init_size/dataset.nc",
+        LINKS["init_size"],
+    ]
+
+
+def test_the_nearest_minimizers_are_mapped(html: str) -> None:
+    found = html.split('<section id="nearest"')[1].split("</section>")[0]
+    text = " ".join(re.sub(r"<[^>]*>", " ", found).replace("&nbsp;", " ").split())
+    assert "scale , 30 networks: linearized 90 %, ntk 7 %, diverged 3 %" in text
+    assert "width 64, scale 1: linearized , 9 of 10 seeds, distance 0.310" in text
+    assert "width 256, scale 3: diverged , 1 network" in text
 
 
 def test_the_published_number_stands_where_the_paper_gives_one(html: str) -> None:
@@ -178,11 +221,11 @@ def test_the_published_number_stands_where_the_paper_gives_one(html: str) -> Non
 
 
 def test_empty_lists_say_so() -> None:
-    page = render([], [], {})
+    page = render([], [], {}, {})
     assert "No claims are registered for these studies." in page
     assert "<script>" not in page
     Page(page)
-    one = render([CLAIMS[0]], [StudySection("init_size", "", "", [], [])], {})
+    one = render([CLAIMS[0]], [StudySection("init_size", "", "", "", [], [], [])], {}, {})
     assert "1 claim was tested" in one
     assert "No figures are drawn for this study." in one
     assert 'href="#figure' not in one
@@ -194,7 +237,7 @@ def test_a_picture_that_is_none_is_an_error_that_names_it(
     (tmp_path / "torn.png").write_bytes(b"\x89PNG")
     figure = dataclasses.replace(sections[0].figures[0], png=tmp_path / "torn.png")
     with pytest.raises(ValueError, match=r"torn\.png: not a PNG picture"):
-        render([], [dataclasses.replace(sections[0], figures=[figure])], {})
+        render([], [dataclasses.replace(sections[0], figures=[figure])], {}, {})
 
 
 def test_report_is_written_whole(tmp_path: Path) -> None:
@@ -307,6 +350,39 @@ def test_links_jump_between_claims_and_figures(page: Any) -> None:
 def test_nothing_scrolls_sideways(page: Any) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
     assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+
+
+@pytest.mark.browser
+def test_every_study_has_its_section(page: Any, sections: list[StudySection]) -> None:
+    """Reached from the top, with a figure for each that the claims name, its data and its dataset."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    assert {section.name for section in sections} == {*config["studies"]}
+    for section in sections:
+        page.get_by_role("navigation").get_by_role("link", name=section.name, exact=True).click()
+        region = page.get_by_role("region", name=section.title)
+        assert region.bounding_box()["y"] == pytest.approx(0, abs=60)  # above it a margin
+        assert region.get_by_role("figure").count() == len(section.figures)
+        assert region.get_by_role("link", name="Data (CSV)").count() == len(section.figures)
+        assert region.get_by_role("link", name="Dataset").get_attribute("href") == section.dataset
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+        {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+        {"viewport": {"width": 390, "height": 844}, "color_scheme": "light"},
+    ],
+    indirect=True,
+    ids=["desktop", "dark", "phone"],
+)
+def test_screenshots_are_kept(page: Any, request: pytest.FixtureRequest) -> None:
+    """In $MINIMA_SCREENSHOTS, else results/screenshots: for eyes, and for CI to keep."""
+    folder = Path(os.environ.get("MINIMA_SCREENSHOTS", ROOT / "results" / "screenshots"))
+    path = folder / f"report-{request.node.callspec.id}.png"
+    page.screenshot(path=path, full_page=True)
+    assert path.stat().st_size > 10_000
 
 
 @pytest.mark.browser

@@ -62,6 +62,11 @@ def test_the_provenance_says_config_code_cells_devices_and_times(judged):
     assert device["cells"] == 22
     assert device["seconds"] > 0
     assert content["wall_seconds"]["train_pack"] > 0
+    assert content["training"]["question"] == {
+        key: device[key] for key in ("cells", "seconds", "cpu_seconds")
+    }
+    page = (judged.folder / "results/runtimes.md").read_text()
+    assert f"| question | 22 | {device['seconds']:.0f} |" in page
 
 
 def test_verdicts_figures_and_report_rebuild_from_the_archive_without_training(judged, tmp_path):

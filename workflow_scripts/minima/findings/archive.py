@@ -49,7 +49,9 @@ def _results(plan: Plan) -> list[Path]:
     figures = [paths.figure(*figure, kind) for figure in plan.figures for kind in ("png", "svg", "csv")]
     claims = [paths.claims, paths.claims_page] if plan.claims else []
     datasets = [paths.dataset(study) for study in plan.studies]
-    return [Path(path) for path in [*datasets, *claims, *figures, paths.report, paths.provenance]]
+    return [
+        Path(path) for path in [*datasets, *claims, *figures, paths.report, paths.provenance, paths.runtimes]
+    ]
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

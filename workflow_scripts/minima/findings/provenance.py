@@ -5,7 +5,7 @@ What may differ between two runs that find the same stands here and in the logs,
 
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
@@ -15,33 +15,61 @@ from typing import Any
 import pandas as pd
 
 from minima import store
-from minima.findings.files import write_json
+from minima.findings.files import write_json, write_text
 from minima.findings.records import record_path, used_keys
 from minima.jobs import journal
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.workplan import Plan, cell_fingerprint
 
 CODE = Path(__file__).parents[3]
+NOTHING = {"cells": 0, "seconds": 0.0, "cpu_seconds": 0.0}
 
 
-def write_provenance(plan: Plan, output: Path) -> None:
-    """Of a run whose datasets are written."""
+def write_provenance(plan: Plan, output: Path, page: Path) -> None:
+    """Of a run whose datasets are written; `page` says how long it took."""
     used = used_keys(Path(plan.paths.records))
-    keys = {study: sorted(used[record_path(plan, study).stem]) for study in plan.studies}
+    keys = {study: used[record_path(plan, study).stem] for study in plan.studies}
+    devices, training = _training(plan, keys)
     content = {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": plan.config.model_dump(mode="json"),
         "config_digest": plan.config_digest,
-        "cells": keys,
+        "cells": {study: sorted(mine) for study, mine in keys.items()},
         "seeds": {study: _seeds(plan, study) for study in plan.studies},
         "fingerprints": _fingerprints(plan),
         "git": git_state(CODE),
         "python": python_version(),
         "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name.lower())},
-        "devices": _devices(plan, set().union(*keys.values())),
+        "devices": devices,
+        "training": training,
         "wall_seconds": _wall_seconds(plan),
     }
     write_json(content, output)
+    write_text(runtimes(content), page)
+
+
+def runtimes(content: Mapping[str, Any]) -> str:
+    """The times of a provenance as a page."""
+    lines = [
+        "# How long it took",
+        "",
+        "Of the cells that this run uses, whenever they were trained; `journal/` has every shard.",
+        "",
+        "| study | networks | seconds of training | seconds of CPU |",
+        "|---|---|---|---|",
+    ]
+    for study, spent in content["training"].items():
+        lines.append(f"| {study} | {spent['cells']} | {spent['seconds']:.0f} | {spent['cpu_seconds']:.0f} |")
+    lines += [
+        "",
+        "Jobs run side by side. All jobs of a rule together, each as it last ran, with starting Python and,",
+        "where cells were in the store already, without training; `benchmarks/` has every job.",
+        "",
+        "| rule | seconds |",
+        "|---|---|",
+    ]
+    lines += [f"| {rule} | {seconds:.0f} |" for rule, seconds in content["wall_seconds"].items()]
+    return "\n".join(lines) + "\n"
 
 
 def _seeds(plan: Plan, study: str) -> list[int]:
@@ -75,25 +103,35 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def _devices(plan: Plan, keys: set[str]) -> dict[str, dict[str, Any]]:
-    """Device → how many of these cells it trained, and how long; `not recorded` for a lost journal."""
-    cells: Counter[str] = Counter()
+def _training(plan: Plan, keys: Mapping[str, set[str]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Device and study → how many cells were trained, and how long; device `not recorded` for a lost journal.
+
+    A shard's time is shared evenly among its cells; a cell of two studies counts in both.
+    """
+    stored: dict[str, set[str]] = defaultdict(set)
+    used = set().union(*keys.values())
     for entry in store.inventory(Path(plan.paths.store)):
-        if entry.identity.key in keys:
-            cells[f"{entry.shard.parent.name}/{entry.shard.name}"] += 1
-    devices: dict[str, dict[str, Any]] = defaultdict(
-        lambda: {"cells": 0, "hosts": set(), "seconds": 0.0, "cpu_seconds": 0.0}
-    )
+        if (key := entry.identity.key) in used:
+            stored[f"{entry.shard.parent.name}/{entry.shard.name}"].add(key)
+    devices: dict[str, dict[str, Any]] = defaultdict(lambda: NOTHING | {"hosts": set()})
+    studies = {study: dict(NOTHING) for study in keys}
     for entry in _journal_of(plan):
-        if count := cells.pop(entry["shard"], 0):
+        if cells := stored.pop(entry["shard"], set()):
             device = devices[entry["device"]]
-            device["cells"] += count
             device["hosts"].add(entry["host"])
-            for clock in ("seconds", "cpu_seconds"):
-                device[clock] = round(device[clock] + entry[clock], 3)
-    if cells:
-        devices["not recorded"]["cells"] = cells.total()
-    return {name: device | {"hosts": sorted(device["hosts"])} for name, device in devices.items()}
+            _count(device, entry, len(cells), whole=True)
+            for study, mine in keys.items():
+                _count(studies[study], entry, len(cells & mine))
+    if stored:
+        devices["not recorded"]["cells"] = sum(map(len, stored.values()))
+    return {name: device | {"hosts": sorted(device["hosts"])} for name, device in devices.items()}, studies
+
+
+def _count(total: dict[str, Any], entry: Mapping[str, Any], cells: int, whole: bool = False) -> None:
+    total["cells"] += cells
+    for clock in ("seconds", "cpu_seconds"):
+        share = 1 if whole else cells / entry["cells"]
+        total[clock] = round(total[clock] + share * entry[clock], 3)
 
 
 def _journal_of(plan: Plan) -> Iterable[dict[str, Any]]:

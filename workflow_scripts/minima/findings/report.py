@@ -24,7 +24,7 @@ SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 @dataclass(frozen=True)
 class FigureEntry:
-    """A drawn figure; `svg` and `table` are links relative to the page, `claims` the ids it belongs to."""
+    """A drawn figure; `svg`, `table`, `script` are links relative to the page, `claims` its ids."""
 
     name: str
     caption: str
@@ -36,20 +36,51 @@ class FigureEntry:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A place of a block's grid: the minimizer nearest for most of `n` converged seeds, its distance."""
+
+    words: str
+    nearest: str
+    votes: int
+    n: int
+    distance: float
+
+
+@dataclass(frozen=True)
+class NearestMap:
+    """Which minimizers a block's networks converged to: how many to each, and the answer at each place."""
+
+    block: str
+    counts: list[tuple[str, int]]
+    places: list[Place]
+
+    @property
+    def networks(self) -> int:
+        return sum(count for _, count in self.counts)
+
+
+@dataclass(frozen=True)
 class StudySection:
-    """A study as the page shows it; `blocks` holds each block's name and what it trains, in words."""
+    """A study as the page shows it; `blocks` holds each block's name and what it trains, in words; `dataset`
+    is a link relative to the page."""
 
     name: str
     title: str
     citation: str
+    dataset: str
     blocks: list[tuple[str, str]]
     figures: list[FigureEntry]
+    nearest: list[NearestMap]
 
 
 def render(
-    claims: Sequence[Mapping[str, Any]], studies: Sequence[StudySection], facts: Mapping[str, str]
+    claims: Sequence[Mapping[str, Any]],
+    studies: Sequence[StudySection],
+    facts: Mapping[str, str],
+    links: Mapping[str, str],
 ) -> str:
-    """The page as text, the same for the same values; claims are as `findings.claims.judge` gives them."""
+    """The page as text, the same for the same values; claims are as `findings.claims.judge` gives them,
+    `links` lead from estimands' modules to their code."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -70,6 +101,8 @@ def render(
         claims=claims,
         studies=studies,
         facts=facts,
+        links=links,
+        datasets={study.name: study.dataset for study in studies},
         verdicts={verdict: counts[verdict] for verdict in VERDICTS},
         verdict_of={claim["id"]: claim["verdict"] for claim in claims},
         claimed=list(dict.fromkeys(claim["study"] for claim in claims)),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import xarray as xr
 
-from minima.findings.report import FigureEntry, StudySection, render, write_report
+from minima.findings.figures import nearest_minimizer
+from minima.findings.report import FigureEntry, NearestMap, Place, StudySection, render, write_report
 from minima.plan.grid import Grid
 from minima.plan.workplan import Plan
 
@@ -27,23 +28,45 @@ def write_run_report(plan: Plan, output: Path) -> None:
                 name: Counter(node.ds.status.values.ravel().tolist())
                 for name, node in tree["trained"].children.items()
             }
+            nearest = [_nearest(tree, block) for block in tree.children.get("nearest", {})]
         statuses += sum(counts.values(), Counter())
-        sections.append(_section(plan, study, counts, output))
+        sections.append(_section(plan, study, counts, nearest, output))
+    modules = {verdict["function"].split(".")[0] for verdict in verdicts}
+    links = {name: _code(f"minima.findings.estimands.{name}", output) for name in modules}
     facts = {
         "Networks": _counted(statuses),
         "Digest of studies, data and claims": plan.config_digest,
         "Made with": ", ".join(f"{package} {version(package)}" for package in PACKAGES),
     }
-    write_report(output, render(verdicts, sections, facts))
+    write_report(output, render(verdicts, sections, facts, links))
 
 
-def _section(plan: Plan, study: str, counts: dict[str, Counter], output: Path) -> StudySection:
+def _section(
+    plan: Plan, study: str, counts: dict[str, Counter], nearest: list[NearestMap], output: Path
+) -> StudySection:
     settings = plan.config.studies[study]
     blocks = [
         (name, f"{_axes(grid)}: {_counted(counts[name])}") for name, grid in plan.blocks_of(study).items()
     ]
     figures = [_figure(plan, study, name, output) for name in settings.figures]
-    return StudySection(study, settings.title or study, settings.citation, blocks, figures)
+    dataset = os.path.relpath(plan.paths.dataset(study), output.parent)
+    return StudySection(study, settings.title or study, settings.citation, dataset, blocks, figures, nearest)
+
+
+def _nearest(tree: xr.DataTree, block: str) -> NearestMap:
+    counts = Counter(tree[f"nearest/{block}"].ds.nearest.values.ravel().tolist())
+    places = []
+    for place in nearest_minimizer.tabulate(tree, block).itertuples():
+        axes = [(place.x_axis, place.x_label), (place.y_axis, place.y_label)]
+        words = [place.panel, *(f"{axis} {label}" for axis, label in axes if axis)]
+        places.append(
+            Place(", ".join(filter(None, words)), place.nearest, place.votes, place.n, place.estimate)
+        )
+    return NearestMap(block, counts.most_common(), places)
+
+
+def _code(module: str, output: Path) -> str:
+    return os.path.relpath(str(import_module(module).__file__), output.absolute().parent)
 
 
 def _figure(plan: Plan, study: str, name: str, output: Path) -> FigureEntry:
@@ -59,7 +82,7 @@ def _figure(plan: Plan, study: str, name: str, output: Path) -> FigureEntry:
         png=Path(plan.paths.figure(study, name, "png")),
         svg=link("svg"),
         table=link("csv"),
-        script=module,
+        script=_code(module, output),
         claims=[claim.id for claim in plan.claims if claim.study == study and name in claim.figures],
     )
 

@@ -55,6 +55,10 @@ class Layout:
         return f"{self.results}/provenance.json"
 
     @property
+    def runtimes(self) -> str:
+        return f"{self.results}/runtimes.md"
+
+    @property
     def archive(self) -> str:
         return f"{self.results}/archive.zip"
 

@@ -16,7 +16,15 @@ CAPTION = (
     "width^(−1/2)). Against the step size, as ηλmax: predicted by the ODE; what remains is the step's, as "
     "√η (dotted), down to the width's. Points: means over seeds; bands: 95 % bootstrap intervals."
 )
-AXES = {"width": (False, -0.5, "width"), "relative": (True, 0.5, "ηλmax")}  # ODE?, guide, label
+AXES = {  # by the ODE?, power of the guide and its name, label
+    "width": (False, -0.5, "width^(−1/2)", "width"),
+    "relative": (True, 0.5, "∝ √η", "step size as ηλmax"),
+}
+WORDS = {
+    "gd": "gradient descent",
+    "heavy_ball": "heavy ball",
+    "nesterov_convex": "Nesterov, (k − 1)/(k + r − 1)",
+}
 
 
 def tabulate(tree: xr.DataTree, block: str, *beside: str) -> pd.DataFrame:
@@ -41,13 +49,13 @@ def draw(table: pd.DataFrame) -> Figure:
         here = table[table.axis == axis]
         names = list(dict.fromkeys(here.series))
         for look, name in zip(looks_of(len(names)), names, strict=True):
-            line(ax, here[here.series == name], look, name.replace("_", " "))
+            line(ax, here[here.series == name], look, WORDS.get(name, name))
         first = here[here.series == names[0]].sort_values("x").iloc[0]
         x = sorted(set(here.x))
-        power, label = AXES[axis][1:]
+        power, guide, label = AXES[axis][1:]
         ax.set_xscale("log")
         log_y(ax)
-        ax.plot(x, [first.estimate * (value / x[0]) ** power for value in x], **GUIDE)
+        ax.plot(x, [first.estimate * (value / x[0]) ** power for value in x], label=guide, **GUIDE)
         ticks_at(ax, x)
         ax.set_xlabel(label)
         ax.set_ylabel("largest |L − L_predicted| / L(0)")

@@ -11,7 +11,7 @@ from minima.findings.trajectories import places, predicted_loss, relative_loss
 CAPTION = (
     "Loss over initial loss against the step, of the first network of each setting: trained (lines) and "
     "as its kernel at the start, frozen, predicts by the optimizer's recursion (dotted). An exponential "
-    "is straight on the left, a power law on the right."
+    "is straight on the left, a power law on the right. Left and right show the same curves."
 )
 COLUMNS = ["panel", "series", "x", "trained", "estimate"]
 POINTS = 400  # of each curve, evenly in step or in its logarithm
@@ -41,15 +41,21 @@ def draw(table: pd.DataFrame) -> Figure:
         for ax in (left, right):
             for colour, (label, curve) in zip(shades(here.series.nunique()), _curves(here), strict=True):
                 curve = curve[curve.x > 0] if ax is right else curve
-                ax.plot(curve.x, pd.to_numeric(curve.trained), color=colour, linewidth=1.2, label=label)
-                ax.plot(curve.x, curve.estimate, color="black", linestyle=":", linewidth=0.9)
+                ax.plot(
+                    curve.x,
+                    pd.to_numeric(curve.trained),
+                    color=colour,
+                    linewidth=1.2,
+                    label=label.replace("_", " "),
+                )
+                (frozen,) = ax.plot(curve.x, curve.estimate, color="black", linestyle=":", linewidth=0.9)
             ax.set_yscale("log")
             ax.set_xlabel("step")
         right.set_xscale("log")
         left.set_ylabel("loss / initial loss")
         left.set_title(name.replace("_", " "))
-        if len(set(here.series)) > 1:
-            left.legend()
+        frozen.set_label("frozen kernel")  # one entry for all
+        right.legend()
     return figure
 
 

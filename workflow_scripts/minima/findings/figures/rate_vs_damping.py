@@ -46,7 +46,7 @@ def draw(table: pd.DataFrame) -> Figure:
         line(ax, table[table.series == series], look, series)
     b = np.linspace(0, table.x.max(), 200)
     ax.plot(b, np.where(b <= 2, b, b - np.sqrt(np.maximum(b**2 - 4, 0))), label="ODE", **GUIDE)
-    ax.plot(b[b >= 2], b[b >= 2], **(GUIDE | {"linestyle": "--"}))
+    ax.plot(b[b >= 2], b[b >= 2], label="rate b, continued", **(GUIDE | {"linestyle": "--"}))
     ax.set_xlabel("damping b / √λmin")
     ax.set_ylabel("rate / √(ηλmin)")
     ax.legend()

@@ -1,0 +1,72 @@
+"""How verdicts and pictures of a run become what README.md and docs/ show."""
+
+import re
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from minima.findings.showcase import ROOT, copy_results, default_plan, filled, shrink, table
+
+
+def part(label: str, verdict: str, estimate: float | None = 1.0) -> dict[str, Any]:
+    low, high = (None, None) if estimate is None else (estimate - 0.5, estimate + 0.5)
+    numbers = {"estimate": estimate, "low": low, "high": high, "n": 10, "region": "≥ -2"}
+    return {"label": label, "verdict": verdict, **numbers}
+
+
+def verdict(id: str, outcome: str, *parts: dict[str, Any], headline: bool = False) -> dict[str, Any]:
+    return {
+        "id": id,
+        "statement": f"{id} | holds.",
+        "published": "6.02",
+        "parts": list(parts),
+        "verdict": outcome,
+        "headline": headline,
+    }
+
+
+def test_claims_without_a_control_are_folded_where_they_are_supported():
+    yes, no = part("yes", "supported"), part("no", "refuted", -3.0)
+    found = table(
+        [
+            verdict("a-1", "supported", yes, headline=True),
+            verdict("a-2", "supported", yes),
+            verdict("a-3", "refuted", yes, no),
+            verdict("a-4", "inconclusive", part("none", "inconclusive", None)),
+        ]
+    )
+    first, folded = found.split("<details>")
+    assert "**4 claims: 2 supported, 1 refuted, 1 inconclusive.**" in first
+    assert re.findall(r"\[(a-\d)\]", first) == ["a-1", "a-3", "a-4"]
+    assert re.findall(r"\[(a-\d)\]", folded) == ["a-2"]
+    assert (
+        r"| a-3 \| holds. | 6.02 | **−3.00** [−3.50, −2.50]<br>no, ≥ −2; one of 2 parts | 10 | **refuted** |"
+        in first
+    )
+    assert "**–**<br>none" in first
+
+
+def test_a_page_without_its_comments_is_refused():
+    begin, end = "<!-- verdicts: written by `make verdicts` -->", "<!-- end of verdicts -->"
+    assert filled(f"a{begin}old{end}b", {"verdicts": "new"}) == f"a{begin}\n\nnew\n\n{end}b"
+    for page in ("", begin, end):
+        with pytest.raises(ValueError, match="no place for verdicts"):
+            filled(page, {"verdicts": "new"})
+
+
+def test_results_of_another_config_are_refused_and_nothing_is_written(tmp_path):
+    plan = default_plan(ROOT)
+    (tmp_path / "results").mkdir()
+    (tmp_path / plan.paths.claims).write_text("[]")
+    (tmp_path / plan.paths.provenance).write_text('{"config_digest": "another"}')
+    with pytest.raises(SystemExit, match="not of the default config"):
+        copy_results(plan, tmp_path)
+    assert not (tmp_path / "docs").exists()
+
+
+def test_a_picture_is_made_small_and_keeps_its_shape(tmp_path):
+    Image.effect_noise((2000, 1000), 40).convert("RGB").save(tmp_path / "large.png")
+    shrink(tmp_path / "large.png", tmp_path / "small" / "a.png")
+    with Image.open(tmp_path / "small" / "a.png") as small:
+        assert (small.size, small.mode) == ((1000, 500), "P")

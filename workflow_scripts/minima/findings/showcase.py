@@ -1,0 +1,181 @@
+"""What the repository shows of a default run: docs/verdicts.*, docs/gallery.md, README's tables.
+
+    make verdicts
+
+copies verdicts and pictures from `results/`; every page is rendered from those copies and the config alone.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import yaml
+from PIL import Image
+
+from minima.findings.claims import REFUTED, SUPPORTED, as_markdown, row
+from minima.findings.files import write_json, write_text
+from minima.findings.report import VERDICTS, interval, minus, number
+from minima.plan.workplan import Plan
+
+ROOT = Path(__file__).parents[3]
+SHOWN = Path("docs/verdicts.json")
+PICTURES = "figures"  # beside the gallery
+WIDEST, COLOURS = 1000, 64  # pixels, palette: 28 pictures in about a megabyte
+HEAD = (
+    "| claim | what is claimed | published | ours [95 % interval] | n | verdict |\n|---|---|---|---|---|---|"
+)
+
+
+def pages(shown: Mapping[str, Any], plan: Plan, readme: str) -> dict[str, str]:
+    """Path → text of every page, from what `docs/verdicts.json` holds and the config."""
+    verdicts = shown["claims"]
+    return {
+        "docs/verdicts.md": as_markdown(verdicts),
+        "docs/gallery.md": gallery(plan, verdicts),
+        "README.md": filled(readme, {"studies": studies(plan, verdicts), "verdicts": table(verdicts)}),
+    }
+
+
+def filled(page: str, parts: Mapping[str, str]) -> str:
+    """The page with the text between each part's two comments replaced."""
+    for name, text in parts.items():
+        begin, end = f"<!-- {name}: written by `make verdicts` -->", f"<!-- end of {name} -->"
+        head, found, rest = page.partition(begin)
+        _, closed, tail = rest.partition(end)
+        if not (found and closed):
+            raise ValueError(f"the page has no place for {name}, between '{begin}' and '{end}'")
+        page = f"{head}{begin}\n\n{text}\n\n{end}{tail}"
+    return page
+
+
+def table(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """A row per claim; supported ones without a control are folded."""
+    shown = [v for v in verdicts if v["headline"] or v["verdict"] != SUPPORTED]
+    folded = [v for v in verdicts if v not in shown]
+    counts = ", ".join(f"{_count(verdicts, verdict)} {verdict}" for verdict in VERDICTS)
+    lines = [
+        f"**{len(verdicts)} claims: {counts}.** Shown: those with a control, and all that are not supported.",
+        "",
+        HEAD,
+        *map(_claim, shown),
+        "",
+        f"<details><summary>The other {len(folded)}, all supported</summary>",
+        "",
+        HEAD,
+        *map(_claim, folded),
+        "",
+        "</details>",
+    ]
+    return "\n".join(lines)
+
+
+def _claim(verdict: Mapping[str, Any]) -> str:
+    """The number is that of the first part, or of the first that is not supported where it decides."""
+    part = next((p for p in verdict["parts"] if p["verdict"] == verdict["verdict"]), verdict["parts"][0])
+    many = len(verdict["parts"])
+    which = f"{part['label']}, {minus(part['region'])}" + (f"; one of {many} parts" if many > 1 else "")
+    return row(
+        f"[{verdict['id']}](docs/verdicts.md#{verdict['id']})",
+        verdict["statement"],
+        verdict["published"],
+        " ".join(filter(None, [f"**{number(part['estimate'])}**", interval(part)])) + f"<br>{which}",
+        str(part["n"]),
+        f"**{verdict['verdict']}**" if verdict["verdict"] == REFUTED else verdict["verdict"],
+    )
+
+
+def studies(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """A row per study: its paper, its question, its verdicts by kind."""
+    lines = [row("study", "paper", "asks", *VERDICTS), "|---|---|---|---|---|---|"]
+    for study in plan.studies:
+        mine = [v for v in verdicts if v["study"] == study]
+        papers = ", ".join(
+            f"[{p}](https://arxiv.org/abs/{p})" for p in dict.fromkeys(v["paper"] for v in mine)
+        )
+        counts = [str(_count(mine, verdict)) for verdict in VERDICTS]
+        name = f"[`{study}`](docs/science/{study}.md)"
+        lines.append(row(name, papers, plan.config.studies[study].title, *counts))
+    return "\n".join(lines)
+
+
+def gallery(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """Every figure with its caption, its claims and what it was made of."""
+    of = {verdict["id"]: verdict["verdict"] for verdict in verdicts}
+    lines = [
+        "# Gallery",
+        "",
+        "Every figure of the default run, copied by `make verdicts`. A run writes each as PNG and SVG,",
+        "and the numbers it was drawn from as CSV, beside the dataset `results/<study>/dataset.nc`.",
+    ]
+    for study in plan.studies:
+        lines += ["", f"## {plan.config.studies[study].title}"]
+        for name in plan.config.studies[study].figures:
+            kind, *_ = plan.figure(study, name)
+            claims = [c.id for c in plan.claims if c.study == study and name in c.figures]
+            linked = ", ".join(f"[{id}](verdicts.md#{id}) ({of[id]})" for id in claims if id in of)
+            script = f"minima/findings/figures/{kind}.py"
+            lines += [
+                "",
+                f"### {study}: {name}",
+                "",
+                f"![{name}]({picture(study, name)})",
+                "",
+                import_module(f"minima.findings.figures.{kind}").CAPTION,
+                "",
+                *([f"Claims: {linked}.  "] if linked else []),
+                f"Data: `results/{study}/figures/{name}.csv`. "
+                f"Script: [{script}](../workflow_scripts/{script}).",
+            ]
+    return "\n".join(lines) + "\n"
+
+
+def picture(study: str, name: str) -> str:
+    """Where a figure's picture stands, from the gallery."""
+    return f"{PICTURES}/{study}_{name}.png"
+
+
+def copy_results(plan: Plan, root: Path) -> None:
+    """Verdicts with the digest of the config they were made with, and small pictures."""
+    claims = json.loads((root / plan.paths.claims).read_text(encoding="utf-8"))
+    digest = json.loads((root / plan.paths.provenance).read_text(encoding="utf-8"))["config_digest"]
+    if digest != plan.config_digest:
+        raise SystemExit(
+            "results/ are not of the default config as it is now; run snakemake, then this again"
+        )
+    write_json({"config_digest": digest, "claims": claims}, root / SHOWN)
+    kept = {root / SHOWN.parent / picture(*figure) for figure in plan.figures}
+    for old in set((root / SHOWN.parent / PICTURES).glob("*.png")) - kept:
+        old.unlink()
+    for study, name in plan.figures:
+        shrink(root / plan.paths.figure(study, name, "png"), root / SHOWN.parent / picture(study, name))
+
+
+def shrink(source: Path, output: Path) -> None:
+    """The picture with a palette, and no wider than a page shows it."""
+    with Image.open(source) as full:
+        small = full.convert("RGB")
+    small.thumbnail((WIDEST, 10 * WIDEST), Image.Resampling.LANCZOS)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    small.quantize(COLOURS, dither=Image.Dither.NONE).save(output, optimize=True)
+
+
+def default_plan(root: Path) -> Plan:
+    """The plan of the committed config, whatever the working directory."""
+    raw = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
+    return Plan(raw | {"claims": str(root / "config" / "claims.yaml")})
+
+
+def _count(verdicts: Iterable[Mapping[str, Any]], verdict: str) -> int:
+    return sum(v["verdict"] == verdict for v in verdicts)
+
+
+if __name__ == "__main__":
+    plan = default_plan(ROOT)
+    copy_results(plan, ROOT)
+    shown = json.loads((ROOT / SHOWN).read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path, text in pages(shown, plan, readme).items():
+        write_text(text, ROOT / path)
+        print(f"wrote {path}")
