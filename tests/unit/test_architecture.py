@@ -33,7 +33,7 @@ PACKAGES = {
     "theory": {"numpy", "torch", "scipy", "sklearn"},  # its references are scikit-learn estimators
     "training": {"numpy", "torch"},
     "jobs": {"numpy", "xarray", "torch"},
-    "findings": {"numpy", "scipy", "xarray", "pandas", "matplotlib", "jinja2", "markupsafe", "yaml"},
+    "findings": {"numpy", "scipy", "xarray", "pandas", "matplotlib", "jinja2", "markupsafe", "yaml", "PIL"},
     "forms": set(),
     "variables": set(),
     "streams": {"numpy"},
