@@ -5,7 +5,8 @@ Under a fixed D, with JDJᵀ = VΛVᵀ and c = Vᵀe₀, gradient flow gathers
     S_i(D) = ∫₀^∞ g_i² dt = (JᵀQJ)_ii,   Q = V [c_k c_l/(λ_k + λ_l)]_kl Vᵀ
 
 and AdaGrad's D is 1/√S. The fixed point D = S(D)^{−1/2} needs no flow: it explains most of the
-distance between the minimizers of gradient descent and AdaGrad from the initialization alone.
+distance between the minimizers of gradient descent and AdaGrad from the initialization alone. That it exists
+and is the only one is not proven; `change` says whether the iteration settled. See docs/science/adaptive.md.
 """
 
 from typing import NamedTuple
@@ -28,7 +29,8 @@ def self_consistent(
 ) -> FixedPoint:
     """D ← S(D)^{−1/2} from D₀ = 1/|g₀| on, until log D changes by no more than the tolerance.
 
-    As S(aD) = S(D)/a, a step halves the logarithm of a wrong scale of D: that part is taken twice.
+    As S(aD) = S(D)/a, a step halves the logarithm of a wrong scale of D: that part, the mean of the step in
+    log D, is taken twice.
     """
     weights = _inverse_root(jacobian.transposed(error).square())
     used = weights > 0

@@ -7,17 +7,22 @@ As η → 0 AdaGrad (time t = η²·steps), RMSprop and Adam (t = η·steps, κ 
 with (a, b, c) = (1, 0, 1), (κ, κ, 1) and (κ, κ, √(1 − e^{−κt})): the limit of AdaGrad has no step size in it.
 The averaged flow of mini-batches has their mean squared gradient in place of g² (`FlatJacobian.squares`).
 
-S = 0 at the start is a singularity of t alone: with s = √t the preconditioner is D = 2sc/√S, 2/|g₀| at s = 0
-for AdaGrad. The flow is followed in pieces of constant D (that of mid-piece), each exact: with JDJᵀ = VΛVᵀ,
+S = 0 at the start is a singularity of t alone: with s = √t
 
-    e(h) = V e^{−Λh} Vᵀe,   u(h) = u + D Jᵀ ∫₀^h e,   S(h) from ∫₀^h g², by Gauss–Legendre.
+    du/ds = D Jᵀe,   D = 2sc/√S,   dS/ds = 2s (a g² − b S)
+
+and for AdaGrad D = 2/|g₀| at s = 0. The flow is followed in pieces of s with constant D (that of mid-piece),
+each exact: over a length h, with JDJᵀ = VΛVᵀ,
+
+    e(h) = V e^{−Λh} Vᵀe,   u(h) = u + D Jᵀ ∫₀^h e,   S(h) from ∫₀^h 2s g², by Gauss–Legendre.
 
 Pieces grow geometrically; the error is of second order in growth − 1 (distance from the converged flow, 64
 units on digits: 1.4e-4, 4.5e-4, 1.3e-3 at growth 1.15, 1.3, 1.6). The same pieces follow a network that is
 linearized anew in each of them: J is then the mean Jacobian along the piece, which passes the kinks of ReLU
 where they are.
 
-E networks at once, each with pieces of its own; parameters are vectors [E, p].
+E networks at once, each with pieces of its own; parameters are vectors [E, p]. The derivation, step by step:
+docs/science/adaptive.md.
 """
 
 from collections.abc import Sequence

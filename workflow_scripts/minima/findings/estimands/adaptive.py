@@ -34,7 +34,10 @@ def ratio(tree: xr.DataTree, block: str, of: Pair, over: Pair, select: Selection
 def resolved(
     tree: xr.DataTree, block: str, between: Pair, own: tuple[Function, Function], select: Selection = None
 ) -> Sample:
-    """‖f − g‖ over the larger of ‖f − f'‖ and ‖g − g'‖, with f' and g' their `own` predictions, per seed."""
+    """‖f − g‖ over the larger of ‖f − f'‖ and ‖g − g'‖, with f' and g' their `own` predictions, per seed.
+
+    With one limit, f' = g', and errors at right angles, as independent ones nearly are, it is at most √2.
+    """
     errors = [_gap(tree, block, pair, select) for pair in zip(between, own, strict=True)]
     return _known(_gap(tree, block, between, select) / np.maximum(*errors))
 

@@ -83,7 +83,7 @@ def crossing_ratio(
     """Measured over predicted σ*, where the mean MSE is twice that of the centred nets of the same width.
 
     Measured: log-log interpolated in σ. Predicted before any training, from infinitely wide nets on the same
-    data: (MSE_int/V)^{1/2H}, with V the named variance at σ = 1.
+    data: (MSE_int/V)^{1/2H}, where MSE_int + σ^{2H}V is twice MSE_int, with V the named variance at σ = 1.
     """
     trained = node_of(tree, "trained", block, select)
     beside = node_of(tree, "trained", centred, select_centred)

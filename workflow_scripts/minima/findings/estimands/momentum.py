@@ -139,7 +139,7 @@ def ode_error_ratio(tree: xr.DataTree, block: str, dim: str, select: Selection =
     """By how much the largest |L − L_ODE|/L(0) falls per factor 10 in the learning rate, along its axis."""
     node = node_of(tree, "trained", block, select)
     fall = slopes(sup_error(node, ode=True), _went_on(node), dim)
-    return Sample(10 ** _slope_ofeach(fall.values, node[dim].values), note=fall.note, clusters=fall.clusters)
+    return Sample(10 ** _slope_of_each(fall.values, node[dim].values), note=fall.note, clusters=fall.clusters)
 
 
 def descent(
@@ -250,6 +250,6 @@ def _number(node: xr.Dataset, path: str) -> xr.DataArray:
     raise NotEstimable(f"{path} is no axis of the block")
 
 
-def _slope_ofeach(logs: np.ndarray, x: np.ndarray) -> np.ndarray:
+def _slope_of_each(logs: np.ndarray, x: np.ndarray) -> np.ndarray:
     """Log-log slope of every unit's curve, their logarithms [units, points] given."""
     return np.polyfit(np.log(x), logs.T, 1)[0]
