@@ -104,7 +104,7 @@ def test_a_flat_rbf_kernel_says_that_it_needed_help(data):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "poly"}, "'poly' is not one of ntk, nngp, rbf, min_norm"),
+        ({"kind": "poly"}, "'poly' is not one of ntk, nngp, min_norm, rbf"),
         ({"kind": "ntk", "gammas": [1.0]}, "gammas belong to rbf"),
         ({"kind": "ntk", "alphas": [-1.0]}, "alpha is -1.0"),
         ({"kind": "ntk", "alphas": [np.nan]}, "alpha is nan"),

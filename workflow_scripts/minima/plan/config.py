@@ -1,11 +1,11 @@
 """The config: names, types, defaults, bounds and one-line descriptions, each said once.
 
 `config/schema.json` and the tables of `config/README.md` are generated from these models
-(`make schema`); `minima.plan.mistakes` turns what they refuse into messages.
+(`make generated`); `minima.plan.mistakes` turns what they refuse into messages.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Union
 
 from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator, model_validator
 
@@ -20,17 +20,24 @@ Predictor = Literal[tuple(PREDICTORS)]
 FIGURES = Path(__file__).parents[1] / "findings" / "figures"
 
 
+# How a fully connected net without biases may start: each a module of `minima.engine.inits`.
+SCHEMES = {
+    "gaussian": "independent normal weights",
+    "antisymmetric": "(f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0",
+    "centred": "train f − f₀",
+    "bartlett": "two linear layers, gaussian of any width, trained at the size of what moves",
+    "balanced": "two linear layers without imbalance",
+    "invariant": "two linear layers, gaussian, with nothing of the first layer's part that the points do not "
+    "see in the span of the rest",
+    "half_invariant": "the same of the last layer only",
+}
+
+
 class GaussianInit(Options):
     """How a fully connected net without biases starts."""
 
-    scheme: Literal[
-        "gaussian", "antisymmetric", "centred", "bartlett", "balanced", "invariant", "half_invariant"
-    ] = Field(
-        "gaussian",
-        description="gaussian; antisymmetric: (f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0; "
-        "centred: train f − f₀. For two linear layers: bartlett: gaussian of any width, trained at the size "
-        "of what moves; balanced: no imbalance; invariant: gaussian, with nothing of the first layer's part "
-        "that the points do not see in the span of the rest (half_invariant: of the last layer).",
+    scheme: Literal[tuple(SCHEMES)] = Field(
+        "gaussian", description="; ".join(f"{name}: {text}" for name, text in SCHEMES.items()) + "."
     )
     output: Literal["gaussian", "sign"] = Field(
         "gaussian", description="Last layer: normal, or ±1 of the same standard deviation (often frozen)."
@@ -76,13 +83,7 @@ class PretrainedInit(Options):
 
 
 Init = Annotated[
-    Annotated[GaussianInit, Tag("gaussian")]
-    | Annotated[GaussianInit, Tag("antisymmetric")]
-    | Annotated[GaussianInit, Tag("centred")]
-    | Annotated[GaussianInit, Tag("bartlett")]
-    | Annotated[GaussianInit, Tag("balanced")]
-    | Annotated[GaussianInit, Tag("invariant")]
-    | Annotated[GaussianInit, Tag("half_invariant")]
+    Union[tuple(Annotated[GaussianInit, Tag(name)] for name in SCHEMES)]  # noqa: UP007 a | of many
     | Annotated[ModuleInit, Tag("kaiming")]
     | Annotated[ModuleInit, Tag("torch_default")]
     | Annotated[PretrainedInit, Tag("pretrained")],

@@ -7,7 +7,7 @@ infinitely wide network that starts at f₀ = 0 converges to (Jacot et al. 2018;
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -92,6 +92,15 @@ class NNGPRegressor(_NetworkKernelRegressor):
     _kernel = staticmethod(kernels.nngp)
 
 
+def linear_kernel(x1: Array, x2: Array | None = None, *network: Any) -> Array:
+    """x·x': of no network."""
+    return x1 @ (x1 if x2 is None else x2).T
+
+
+# k(x1, x2, depth, activation, weight_std, bias_std) of each kind of reference but rbf, which has a length.
+KERNELS = {"ntk": kernels.ntk, "nngp": kernels.nngp, "min_norm": linear_kernel}
+
+
 @dataclass(frozen=True)
 class Reference:
     """One fitted reference: its hyperparameters, its predictions, and how it was solved.
@@ -123,7 +132,7 @@ def fit_references(
     weight_std: float = 1.0,
     bias_std: float = 0.0,
 ) -> list[Reference]:
-    """Fit kernel regression of one kind ("ntk", "nngp", "rbf", or "min_norm": x·x') for every ridge.
+    """Fit kernel regression of one kind ("rbf" or one of `KERNELS`) for every ridge.
 
     x_train (n, d), x_test (t, d), y_train (n,) or (n, outputs). RBF ignores the network's options and
     is fitted for every gamma of exp(−gamma ‖x−y‖²), default 1/d; the result runs over alphas fastest.
@@ -135,16 +144,13 @@ def fit_references(
         pairs = [
             (gamma, rbf_kernel(x_train, gamma=gamma), rbf_kernel(x_test, x_train, gamma)) for gamma in gammas
         ]
-    elif kind == "min_norm":
-        pairs = [(None, x_train @ x_train.T, x_test @ x_train.T)]
-    elif kind in ("ntk", "nngp"):
+    elif kind in KERNELS:
         if gammas is not None:
             raise ValueError(f"gammas belong to rbf, not to {kind}")
-        kernel = kernels.ntk if kind == "ntk" else kernels.nngp
-        network = (depth, activation, weight_std, bias_std)
+        kernel, network = KERNELS[kind], (depth, activation, weight_std, bias_std)
         pairs = [(None, kernel(x_train, None, *network), kernel(x_test, x_train, *network))]
     else:
-        raise ValueError(f"kind {kind!r} is not one of ntk, nngp, rbf, min_norm")
+        raise ValueError(f"kind {kind!r} is not one of {', '.join(KERNELS)}, rbf")
     return [
         _reference(kind, alpha, gamma, within, across, y_train)
         for gamma, within, across in pairs
