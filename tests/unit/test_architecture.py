@@ -100,6 +100,21 @@ def test_the_map_in_the_packages_docstring_names_every_room():
     assert set(re.findall(r"^(\w+)  +", minima.__doc__, re.MULTILINE)) == set(ROOMS)
 
 
+def test_the_drawing_is_the_code():
+    """Every arrow of docs/architecture.md is one of the code; what follows from them is what is allowed."""
+    page = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = {name: set() for name in ROOMS}
+    for imported, importer in re.findall(r"^    (\w+) --> (\w+)$", page, re.MULTILINE):
+        drawn[importer].add(imported)
+    for name in ROOMS:
+        assert drawn[name] <= set().union(*(arrows(path) for path in FILES if room(path) == name))
+
+    def below(name: str) -> set[str]:
+        return drawn[name].union(*map(below, drawn[name]))
+
+    assert {name: below(name) for name in ROOMS} == ROOMS
+
+
 def test_this_test_sees_imports(tmp_path):
     file = tmp_path / "module.py"
     file.write_text("def f():\n    from minima.findings import claims\n    import_module(f'minima.jobs.{x}')")

@@ -97,8 +97,12 @@ def linear_kernel(x1: Array, x2: Array | None = None, *network: Any) -> Array:
     return x1 @ (x1 if x2 is None else x2).T
 
 
-# k(x1, x2, depth, activation, weight_std, bias_std) of each kind of reference but rbf, which has a length.
-KERNELS = {"ntk": kernels.ntk, "nngp": kernels.nngp, "min_norm": linear_kernel}
+# k(x1, x2, depth, activation, …) by kind of reference; rbf has a length instead.
+KERNELS = {
+    "ntk": kernels.ntk,
+    "nngp": kernels.nngp,
+    "min_norm": linear_kernel,
+}
 
 
 @dataclass(frozen=True)
