@@ -16,9 +16,11 @@ from minima.engine.augment import Augment
 from minima.engine.batches import Batches, rows_of
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import Loss, mse
-from minima.engine.probes import NEEDS_START, State
+from minima.engine.probes import NEEDS_START, State, right
 from minima.engine.record import Finished, Record, Rules, picked
 from minima.engine.schedules import Schedule, constant
+
+FIRST_LOOK = 64  # points of a pass over all of them that may end early
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def train(
     """Minimizes the loss of y − f(x), network by network; yields each as it finishes.
 
     `weights` are trained in place; `test` are points and targets for the probes that look at them. Full-batch
-    training looks at the stop rules at every step, mini-batch training, where that costs a pass over all
+    training looks at the stop rules at every step, mini-batch training, where that costs a pass over the
     points, after every epoch and at recorded steps.
 
     A look waits for a GPU. There steps of full-batch training are taken without one; where it then turns out
@@ -121,7 +123,11 @@ def train(
     tape = None  # its memory is used again
     while True:
         wanted = record.wants(step)
-        if batches is None or step % batches.per_epoch == 0 or wanted or step == rules.max_steps:
+        whole = batches is None or step in (0, rules.max_steps) or wanted
+        if not whole and step % batches.per_epoch == 0:
+            now = _look(ensemble, stack, recipe, record, step)
+            whole = now is not None
+        if whole:
             now = now or _evaluate(ensemble, stack, recipe, tape, training=batches is None)
             if step == 0:
                 record.begin(now.loss, stack.y)
@@ -129,6 +135,7 @@ def train(
                 here = (stack.weights, stack.start, stack.x, stack.y, now.f, stack.test)
                 state = State(ensemble, recipe.loss, *here)
                 record.write(step, now.loss, state)
+            record.say(step, now.loss)
             if ended := record.ended(step, now.loss, now.f, stack.y):
                 for row, status in ended.items():
                     yield record.finished(row, status, step, now.loss, stack.weights, state=stack.state)
@@ -140,10 +147,10 @@ def train(
                 record.keep(rows)
                 if recipe.augment is not None:
                     recipe.augment.keep(going)
-                if batches is not None:
+                if batches is None:
+                    now = _evaluate(ensemble, stack, recipe, now.tape, training=True)
+                else:
                     batches.keep(going)
-                now = _evaluate(ensemble, stack, recipe, now.tape, training=batches is None)
-            record.say(step, now.loss)
             tape = now.tape
         if batches is not None:
             rows = batches.next(step, y.device)
@@ -202,6 +209,26 @@ def _evaluate(
     x, y = stack.x if x is None else x, stack.y if y is None else y
     f, tape = ensemble.forward(stack.weights, x, tape, training=training)
     return _Evaluated(f, tape, *recipe.loss(f, y))
+
+
+def _look(ensemble: Ensemble, stack: _Stack, recipe: Recipe, record: Record, step: int) -> _Evaluated | None:
+    """All points, or None as soon as some of them tell that the networks only go on: what these add to the
+    loss, and the wrong ones among them, the others do not take away."""
+    points = stack.x.shape[1]
+    f = stack.y[:, :0]
+    total, wrong = torch.zeros_like(stack.y[:, 0, 0]), 0
+    size = FIRST_LOOK
+    while (seen := f.shape[1]) < points:
+        x, y = (each[:, seen : seen + size] for each in (stack.x, stack.y))
+        part, _ = ensemble.forward(stack.weights, x)
+        f = torch.cat([f, part], dim=1)
+        total = total + recipe.loss(part, y)[0] * x.shape[1]
+        wrong = wrong + (~right(part, y)).sum(1)
+        if f.shape[1] < points and record.goes_on(total, wrong, f.shape[1], points):
+            record.say(step, total / f.shape[1])
+            return None
+        size *= 2
+    return _Evaluated(f, None, *recipe.loss(f, stack.y))
 
 
 def _take_step(ensemble: Ensemble, stack: _Stack, recipe: Recipe, now: _Evaluated, step: int) -> None:

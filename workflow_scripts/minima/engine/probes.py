@@ -37,9 +37,13 @@ def test_accuracy(state: State) -> Tensor:
 
 
 def accuracy_of(f: Tensor, y: Tensor) -> Tensor:
-    """Fraction of points in the right class: by sign for one output, else by the largest."""
-    right = (f > 0) == (y > 0) if f.shape[2] == 1 else (f.argmax(2) == y.argmax(2)).unsqueeze(2)
-    return right.all(2).double().mean(1)
+    """Fraction of points in the right class."""
+    return right(f, y).double().mean(1)
+
+
+def right(f: Tensor, y: Tensor) -> Tensor:
+    """Whether a point [E, n] is in the right class: by sign for one output, else by the largest."""
+    return ((f > 0) == (y > 0)).squeeze(2) if f.shape[2] == 1 else f.argmax(2) == y.argmax(2)
 
 
 def norm(state: State) -> Tensor:

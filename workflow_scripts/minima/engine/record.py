@@ -84,6 +84,14 @@ class Record:
         """Whether networks with these losses [..., E] only go on."""
         return bool(((losses > self.near) & (losses <= self.far)).all())
 
+    def goes_on(self, total: Tensor, wrong: Tensor, seen: int, points: int) -> bool:
+        """Whether networks only go on, by some of the points: by the sum of their losses [E], which are no
+        less than 0, and how many are in the wrong class. A loss has diverged where that of the seen has."""
+        most = (points - wrong.double()) / points  # accuracy, were all others right
+        if self.accuracy_target is not None and (most >= self.accuracy_target).any():
+            return False
+        return bool(((total / points > self.near) & (total / seen <= self.far)).all())
+
     def write(self, step: int, loss: Tensor, state: State, time: Tensor | float = torch.nan) -> None:
         column = self.columns[step]
         self.losses[:, column], self.times[:, column] = loss, time

@@ -145,7 +145,7 @@ class ModuleNet:
                 name: w.contiguous(memory_format=torch.channels_last) if w.ndim == 4 else w
                 for name, w in named.items()
             }
-        return functional_call(self.module, named, (x,))
+        return functional_call(self.module, named, (x,), tie_weights=False)  # to look for ties costs 0.2 ms
 
 
 def _entries(name: str, layer: nn.Module, last: bool) -> list[Entry]:
