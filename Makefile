@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 CORES ?= all
 
 .DEFAULT_GOAL := run
-.PHONY: run test smoke fast bench lint generated verdicts lock help
+.PHONY: run test smoke fast bench lint generated verdicts report lock help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
@@ -40,6 +40,9 @@ generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules
 
 verdicts: run ## show the verdicts and figures of the default run in README.md and docs/
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.findings.showcase
+
+report: run ## write Snakemake's own report of the default run beside ours
+	$(BIN)/snakemake --cores 1 --report results/snakemake-report.html
 
 # The stamp is newer than the lock file, so that a changed pin installs again.
 $(VENV)/installed: requirements.lock

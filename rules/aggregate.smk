@@ -4,7 +4,12 @@ rule aggregate_study:
         data=lambda wildcards: [PATHS.data(name) for name in PLAN.data_of_study(wildcards.study)],
         references=lambda wildcards: [PATHS.reference(name) for name in PLAN.references_of(wildcards.study)],
     output:
-        PATHS.dataset("{study}"),
+        report(
+            PATHS.dataset("{study}"),
+            caption="captions/dataset.rst",
+            category="Datasets",
+            labels={"study": "{study}"},
+        ),
     log:
         PATHS.log("aggregate_study", "{study}"),
     benchmark:

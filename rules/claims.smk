@@ -3,7 +3,12 @@ rule judge_claims:
         [PATHS.dataset(study) for study in PLAN.judged_studies],
     output:
         json=PATHS.claims,
-        page=PATHS.claims_page,
+        page=report(
+            PATHS.claims_page,
+            caption="captions/claims.rst",
+            category="Verdicts",
+            labels={"page": "verdicts"},
+        ),
     log:
         PATHS.log("judge_claims"),
     benchmark:

@@ -2,7 +2,13 @@ rule draw_figure:
     input:
         PATHS.dataset("{study}"),
     output:
-        png=PATHS.figure("{study}", "{figure}", "png"),
+        png=report(
+            PATHS.figure("{study}", "{figure}", "png"),
+            caption="captions/figure.rst",
+            category="Figures",
+            subcategory="{study}",
+            labels={"study": "{study}", "figure": "{figure}"},
+        ),
         svg=PATHS.figure("{study}", "{figure}", "svg"),
         table=PATHS.figure("{study}", "{figure}", "csv"),
     log:
@@ -17,5 +23,7 @@ rule draw_figure:
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
         stamp=lambda wildcards: PLAN.figure_stamp(wildcards.study, wildcards.figure),
+        caption=lambda wildcards: PLAN.caption(wildcards.study, wildcards.figure),
+        claims=lambda wildcards: ", ".join(PLAN.claims_shown(wildcards.study, wildcards.figure)),
     script:
         "../workflow_scripts/draw_figure.py"

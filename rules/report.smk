@@ -4,7 +4,12 @@ rule write_report:
         datasets=[PATHS.dataset(study) for study in PLAN.studies],
         figures=[PATHS.figure(study, name, "png") for study, name in PLAN.figures],
     output:
-        PATHS.report,
+        report(
+            PATHS.report,
+            caption="captions/report.rst",
+            category="Verdicts",
+            labels={"page": "report"},
+        ),
     log:
         PATHS.log("write_report"),
     benchmark:

@@ -78,12 +78,12 @@ def _figure(plan: Plan, study: str, name: str, output: Path) -> FigureEntry:
 
     return FigureEntry(
         name=name,
-        caption=import_module(module).CAPTION,
+        caption=plan.caption(study, name),
         png=Path(plan.paths.figure(study, name, "png")),
         svg=link("svg"),
         table=link("csv"),
         script=_code(module, output),
-        claims=[claim.id for claim in plan.claims if claim.study == study and name in claim.figures],
+        claims=plan.claims_shown(study, name),
     )
 
 

@@ -7,7 +7,6 @@ copies verdicts and pictures from `results/`; every page is rendered from those 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +112,7 @@ def gallery(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
         lines += ["", f"## {plan.config.studies[study].title}"]
         for name in plan.config.studies[study].figures:
             kind, *_ = plan.figure(study, name)
-            claims = [c.id for c in plan.claims if c.study == study and name in c.figures]
+            claims = plan.claims_shown(study, name)
             linked = ", ".join(f"[{id}](verdicts.md#{id}) ({of[id]})" for id in claims if id in of)
             script = f"minima/findings/figures/{kind}.py"
             lines += [
@@ -122,7 +121,7 @@ def gallery(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
                 "",
                 f"![{name}]({picture(study, name)})",
                 "",
-                import_module(f"minima.findings.figures.{kind}").CAPTION,
+                plan.caption(study, name),
                 "",
                 *([f"Claims: {linked}.  "] if linked else []),
                 f"Data: `results/{study}/figures/{name}.csv`. "

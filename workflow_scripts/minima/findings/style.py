@@ -96,10 +96,18 @@ def shades(count: int) -> list[tuple[float, float, float, float]]:
     return [mpl.colormaps["viridis"](0.9 - 0.85 * i / max(count - 1, 1)) for i in range(count)]
 
 
+class FewDecades(LogLocator):
+    """Ticks at 1, 2 and 5 where they have room, else at powers of ten."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Sequence[float]:
+        self.set_params(subs=(1, 2, 5) if vmax < 500 * max(vmin, 1e-300) else (1,))
+        return super().tick_values(vmin, vmax)
+
+
 def log_y(axes: Axes) -> None:
     """A logarithmic y axis with enough labels where it spans less than a decade."""
     axes.set_yscale("log")
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_locator(FewDecades())
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())
 

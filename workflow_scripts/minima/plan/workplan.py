@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from minima.plan.captions import caption
 from minima.plan.digest import canonical, digest
 from minima.plan.fingerprint import fingerprint, training_modules
 from minima.plan.grid import Cell, Grid
@@ -202,6 +203,15 @@ class Plan:
         chosen = self.config.studies[study].figures[figure]
         block = chosen.block or next(iter(self.config.studies[study].blocks))
         return (chosen.kind or figure, block, *chosen.beside)
+
+    def caption(self, study: str, figure: str) -> str:
+        """What a figure shows, in words."""
+        kind, *_ = self.figure(study, figure)
+        return caption(kind)
+
+    def claims_shown(self, study: str, figure: str) -> list[str]:
+        """The ids of the claims that a figure belongs to."""
+        return [claim.id for claim in self.claims if claim.study == study and figure in claim.figures]
 
 
 def data_file(cell: Cell) -> DataFile:

@@ -14,8 +14,8 @@ from minima.findings.style import panels
 CAPTION = (
     "Distance in function space between the minimizers that two optimizers reach from the same start, "
     "‖f − g‖ over the root mean square of both norms on test points: networks, and their linearizations "
-    "trained in the same way. Numbers: mean over seeds ± standard deviation between seeds. Empty: no seed "
-    "for which both converged."
+    "trained in the same way. Numbers: mean over seeds ± standard deviation between seeds. Dark is "
+    "far, and an empty cell below the diagonal has no seed for which both converged."
 )
 AXIS = "optimizer"
 SOURCES = {"network": "networks", "linearized_trained": "linearized"}
@@ -48,22 +48,27 @@ def _apart(f: xr.DataArray, one: str, two: str) -> tuple[float, float, float, in
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """A panel per place and source; the same colours in all."""
+    """A panel per place and source, two in a row; the same colours in all."""
     titles = list(dict.fromkeys(table.panel))
-    names = list(dict.fromkeys([*table.x_label, *table.y_label]))
-    size = 0.72 * len(names) + 0.6
-    figure, (axes,) = panels(1, len(titles), size, 0.62 * len(names) + 0.8)
+    across, down = (list(dict.fromkeys(table[label])) for label in ("x_label", "y_label"))
+    columns = min(len(titles), 2)
+    figure, rows = panels(
+        -(-len(titles) // columns), columns, 0.72 * len(across) + 0.6, 0.62 * len(down) + 0.8
+    )
     most = float(np.nanmax([*table.estimate, 1e-3]))
-    for ax, title in zip(axes, titles, strict=True):
-        _draw_map(ax, table[table.panel == title], names, most)
+    axes = [ax for row in rows for ax in row]
+    for ax, title in zip(axes, titles, strict=False):
+        _draw_map(ax, table[table.panel == title], across, down, most)
         ax.set_title(title)
+    for ax in axes[len(titles) :]:
+        ax.remove()
     return figure
 
 
-def _draw_map(ax: Axes, here: pd.DataFrame, names: list[str], most: float) -> None:
-    grid = np.full((len(names), len(names)), np.nan)
+def _draw_map(ax: Axes, here: pd.DataFrame, across: list[str], down: list[str], most: float) -> None:
+    grid = np.full((len(down), len(across)), np.nan)
     for row in here.itertuples():
-        y, x = names.index(row.y_label), names.index(row.x_label)
+        y, x = down.index(row.y_label), across.index(row.x_label)
         grid[y, x] = row.estimate
         if np.isfinite(row.estimate):
             spread = f"\n±{row.spread:.1g}" if np.isfinite(row.spread) else ""
@@ -71,6 +76,6 @@ def _draw_map(ax: Axes, here: pd.DataFrame, names: list[str], most: float) -> No
             ax.text(x, y, f"{row.estimate:.2g}{spread}", ha="center", va="center", fontsize=6.5, color=ink)
     ax.imshow(grid, cmap="cividis_r", vmin=0, vmax=most, aspect="auto")
     ax.grid(False)
-    ax.set_xticks(range(len(names)), names, rotation=45, ha="right")
-    ax.set_yticks(range(len(names)), names)
+    ax.set_xticks(range(len(across)), across, rotation=45, ha="right")
+    ax.set_yticks(range(len(down)), down)
     ax.tick_params(length=0)
