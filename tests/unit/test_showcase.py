@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from minima.findings.showcase import ROOT, copy_results, default_plan, filled, shrink, table
+from minima.findings.showcase import ROOT, copy_results, default_plan, filled, nulls, shrink, table
 
 
 def part(label: str, verdict: str, estimate: float | None = 1.0) -> dict[str, Any]:
@@ -22,6 +22,7 @@ def verdict(id: str, outcome: str, *parts: dict[str, Any], headline: bool = Fals
         "published": "6.02",
         "parts": list(parts),
         "verdict": outcome,
+        "reason": f"{outcome}: one of two",
         "headline": headline,
     }
 
@@ -45,6 +46,12 @@ def test_claims_without_a_control_are_folded_where_they_are_supported():
         in first
     )
     assert "**–**<br>none" in first
+
+
+def test_claims_that_are_not_supported_are_listed_with_the_reason():
+    found = nulls([verdict("a-1", "supported"), verdict("a-2", "refuted")])
+    assert found == "- a-2 is refuted: a-2 | holds. Why: one of two."
+    assert nulls([verdict("a-1", "supported")]) == "Every claim is supported."
 
 
 def test_a_page_without_its_comments_is_refused():

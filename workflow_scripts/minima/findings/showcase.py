@@ -8,6 +8,7 @@ copies verdicts and pictures from `results/`; every page is rendered from those 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import yaml
@@ -30,10 +31,11 @@ HEAD = (
 def pages(shown: Mapping[str, Any], plan: Plan, readme: str) -> dict[str, str]:
     """Path → text of every page, from what `docs/verdicts.json` holds and the config."""
     verdicts = shown["claims"]
+    parts = {"verdicts": table(verdicts), "studies": studies(plan, verdicts), "nulls": nulls(verdicts)}
     return {
         "docs/verdicts.md": as_markdown(verdicts),
         "docs/gallery.md": gallery(plan, verdicts),
-        "README.md": filled(readme, {"studies": studies(plan, verdicts), "verdicts": table(verdicts)}),
+        "README.md": filled(readme, parts),
     }
 
 
@@ -99,6 +101,17 @@ def studies(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def nulls(verdicts: Sequence[Mapping[str, Any]]) -> str:
+    """A line per claim that is not supported, and why."""
+    lines = []
+    for v in verdicts:
+        if v["verdict"] != SUPPORTED:
+            why = v["reason"].removeprefix(f"{v['verdict']}: ")
+            text = f"- {v['id']} is {v['verdict']}: {v['statement'].rstrip('.')}. Why: {why}."
+            lines.append(_wrapped(text, "  "))
+    return "\n".join(lines) or "Every claim is supported."
+
+
 def gallery(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
     """Every figure with its caption, its claims and what it was made of."""
     of = {verdict["id"]: verdict["verdict"] for verdict in verdicts}
@@ -121,7 +134,7 @@ def gallery(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
                 "",
                 f"![{name}]({picture(study, name)})",
                 "",
-                plan.caption(study, name),
+                _wrapped(plan.caption(study, name)),
                 "",
                 *([f"Claims: {linked}.  "] if linked else []),
                 f"Data: `results/{study}/figures/{name}.csv`. "
@@ -164,6 +177,10 @@ def default_plan(root: Path) -> Plan:
     """The plan of the committed config, whatever the working directory."""
     raw = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
     return Plan(raw | {"claims": str(root / "config" / "claims.yaml")})
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    return fill(text, 118, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _count(verdicts: Iterable[Mapping[str, Any]], verdict: str) -> int:
