@@ -7,10 +7,12 @@ PYTHONPATH=workflow_scripts.
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import xarray as xr
 import yaml
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
@@ -23,10 +25,12 @@ from minima.engine.models.mlp import MLP
 from minima.engine.tangent import jacobian
 from minima.streams import stream
 from minima.theory import dynamics, linear_nets
+from minima.theory.flows import Rule, limit_of_flow
 from minima.theory.infinite_width import trained_limit
 from minima.theory.jacobian import FlatJacobian
 from minima.theory.kernels import nngp_diagonal
 from minima.theory.linear_paths import descend
+from minima.theory.linearization import Linearization
 
 Array = NDArray[np.float64]
 RECIPES = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text())["data"]
@@ -62,18 +66,22 @@ def init_size() -> Iterator[str]:
     yield f"the same, mean of a flipped pair               {min(pairs):.2f} to {max(pairs):.2f}"
 
 
-def _split_minimizer(data, seed: int, width: int = 256) -> tuple[Array, Array, Array]:
+def _split_minimizer(data: xr.Dataset, seed: int, width: int = 256) -> tuple[Array, Array, Array]:
     """f_int and f_init at σ = 1 of a linearized network with two weight matrices, and the targets."""
-    x = torch.tensor(np.concatenate([data.x_train, data.x_test]))[None]
-    ensemble = Ensemble(MLP((x.shape[2], width, 1), "relu", "ntk"))
-    weights = [
-        torch.tensor(w)[None] for w in gaussian(ensemble.model.weight_shapes, ensemble.model.draw_stds, seed)
-    ]
+    ensemble, weights, x = _network(data, seed, width)
     f, tangent = jacobian(ensemble, weights, x)
     n = len(data.y_train)
     kernel, f = tangent.kernel(tangent.first(n))[0].numpy(), f[0].numpy()
     onto = np.linalg.solve(kernel[:n], kernel[n:].T).T  # Θ_xΘ⁻¹
     return onto @ data.y_train.values, f[n:] - onto @ f[:n], data.y_test.values
+
+
+def _network(data: xr.Dataset, seed: int, width: int) -> tuple[Ensemble, list[torch.Tensor], torch.Tensor]:
+    """A network as the studies draw it, of two weight matrices at σ = 1, and the training and test points."""
+    x = torch.tensor(np.concatenate([data.x_train, data.x_test]))[None]
+    model = MLP((x.shape[2], width, 1), "relu", "ntk")
+    weights = gaussian(model.weight_shapes, model.draw_stds, seed)
+    return Ensemble(model), [torch.tensor(layer)[None] for layer in weights], x
 
 
 def momentum() -> Iterator[str]:
@@ -106,13 +114,10 @@ def linear_nets_page() -> Iterator[str]:
     found = linear_nets.problem(data.x_train.values, data.y_train.values)
     bound = linear_nets.most_distance(found, 9500, 0.5, 0.05)
     yield f"Theorem 2's bound over √((D − r)m/h), h = 9500    {bound / np.sqrt(300 / 9500):.0f}"
-    yield "drift of Λ on whitened digits, seeds 100 to 104:"
-    yield "    η        drift    log-log slope to the next"
+    yield "η       drift of Λ on whitened digits, seeds 100 to 104, and log-log slope to the next"
     rates = np.array([0.4, 0.2, 0.1, 0.05, 0.025, 0.0125])
     drifts = np.array([_digits_drift(rates, seed) for seed in range(100, 105)]).mean(0)
-    slopes = [*np.diff(np.log(drifts)) / np.diff(np.log(rates)), np.nan]
-    for rate, drift, slope in zip(rates, drifts, slopes, strict=True):
-        yield f"    {rate:<8g} {drift:.5f}" + ("" if np.isnan(slope) else f"  {slope:.3f}")
+    yield from _with_slopes(rates, drifts)
 
 
 def _delta_of(width: float) -> float:
@@ -153,6 +158,27 @@ def adaptive() -> Iterator[str]:
             gaps = [np.linalg.norm(outer @ (end - u)) for u in (limit, shifted)]
             apart += np.array(gaps) / np.linalg.norm(outer @ limit) / len(models)
         yield f"{rate:<8g}{apart[0]:<31.4f}{apart[1]:.4f}"
+    yield ""
+    yield "η       what that start moves the limit on digits, seeds 100 to 102, and log-log slope to the next"
+    rates = np.array([0.03, 0.01, 0.003, 0.001, 0.0003])
+    moved = np.mean([_displaced_on_digits(rates, seed) for seed in (100, 101, 102)], axis=0)
+    yield from _with_slopes(rates, moved)
+
+
+def _displaced_on_digits(rates: Array, seed: int, width: int = 64) -> Array:
+    """How far a start displaced as AdaGrad's steps do moves the flow's limit, by our integrator; relative."""
+    data = prepare(RECIPES["digits_3_8"], [seed], ".").isel(split=0)
+    ensemble, weights, x = _network(data, seed, width)
+    f, tangent = jacobian(ensemble, weights, x)
+    targets = torch.tensor(data.y_train.values)[None]
+    here = Linearization(
+        ensemble, weights, x, f, targets, tangent.kernel(tangent.first(targets.shape[1])), growth=1.2
+    )
+    limit = limit_of_flow(here, Rule()).test
+    signs = here.rows.transposed(here.error).sign()
+    starts = [f + here.all_rows.times(zeta(0.5) * rate * signs) for rate in rates]
+    ends = [limit_of_flow(replace(here, start=start), Rule()).test for start in starts]
+    return np.array([float((end - limit).norm() / limit.norm()) for end in ends])
 
 
 def _random_model(seed: int, points: int = 6) -> tuple[Array, Array, Array]:
@@ -201,6 +227,13 @@ def _landed(inner: Array, error: Array, u: Array, squares: Array) -> Array:
     weights = 1 / np.sqrt(squares)
     dual = np.linalg.solve((inner * weights) @ inner.T, error - inner @ u)
     return u + weights * (inner.T @ dual)
+
+
+def _with_slopes(x: Array, y: Array) -> Iterator[str]:
+    """A line per point, with the slope to the next."""
+    slopes = np.diff(np.log(y)) / np.diff(np.log(x))
+    for i in range(len(x)):
+        yield f"{x[i]:<8g}{y[i]:.5f}" + (f"  {slopes[i]:.3f}" if i < len(slopes) else "")
 
 
 def _slope(x: Array, y: Array) -> float:
