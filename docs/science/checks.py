@@ -147,7 +147,7 @@ def _digits_drift(rates: Array, seed: int, width: int = 100, std: float = 0.3) -
 
 def adaptive() -> Iterator[str]:
     """AdaGrad in NumPy on random linear models, their flow by SciPy, and the flow from a displaced start."""
-    models = [_random_model(seed) for seed in range(3)]
+    models = [_random_model(seed) for seed in range(2)]
     limits = [flow_limit(inner, error) for inner, _, error in models]
     yield "η       AdaGrad to the flow's limit    to that from u₀ = ζ(½)·η·sign(g₀)"
     for rate in (0.04, 0.02, 0.01):
@@ -159,9 +159,9 @@ def adaptive() -> Iterator[str]:
             apart += np.array(gaps) / np.linalg.norm(outer @ limit) / len(models)
         yield f"{rate:<8g}{apart[0]:<31.4f}{apart[1]:.4f}"
     yield ""
-    yield "η       what that start moves the limit on digits, seeds 100 to 102, and log-log slope to the next"
-    rates = np.array([0.03, 0.01, 0.003, 0.001, 0.0003])
-    moved = np.mean([_displaced_on_digits(rates, seed) for seed in (100, 101, 102)], axis=0)
+    yield "η       what that start moves the limit on digits, seeds 100 and 101, and log-log slope to the next"
+    rates = np.array([0.03, 0.01, 0.003, 0.001])
+    moved = np.mean([_displaced_on_digits(rates, seed) for seed in (100, 101)], axis=0)
     yield from _with_slopes(rates, moved)
 
 
