@@ -1,9 +1,9 @@
 """Minima: which minimizer does my network converge to?
 
-snakemake            everything the config asks for
-snakemake plan       what would be trained, and why
-snakemake prune      stored cells that no recorded config uses
-snakemake archive    everything that was found, as one zip
+snakemake --cores all          everything the config asks for
+snakemake --cores 1 plan       what would be trained, and why
+snakemake --cores 1 prune      stored cells that no recorded config uses
+snakemake --cores 1 archive    everything that was found, as one zip
 """
 
 import sys
@@ -31,6 +31,13 @@ except ConfigError as error:
 
 
 include: "rules/common.smk"
+
+
+rule all:
+    input:
+        FINDINGS,
+
+
 include: "rules/data.smk"
 include: "rules/train.smk"
 include: "rules/reference.smk"
@@ -39,9 +46,3 @@ include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
 include: "rules/maintenance.smk"
-
-
-rule all:
-    default_target: True
-    input:
-        FINDINGS,

@@ -1,12 +1,8 @@
-localrules:
-    plan,
-    prune,
-
-
 # Neither has an output: both look at the store as it is now, each time they are asked.
 rule plan:
     log:
         PATHS.log("plan"),
+    localrule: True
     conda:
         "envs/minima.yaml"
     script:
@@ -16,6 +12,7 @@ rule plan:
 rule prune:
     log:
         PATHS.log("prune"),
+    localrule: True
     conda:
         "envs/minima.yaml"
     script:

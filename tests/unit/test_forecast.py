@@ -242,7 +242,7 @@ def test_unused_cells_are_counted(house):
     found = forecast(house.plan())
     assert counts(found) == (8, 0, 0)
     assert found.unused == 4
-    assert "4 stored cells are not used by this config (snakemake prune)" in describe(found)
+    assert "4 stored cells are not used by this config (snakemake --cores 1 prune)" in describe(found)
 
 
 def test_a_cell_of_two_blocks_is_counted_once(house):
@@ -388,7 +388,7 @@ def test_prune_lists_and_moves_nothing(house):
     assert "8 cells in 2 shards" in text
     for shard in unused_shards(plan):
         assert f"  {shard.path}: 4 cells" in text
-    assert "To move them aside: snakemake prune --config prune=move" in text
+    assert "To move them aside: snakemake --cores 1 prune --config prune=move" in text
 
 
 @pytest.mark.parametrize("name", ["results", "my results"])

@@ -131,7 +131,7 @@ def describe(found: Forecast) -> str:
     else:
         lines.append("Nothing to train.")
     if found.unused:
-        lines.append(f"{found.unused} stored cells are not used by this config (snakemake prune)")
+        lines.append(f"{found.unused} stored cells are not used by this config (snakemake --cores 1 prune)")
     return "\n".join(lines)
 
 

@@ -47,7 +47,7 @@ def prune(plan: Plan) -> str:
     lines.append(f"{cells} cells in {len(shards)} shards ({megabytes:.1f} MB) are used by none of them")
     if plan.config.prune == "list":
         lines += [f"  {shard.path}: {shard.cells} cells" for shard in shards]
-        return "\n".join([*lines, "To move them aside: snakemake prune --config prune=move"])
+        return "\n".join([*lines, "To move them aside: snakemake --cores 1 prune --config prune=move"])
     aside = Path(plan.paths.pruned)
     for shard in shards:
         target = aside / shard.path.parent.name / shard.path.name
