@@ -16,6 +16,7 @@ from tests.unit.helpers import weights as random_weights
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
 from minima.engine.tangent import jacobian as factors_of
+from minima.theory import linearized_run
 from minima.theory.fixed_point import self_consistent
 from minima.theory.flows import LinearPath, Rule, follow, limit_of_flow
 from minima.theory.jacobian import FlatJacobian
@@ -27,6 +28,7 @@ SPLIT = arrays(points=8, features=6, tests=5)
 NETWORK = {"width": 24}
 BARELY = {"max_steps": 1}  # the network itself is not looked at
 ADAGRAD = {"name": "adagrad", "lr": 0.02}
+BOLD = {"name": "adagrad", "lr": 0.1}
 FLOWS = ["adagrad_flow", "adaptive_flow", "self_consistent"]
 
 
@@ -183,6 +185,42 @@ def test_a_run_that_does_not_converge_has_no_function():
         assert np.isnan(values[f"{name}_test"]).all()
         assert values[f"{name}_steps"] == 7
     assert 1e-4 < values["linearized_trained_residual"] < 1
+
+
+def test_adagrad_at_rest_goes_on_to_its_limit():
+    """From a residual r on the preconditioner is left as it is: what that misses falls as r²."""
+
+    def end(residual):
+        run = {"residual": residual}
+        return predicted(optimizer=BOLD, predict=["linearized_trained"], linearized_run=run)
+
+    first, second, last = map(end, (0.3, 0.03, 1e-5))
+    early, late = (
+        distance(run["linearized_trained_test"], last["linearized_trained_test"]) for run in (first, second)
+    )
+    assert 1e-6 < early < 0.1
+    assert late < early / 30
+    assert second["linearized_trained_residual"] < 1e-10
+    assert second["linearized_trained_steps"] < last["linearized_trained_steps"]
+
+
+def test_inputs_that_no_point_reaches_change_nothing(monkeypatch):
+    """A pixel that is off in all training points is left out of the run, and may be on in a test point."""
+    split = arrays(points=8, features=6, tests=5)
+    split.x_train[:, 2] = 0
+    asked = {
+        "optimizer": BOLD,
+        "predict": ["linearized_trained", "preconditioned_end"],
+        "linearized_run": {"residual": 0.1},
+    }
+    without = predicted(split, **asked)
+    monkeypatch.setattr(
+        linearized_run, "_reached", lambda here: [torch.arange(h.shape[2]) for h in here.factors.hidden]
+    )
+    whole = predicted(split, **asked)
+    assert without["linearized_trained_steps"] == whole["linearized_trained_steps"] > 3
+    for name in ("linearized_trained_test", "linearized_trained_length", "preconditioned_end_test"):
+        np.testing.assert_allclose(without[name], whole[name], rtol=1e-9)
 
 
 @pytest.mark.parametrize(

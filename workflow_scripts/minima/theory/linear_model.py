@@ -28,6 +28,7 @@ class LinearizedNetwork:
     """f = Jθ, weights and their layers as the network's: coordinate-wise optimizers see what it would see.
 
     The features of a point are its factors of J: h_{l−1} and r_k s_l ∂f/∂a_l of every trained layer and copy.
+    Weights and factors may both leave out inputs of a layer that no point reaches.
     """
 
     ensemble: Ensemble
@@ -50,7 +51,7 @@ class LinearizedNetwork:
         self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False
     ) -> tuple[Tensor, Tape]:
         """Jθ [E, n, o] at the points of x."""
-        tape = last if last is not None and last.x is x else Tape(x, self._split(x))
+        tape = last if last is not None and last.x is x else Tape(x, self._split(x, weights))
         f: Tensor | None = None
         for layer, copy, hidden, signals in tape.parts:
             moved = weights[layer][:, copy] @ hidden.mT  # [E, out, n]
@@ -81,11 +82,11 @@ class LinearizedNetwork:
         copies = range(len(self.ensemble.readout))
         return [(layer, copy) for layer in self.ensemble.trained for copy in copies]
 
-    def _split(self, x: Tensor) -> list[tuple[int, int, Tensor, Tensor]]:
+    def _split(self, x: Tensor, weights: Sequence[Tensor]) -> list[tuple[int, int, Tensor, Tensor]]:
         """The factors of every part, as in `Tape`."""
         outputs, found, begin = self.ensemble.model.sizes[-1], [], 0
         for layer, copy in self._parts():
-            units, inputs = self.ensemble.model.weight_shapes[layer]
+            units, inputs = weights[layer].shape[2:]
             hidden = x[:, :, begin : begin + inputs]
             begin += inputs
             signals = x[:, :, begin : begin + outputs * units].mT.unflatten(1, (outputs, units))

@@ -119,12 +119,15 @@ class Linearization:
     def of_weights(
         self, weights: Tensor, moved: Tensor | None = None, steps: Tensor | float = 0.0
     ) -> Predicted:
-        """Where u = u₁ + DJᵀ(JDJᵀ)⁻¹e₁ ends: the limit under a fixed D = diag(weights), weights [E, p], from
-        a point u₁ [E, p] on, θ₀ where omitted."""
+        """The prediction of the limit under a fixed D = diag(weights), from u₁ on, θ₀ where omitted."""
+        return self.of_moved(self.limit(weights, moved), steps)
+
+    def limit(self, weights: Tensor, moved: Tensor | None = None) -> Tensor:
+        """u = u₁ + DJᵀ(JDJᵀ)⁻¹e₁ [E, p], where a fixed D = diag(weights), weights [E, p], ends."""
         error = self.error if moved is None else self.error - self.rows.times(moved)
         dual = self.solve(self.rows.weighted_kernel(weights), error)
         step = weights * self.rows.transposed(dual)
-        return self.of_moved(step if moved is None else moved + step, steps)
+        return step if moved is None else moved + step
 
     def _predicted(
         self, f: Tensor, error: Tensor, steps: Tensor | float, length: Tensor, along: Tensor, across: Tensor

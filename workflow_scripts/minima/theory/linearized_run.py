@@ -2,9 +2,12 @@
 
 Gradient descent in closed form; whatever is linear in the gradients on the kernel alone; the others on the
 linearized network, coordinate by coordinate. All stop at a residual of their own, `Linearization.residual`.
+AdaGrad's preconditioner has come to rest there (relative to S what is still to come is of the order of that
+residual's square), and under a fixed one the limit is known: it goes on to that.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -59,34 +62,66 @@ def _on_the_kernel(linearization: Linearization) -> Predicted:
 def _on_the_parameters(linearization: Linearization) -> Run:
     """Weights are those of the networks, θ, not u: a decay toward 0 pulls at θ. Jθ is y − f₀ + Jθ₀ then."""
     recipe, model = linearization.recipe, LinearizedNetwork(linearization.ensemble)
-    x = model.features(linearization.factors.first(linearization.points))
-    offset, _ = model.forward(linearization.weights, x)
-    weights = [weight.clone() for weight in linearization.weights]
+    inputs = _reached(linearization)
+    factors = linearization.factors.first(linearization.points)
+    hidden = [h[:, :, own] for h, own in zip(factors.hidden, inputs, strict=True)]
+    x = model.features(replace(factors, hidden=hidden))
+    start = [weight[..., own] for weight, own in zip(linearization.weights, inputs, strict=True)]
+    offset, _ = model.forward(start, x)
     done = sorted(
-        train(model, weights, x, linearization.error + offset, recipe, _rules(linearization)),
+        train(
+            model,
+            [weight.clone() for weight in start],
+            x,
+            linearization.error + offset,
+            recipe,
+            _rules(linearization),
+        ),
         key=lambda one: one.index,
     )
-    moved = _flat(linearization, [one.weights for one in done]) - _flat(
-        linearization, list(zip(*linearization.weights, strict=True))
-    )
-    predicted = linearization.of_moved(moved, _steps(done, moved)).where(_good(done, moved))
-    if not hasattr(recipe.optimizer, "preconditioner"):
-        return Run(predicted)
-    ends = [
-        recipe.optimizer.preconditioner(
-            one.state,
-            {name: number[one.index].to(moved) for name, number in recipe.numbers.items()},
-            one.steps,
-        )
-        for one in done
-    ]
-    return Run(predicted, torch.stack([torch.cat([part.flatten() for part in end]) for end in ends]))
 
+    def whole(networks: Sequence[Sequence[Tensor]]) -> Tensor:
+        """Parameters [E, p] of networks given as their trained layers' weights, 0 for inputs left out."""
+        found = []
+        for layers in networks:
+            for layer, part in zip(linearization.ensemble.trained, layers, strict=True):
+                room = part.new_zeros(linearization.weights[layer].shape[1:])
+                room[..., inputs[layer]] = part
+                found.append(room.flatten())
+        return torch.cat(found).view(len(networks), -1)
 
-def _flat(linearization: Linearization, networks: list) -> Tensor:
-    """Parameters [E, p] of networks given as weights per layer."""
     trained = linearization.ensemble.trained
-    return torch.stack([torch.cat([layers[layer].flatten() for layer in trained]) for layers in networks])
+    moved = whole([[one.weights[layer] - start[layer][one.index] for layer in trained] for one in done])
+    steps, good = _steps(done, moved), _good(done, moved)
+    if not hasattr(recipe.optimizer, "preconditioner"):
+        return Run(linearization.of_moved(moved, steps).where(good))
+    ends = whole(
+        [
+            recipe.optimizer.preconditioner(
+                one.state,
+                {name: number[one.index].to(moved) for name, number in recipe.numbers.items()},
+                one.steps,
+            )
+            for one in done
+        ]
+    )
+    if getattr(recipe.optimizer, "COMES_TO_REST", False) and recipe.decay_toward is None:
+        there = good[:, None]
+        limit = linearization.limit(torch.where(there, ends, 1), torch.where(there, moved, 0))
+        moved = torch.where(there, limit, moved)
+    return Run(linearization.of_moved(moved, steps).where(good), ends)
+
+
+def _reached(linearization: Linearization) -> list[Tensor]:
+    """The inputs of each layer that some training point of some network reaches: the columns of J of all
+    others are 0, a quarter of digits' first layer. A weight decay moves those weights too."""
+    everything = linearization.recipe.decay_toward is not None
+    return [
+        (h[:, : linearization.points].abs().amax((0, 1)) > 0)
+        .logical_or(torch.tensor(everything))
+        .nonzero()[:, 0]
+        for h in linearization.factors.hidden
+    ]
 
 
 def _rules(linearization: Linearization) -> Rules:

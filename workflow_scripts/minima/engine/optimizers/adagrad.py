@@ -7,6 +7,8 @@ from torch import Tensor
 
 from minima.engine.optimizers.gradient import divided, fill, inverse
 
+COMES_TO_REST = True  # S only gathers: where gradients vanish, so does the change of D
+
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
     """g, S and room for a root."""
