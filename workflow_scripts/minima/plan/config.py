@@ -118,7 +118,11 @@ class LinearizedRun(Options):
     """How far the linearized network is trained and its flows are followed, where `predict` asks for that."""
 
     residual: float = Field(
-        1e-4, gt=0, lt=1, description="Residual at which linearized_trained and preconditioned_end stop."
+        1e-4,
+        gt=0,
+        lt=1,
+        description="Residual at which linearized_trained and preconditioned_end stop training; AdaGrad goes "
+        "on from there in closed form.",
     )
     max_steps: int = Field(100_000, ge=1, description="Without a prediction after so many steps.")
     growth: float = Field(
