@@ -58,6 +58,11 @@ class NearestMap:
     def networks(self) -> int:
         return sum(count for _, count in self.counts)
 
+    @property
+    def converged(self) -> bool:
+        """Whether any network did."""
+        return any(is_known(place.distance) for place in self.places)
+
 
 @dataclass(frozen=True)
 class StudySection:

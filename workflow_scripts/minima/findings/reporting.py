@@ -28,7 +28,8 @@ def write_run_report(plan: Plan, output: Path) -> None:
                 name: Counter(node.ds.status.values.ravel().tolist())
                 for name, node in tree["trained"].children.items()
             }
-            nearest = [_nearest(tree, block) for block in tree.children.get("nearest", {})]
+            mapped = tree["nearest"].children if "nearest" in tree.children else ()
+            nearest = [_nearest(tree, block) for block in mapped]
         statuses += sum(counts.values(), Counter())
         sections.append(_section(plan, study, counts, nearest, output))
     modules = {verdict["function"].split(".")[0] for verdict in verdicts}

@@ -26,7 +26,7 @@ LOOKS = {
     "interpolant": Look("#E69F00", "D", "-."),
     "centred": Look("#009E73", "^", "-"),
     "antisymmetric": Look("#CC79A7", "v", "-"),
-    "random": Look("#0072B2", "o", "-"),
+    "random": Look("#0072B2", "o", "-."),
     "adversarial": Look("#D55E00", "s", "-"),
     "true_labels": Look("#009E73", "^", "-"),
     "infinite width": Look("#000000", "", ":"),

@@ -41,7 +41,7 @@ def draw(table: pd.DataFrame) -> Figure:
         here = table[table.panel == panel]
         side = len(set(here.x))
         x, y, f = (here[name].to_numpy(float).reshape(side, side) for name in ("x", "y", "estimate"))
-        ax.contourf(x, y, f > 0, levels=[-0.5, 0.5, 1.5], colors=["#cfe3f2", "#f6dcc8"])
+        ax.contourf(x, y, f > 0, levels=[-0.5, 0.5, 1.5], colors=["#a3c4dc", "#fbeadc"])
         ax.contour(x, y, f, levels=[0], colors="#333333", linewidths=0.8)
         ax.set_title(f"{panel}\n{float(here.crossings.iloc[0]):.2f} crossings")
         ax.set_aspect("equal")

@@ -51,7 +51,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for (start, phase), curve in here.groupby(["start", "phase"]):
             look = LOOKS[str(start)]
             named = str(start) if phase == 2 else "random labels"
-            line(ax, curve, look._replace(marker="", dash="-" if phase == 2 else "--"), named)
+            line(ax, curve, look._replace(marker="", dash=look.dash if phase == 2 else ":"), named)
         ax.axvline(0, **GUIDE)
         ax.set_xlabel("epochs")
         ax.set_ylabel(words)
