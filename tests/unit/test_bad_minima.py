@@ -81,6 +81,21 @@ def test_a_claim_about_nine_of_ten_seeds_spares_the_worst():
     assert values.tolist() == pytest.approx([20] * 9)
 
 
+@pytest.mark.parametrize("least", [True, False])
+def test_a_seed_that_is_left_out_is_one_of_those_spared(least):
+    """8 of 10: with one left out the worst other is spared too, with two none, with three 7 are left."""
+    values = xr.DataArray(np.arange(10.0), dims="seed", coords={"seed": SEEDS})
+    for left_out, found in (
+        ([], np.arange(2, 10) if least else np.arange(8)),
+        ([5], [1, 2, 3, 4, 6, 7, 8, 9] if least else [0, 1, 2, 3, 4, 6, 7, 8]),
+        ([4, 5], [0, 1, 2, 3, 6, 7, 8, 9]),
+        ([4, 5, 6], [0, 1, 2, 3, 7, 8, 9]),
+    ):
+        usable = ~np.isin(np.arange(10), left_out)
+        sample = study._sample(values.where(xr.DataArray(usable, dims="seed")), spare=2, least=least)
+        assert sample.values.tolist() == list(found)
+
+
 def test_what_a_regime_avoids_is_a_difference_of_drops():
     regimes = ["vanilla", "momentum"]
     errors = np.array([[[0.1], [0.12]], [[0.3], [0.15]]])  # init × optimizer

@@ -270,7 +270,7 @@ def _start(
         for cell, split in zip(cells, splits, strict=True)
     ]
     weights = [stacked(layer) for layer in zip(*drawn, strict=True)]
-    x_all = stacked([np.concatenate([split.x_train, split.x_test]) for split in splits])
+    x_all = torch.cat([stacked([getattr(s, x) for s in splits]) for x in ("x_train", "x_test")], dim=1)
     points = splits[0].x_train.shape[0]
     y = stacked([split.y_train for split in splits])
     test = ()

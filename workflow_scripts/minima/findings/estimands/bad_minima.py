@@ -28,7 +28,7 @@ def drop(
     fitted: float = 1.0,
     spare: int = 0,
 ) -> Sample:
-    """Test accuracy from a random start minus that from the start `of`, per seed, without the `spare` least.
+    """Test accuracy from a random start minus that from the start `of`, per seed, without `spare` of them.
 
     The random starts are those of the block, or of the block `beside`, at the place `than`.
     """
@@ -138,12 +138,14 @@ def _quantity(node: xr.Dataset, name: str) -> xr.DataArray:
 
 
 def _sample(values: xr.DataArray, spare: int = 0, least: bool = True) -> Sample:
-    """Finite values per seed, without the `spare` least or greatest: claims about k of n seeds."""
+    """Finite values per seed. Claims about k of n seeds spare n − k: first the seeds that are left out, which
+    count as missed, then the least values, or the greatest."""
     only_seeds(values)
     kept = np.isfinite(values.values)
     found = np.sort(values.values[kept])
+    misses = max(spare - int((~kept).sum()), 0)
     if spare:
-        found = found[spare:] if least else found[: len(found) - spare]
+        found = found[misses:] if least else found[: len(found) - misses]
     return Sample(found if spare else values.values[kept], note=_note(kept))
 
 
