@@ -101,6 +101,32 @@ def test_a_start_may_start_from_another():
     assert cell.start.start["data"]["confusion"]["copies"] == 1
 
 
+def test_of_several_networks_and_sources_the_start_is_the_cells_own():
+    """One block per phase for a table of networks × data; what they do not share is still to be named."""
+    table = {
+        "network": {"plain": {"kind": "cnn"}, "norm": {"kind": "cnn", "batch_norm": True}},
+        "data.source": ["digits", "cifar10"],
+    }
+    config = changed("before", network={"kind": "cnn"}, axes=table | {"data.confusion.copies": [1, 2]})
+    data = {"train_size": 12, "test_size": 8, "labels": "onehot"}
+    config["data"] = {"digits": {"source": "digits"} | data}
+    config["data"]["confused"] = config["data"]["digits"] | {"confusion": {"copies": 2, "zeroed": 0.2}}
+    after = config["studies"]["question"]["blocks"]["after"] | {
+        "network": {"kind": "cnn"},
+        "init": {"scheme": "pretrained", "from": "before", "select": {"copies": 2}},
+        "axes": {"data.source": ["cifar10", "digits"], "network": dict(reversed(table["network"].items()))},
+    }
+    config["studies"]["question"]["blocks"]["after"] = after
+    cells = cells_of(config)
+    assert len(cells) == 2 * 2 * 2
+    for cell in cells:
+        assert cell.start["data"]["source"] == cell["data"]["source"]
+        assert cell.start["network"] == cell["network"]
+        assert cell.start["data"]["confusion"]["copies"] == 2
+    del after["init"]["select"]
+    assert "say which copies of block before" in mistakes(config)[0]
+
+
 def test_the_place_of_a_start_may_be_an_axis():
     config = changed(init={"scheme": "pretrained", "from": "before"}, axes={"init.select.copies": [1, 2]})
     grid = Plan(config).blocks_of("question")["after"]

@@ -79,7 +79,11 @@ class PretrainedInit(Options):
 
     scheme: Literal["pretrained"] = Field(description="Start from a trained cell.")
     block: Name = Field(alias="from", description="The block that was trained before, with keep_parameters.")
-    select: dict[str, Any] = Field({}, description="Axis of that block → its label; axes of one need none.")
+    select: dict[str, Any] = Field(
+        {},
+        description="Axis of that block → its label. An axis of one needs none, nor one of network or data "
+        "where the block has this cell's own.",
+    )
 
 
 Init = Annotated[

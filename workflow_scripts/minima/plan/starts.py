@@ -6,10 +6,11 @@ what the block is called, and what else it holds, is no part of the cell.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 from minima.plan.digest import canonical
-from minima.plan.grid import SECTIONS, Cell, Grid, Section
+from minima.plan.grid import SECTIONS, Axis, Cell, Grid, Section
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.recipes import output_count, row_shape
 
@@ -45,7 +46,7 @@ def with_starts(grids: Mapping[str, Grid], path: str) -> tuple[dict[str, Grid], 
         if init["from"] in users:
             raise ConfigError([Mistake(f"{where}.from", f"'{init['from']}' starts from this block itself")])
         resolve(init["from"], users)
-        start = _chosen(found[init["from"]], init, cell["seed"], where)
+        start = _chosen(found[init["from"]], cell, where)
         if problems := _misfits(cell, start):
             raise ConfigError([Mistake(where, f"block {init['from']}: {problem}") for problem in problems])
         return _started(cell, start)
@@ -55,17 +56,20 @@ def with_starts(grids: Mapping[str, Grid], path: str) -> tuple[dict[str, Grid], 
     return found, mistakes
 
 
-def _chosen(grid: Grid, init: Mapping[str, Any], seed: int, where: str) -> Cell:
-    """The cell of the block that `select` and the seed name."""
-    select = dict(init["select"])
+def _chosen(grid: Grid, cell: Cell, where: str) -> Cell:
+    """The cell of the block that `select` and the seed name; of several networks or data the one that
+    the cell itself has."""
+    init, select = cell["init"], dict(cell["init"]["select"])
     index = 0
     for axis in grid.axes:
         if axis.path == "seed":
-            label = seed
+            label = cell["seed"]
         elif axis.dimension in select:
             label = select.pop(axis.dimension)
         elif len(axis.labels) == 1:
             label = axis.labels[0]
+        elif (own := _own_label(cell, grid, axis)) is not None:
+            label = own
         else:
             choices = ", ".join(map(str, axis.labels))
             reason = f"say which {axis.dimension} of block {init['from']}: {choices}"
@@ -80,6 +84,30 @@ def _chosen(grid: Grid, init: Mapping[str, Any], seed: int, where: str) -> Cell:
         what = f"no axis of block {init['from']}"
         raise ConfigError([Mistake(f"{where}.select", unknown(next(iter(select)), axes, what))])
     return grid.cells[index]
+
+
+def _own_label(cell: Cell, grid: Grid, axis: Axis) -> Any:
+    """The label at which the block's cells have what the cell itself has there; None where they have not, or
+    where the axis is no property of network or data."""
+    if axis.path.split(".")[0] not in ("network", "data"):
+        return None
+    stride = prod(grid.shape[grid.axes.index(axis) + 1 :])
+    own = _value(cell, axis.path)
+    labels = [
+        label
+        for number, label in enumerate(axis.labels)
+        if _value(grid.cells[number * stride], axis.path) == own
+    ]
+    return labels[0] if len(labels) == 1 else None
+
+
+def _value(cell: Cell, path: str) -> Any:
+    """What a cell has at a dotted path; None where there is no such field."""
+    section, *fields = path.split(".")
+    value = cell[section]
+    for field in fields:
+        value = value.get(field) if isinstance(value, Mapping) else None
+    return value
 
 
 def _misfits(cell: Cell, start: Cell) -> list[str]:
