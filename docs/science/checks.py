@@ -159,7 +159,7 @@ def adaptive() -> Iterator[str]:
             apart += np.array(gaps) / np.linalg.norm(outer @ limit) / len(models)
         yield f"{rate:<8g}{apart[0]:<31.4f}{apart[1]:.4f}"
     yield ""
-    yield "η       what that start moves the limit on digits, seeds 100 and 101, and log-log slope to the next"
+    yield "η       what that start moves the limit on digits, seeds 100 and 101, log-log slope to the next"
     rates = np.array([0.03, 0.01, 0.003, 0.001])
     moved = np.mean([_displaced_on_digits(rates, seed) for seed in (100, 101)], axis=0)
     yield from _with_slopes(rates, moved)
