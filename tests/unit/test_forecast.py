@@ -338,6 +338,14 @@ def test_cells_of_this_config_are_in_use_without_a_record(house):
     assert "Every stored cell is in use." in prune(plan)
 
 
+def test_cells_of_studies_that_do_not_run_now_are_in_use(house):
+    """`run: [other]` beside an interrupted run of another study: what it has finished is not pruned."""
+    house.fill(house.plan())
+    house.raw["studies"]["other"] = copy.deepcopy(STUDY)
+    house.raw["studies"]["other"]["blocks"].pop("main")
+    assert unused_shards(house.plan(run=["other"])) == []
+
+
 def test_cells_of_a_recorded_config_are_in_use(house):
     """Another config that was carried to its dataset keeps its cells, until its record is deleted."""
     other = house.plan((*MAIN, "stop"), {"max_steps": 60})

@@ -26,7 +26,7 @@ To train the same networks again: the same command without its second line.
 
 def write_archive(plan: Plan, output: Path) -> None:
     """Of a run that is complete."""
-    config = plan.config.model_dump(mode="json")
+    config = plan.config.as_written()
     config |= {"results": "results", "run": plan.studies, "claims": REGISTER if plan.config.claims else None}
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.name}.tmp")

@@ -23,12 +23,14 @@ class Unused:
 
 def unused_shards(plan: Plan) -> list[Unused]:
     """Shards to prune. A shard with one cell in use stays whole: shards are immutable."""
+    # Also studies that are not to run now, or whose run has not come to its record yet.
+    configured = Plan(plan.config.as_written() | {"run": None}).cells
     recorded = set().union(*used_keys(Path(plan.paths.records)).values())
     cells: dict[Path, int] = defaultdict(int)
     in_use: set[Path] = set()
     for entry in store.inventory(Path(plan.paths.store)):
         cells[entry.shard] += 1
-        wanted = plan.cells.get(entry.identity.cell)  # also of a run that has not come to its record yet
+        wanted = configured.get(entry.identity.cell)
         if entry.identity.key in recorded or (wanted and _serves(plan, wanted, entry)):
             in_use.add(entry.shard)
     return [

@@ -369,6 +369,11 @@ class Config(Options):
     data: dict[Name, DataRecipe] = Field(min_length=1, description="Data recipes by name.")
     studies: dict[Name, Study] = Field(min_length=1, description="Studies by name.")
 
+    def as_written(self) -> dict[str, Any]:
+        """What was said, which reads back as the same config. Not so with every default written out: some
+        depend on the kind of network."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
     @field_validator("run", mode="before")
     @classmethod
     def _one_study(cls, run: Any) -> Any:
