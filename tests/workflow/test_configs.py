@@ -7,6 +7,9 @@ import pytest
 import xarray as xr
 import yaml
 from harness import ROOT
+from snakemake.utils import update_config
+
+from minima.plan.workplan import Plan
 
 COMMITTED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
 PAGE = (ROOT / "docs" / "your-own-study.md").read_text(encoding="utf-8")
@@ -28,6 +31,19 @@ def test_published_scale_is_planned_and_priced(fresh):
     assert re.search(r"\d+ training jobs, at most \d+\.\d+ hours on one core, \d+ MB", run.output)
     assert run.trained == 0
     assert not (fresh.folder / "data").exists()
+
+
+def test_a_slice_of_published_scale_is_part_of_it():
+    """Its networks are among those of the whole, which finds them in the store."""
+
+    def digests(*names):
+        raw = {}
+        for name in names:
+            update_config(raw, yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")))
+        return set(Plan(raw).cells)
+
+    whole, part = digests("config", "paper"), digests("config", "paper", "slice")
+    assert part < whole
 
 
 @pytest.mark.slow
