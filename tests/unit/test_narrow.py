@@ -50,6 +50,9 @@ def test_the_narrow_form_is_the_plain_form(monkeypatch, scheme, optimizer, outpu
             patch.setattr(narrow, "pays", lambda *_: False)
             (other,) = run(split(outputs), **(fields | {"network": network}))
         assert one["steps"] == other["steps"] > 5
+        if scheme == "antisymmetric":  # it starts at f = 0 up to rounding, which takes a class of its own
+            for values in (one, other):
+                values["accuracy_path"] = values["accuracy_path"][1:]
         # the drift of a flow and the steps it takes are differences of nearly equal numbers
         tolerance = 1e-6 if optimizer == "flow" else 1e-9
         assert relative_difference(one, other) <= tolerance
