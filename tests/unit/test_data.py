@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from pydantic import TypeAdapter
+from sklearn.datasets import load_digits
 
 from minima.data import sources
 from minima.data.files import load_split, load_splits, save
@@ -63,7 +64,7 @@ def test_rows_are_drawn_without_replacement():
         "normalize": "none",
     }
     data = prepare(everything, [0], ".").isel(split=0)
-    x, y = FACTS["digits"], sources.EMBEDDED["digits"](return_X_y=True)
+    x, y = FACTS["digits"], load_digits(return_X_y=True)
     rows = np.concatenate([data.x_train, data.x_test])
     pool = y[0][np.isin(y[1], [3, 8])]
     assert len(rows) == x.class_rows[3] + x.class_rows[8]

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from sklearn import datasets
 
 from minima.data.cifar import SHAPE, read_cifar
 from minima.data.fetch import fetch
@@ -24,14 +23,6 @@ from minima.plan.recipes import (
 )
 from minima.streams import stream
 
-EMBEDDED = {
-    "digits": datasets.load_digits,
-    "wine": datasets.load_wine,
-    "breast_cancer": datasets.load_breast_cancer,
-    "iris": datasets.load_iris,
-    "diabetes": datasets.load_diabetes,
-}
-
 
 def load_pool(recipe: Recipe, data_dir: Path) -> Pool:
     """The rows of a source that holds rows (those of `DRAWN` draw their own)."""
@@ -43,7 +34,9 @@ def load_pool(recipe: Recipe, data_dir: Path) -> Pool:
         return _load_cifar(recipe, data_dir)
     if recipe.source in KNOWN_FILES:
         return _load_idx(KNOWN_FILES[recipe.source], recipe.source, data_dir)
-    x, y = EMBEDDED[recipe.source](return_X_y=True)
+    from sklearn import datasets  # takes a second
+
+    x, y = getattr(datasets, f"load_{recipe.source}")(return_X_y=True)
     y = y.astype(np.int64) if recipe.targets == "classes" else y.astype(np.float64)[:, None]
     return Pool(x, y, shape=recipe.facts.shape)
 

@@ -1,4 +1,7 @@
-"""Estimates with intervals over the unit of replication."""
+"""Estimates with intervals over the unit of replication.
+
+`scipy.stats` takes most of a second to import: where it is not needed, a figure does without.
+"""
 
 import warnings
 from collections.abc import Callable
@@ -7,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from minima.streams import stream
 
@@ -68,7 +71,7 @@ def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     mean = float(values.mean())
     if n == 1:
         return Interval(mean, np.nan, np.nan, 1)
-    half = float(stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n))
+    half = float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -79,6 +82,8 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
     if len(values) < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max():  # BCa divides by the spread
         mean = float(values.mean()) if len(values) else np.nan
         return Interval(mean, *((mean, mean) if len(values) > 1 else (np.nan, np.nan)), len(values))
+    from scipy import stats
+
     low, high = stats.bootstrap(
         (values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, rng=stream(0, "bootstrap")
     ).confidence_interval
@@ -87,6 +92,8 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
 
 def bootstrap_interval(sample: Sample, level: float = 0.95) -> Interval:
     """BCa interval of the sample's statistic, whole units resampled; the same resamples at every call."""
+    from scipy import stats
+
     units = sample.units
     n = len(units)
     estimate = sample.statistic(sample.values) if n else np.nan
