@@ -57,9 +57,10 @@ def fill(raw: dict) -> None:
     from minima import store
     from minima.data.files import save, split_digests
     from minima.data.prepare import prepare
+    from minima.jobs import pack_file
     from minima.jobs.train_pack import identities
-    from minima.netcdf import string_encoding, write_atomically
     from minima.plan.fingerprint import code_used, training_modules
+    from minima.plan.grid import by_group
     from minima.plan.workplan import Plan, data_file
     from minima.training.recording import coordinates
 
@@ -69,13 +70,15 @@ def fill(raw: dict) -> None:
         save(prepare(file.recipe, file.splits, Path()), plan.paths.data(file.name))
         digests |= split_digests(Path(plan.paths.data(file.name)))
     for pack in plan.packs.values():
-        shared = coordinates(pack.cells[0].values)
-        modules = code_used(training_modules(pack.cells[0].values))
-        wanted = identities(pack.cells, digests, {})
-        rows = [(wanted[cell.digest], _made_up(cell, len(shared["step"]), rng)) for cell in pack.cells]
-        store.write(Path(plan.paths.store), pack.group, rows, shared, modules)
-        found = store.to_dataset(rows, shared)
-        write_atomically(found, plan.paths.pack(pack.name), encoding=string_encoding(found))
+        parts = []
+        for group, cells in by_group(pack.cells).items():
+            shared = coordinates(cells[0].values)
+            modules = code_used(training_modules(cells[0].values))
+            wanted = identities(cells, digests, {})
+            rows = [(wanted[cell.digest], _made_up(cell, len(shared["step"]), rng)) for cell in cells]
+            store.write(Path(plan.paths.store), group, rows, shared, modules)
+            parts.append(store.to_dataset(rows, shared))
+        pack_file.write(parts, Path(plan.paths.pack(pack.name)))
         # what a job leaves beside
         for path in ("log", "benchmark"):
             left = Path(getattr(plan.paths, path)("train_pack", pack.name))
@@ -108,10 +111,11 @@ def _made_up(cell, steps: int, rng) -> dict:
 
 
 def lookup(raw: dict) -> dict:
-    """What the job of the largest pack asks the store."""
+    """What the job of the largest pack asks the store of its largest group."""
     from minima import store
     from minima.data.files import split_digests
     from minima.jobs.train_pack import identities
+    from minima.plan.grid import by_group
     from minima.plan.workplan import Plan
 
     plan = Plan(raw)
@@ -122,10 +126,11 @@ def lookup(raw: dict) -> dict:
     import time
 
     begun = time.process_time()
-    found = store.find(Path(plan.paths.store), pack.group, identities(pack.cells, digests, {}))
+    group, cells = max(by_group(pack.cells).items(), key=lambda item: len(item[1]))
+    found = store.find(Path(plan.paths.store), group, identities(cells, digests, {}))
     assert found is not None
-    assert found.sizes["cell"] == len(pack.cells)
-    return {"cells": len(pack.cells), "seconds": time.process_time() - begun}
+    assert found.sizes["cell"] == len(cells)
+    return {"cells": len(cells), "seconds": time.process_time() - begun}
 
 
 def foretell(raw: dict) -> dict:

@@ -11,6 +11,7 @@ from tests.workflow.harness import Workflow
 CONFIG = yaml.safe_load("""
 data:
   digits: {source: digits, classes: [3, 8], train_size: 20, test_size: 20}
+execution: {pack_minutes: 0.01}
 studies:
   question:
     blocks:

@@ -11,12 +11,12 @@ from tests.unit.worlds import ROOT, blocks, config, unit
 
 from minima.findings import stats
 from minima.findings.claims import judge
-from minima.findings.dataset import _fixed, tree_encoding
+from minima.findings.dataset import _fixed
 from minima.findings.drawing import draw_figure, read_table
 from minima.findings.estimands import adaptive
 from minima.findings.figures import distance_vs_batch, minimizer_map, persistence, predictors, small_steps
 from minima.findings.stats import NotEstimable
-from minima.netcdf import write_atomically
+from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.digest import canonical
 from minima.plan.register import read_register
 from minima.streams import stream

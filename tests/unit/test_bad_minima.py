@@ -10,11 +10,10 @@ from tests.unit.worlds import ROOT
 
 from minima.findings import measures
 from minima.findings.claims import judge
-from minima.findings.dataset import tree_encoding
 from minima.findings.drawing import draw_figure
 from minima.findings.estimands import bad_minima as study
 from minima.findings.stats import NotEstimable
-from minima.netcdf import write_atomically
+from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.register import read_register
 
 SEEDS = np.arange(100, 110)

@@ -10,9 +10,8 @@ from tests.unit.worlds import ROOT, World, changed, spoiled, without
 
 from minima.findings import stats
 from minima.findings.claims import as_markdown, judge, judge_all, judge_part, place, region_in_words
-from minima.findings.dataset import tree_encoding
 from minima.findings.stats import Interval
-from minima.netcdf import write_atomically
+from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.register import Claim, NoControl, Part, read_register
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -7,10 +7,11 @@ from tests.unit.helpers import RECIPE, trained
 
 from minima.data.files import load_split, save
 from minima.data.prepare import prepare
-from minima.findings.dataset import aggregate, tree_encoding, write_study
+from minima.findings.dataset import aggregate, write_study
+from minima.jobs import pack_file
 from minima.jobs.fit_reference import fit_reference
 from minima.jobs.train_pack import train_pack
-from minima.netcdf import write_atomically
+from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.workplan import Plan, data_file
 from minima.training.cells import Arrays
 from minima.training.recording import coordinates
@@ -35,7 +36,8 @@ class Study:
     def __init__(self, folder, references=None, **block):
         study = {"title": "Toys", "citation": "Nobody", "blocks": {"main": MAIN | block}}
         study["references"] = references or {}
-        self.plan = Plan({"results": str(folder), "data": DATA, "studies": {"toys": study}})
+        config = {"results": str(folder), "data": DATA, "studies": {"toys": study}}
+        self.plan = Plan(config | {"execution": {"pack_minutes": 0.01}})  # several packs
         self.data = {}
         for name, file in self.plan.data_files.items():
             self.data[name] = folder / "data" / f"{name}.nc"
@@ -64,7 +66,8 @@ class Study:
     def aggregate(self, packs):
         data_of = {cell.digest: self.data[data_file(cell).name] for cell in self.grid.cells}
         blocks = self.plan.blocks_of("toys")
-        return aggregate(blocks, [xr.load_dataset(path) for path in packs], data_of, {"title": "Toys"})
+        parts = [part for path in packs for part in pack_file.read(path)]
+        return aggregate(blocks, parts, data_of, {"title": "Toys"})
 
     def arrays(self, cell):
         split = load_split(self.data[data_file(cell).name], cell.split)

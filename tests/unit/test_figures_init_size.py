@@ -11,12 +11,11 @@ import pytest
 from tests.unit.worlds import MISS, World, changed, config, rms, spoiled
 
 from minima.findings import stats
-from minima.findings.dataset import tree_encoding
 from minima.findings.drawing import draw_figure, read_table
 from minima.findings.figures import distance_vs_width, error_vs_scale, share_vs_scale
 from minima.findings.files import write_text
 from minima.findings.style import LOOKS, styled
-from minima.netcdf import write_atomically
+from minima.netcdf import tree_encoding, write_atomically
 
 pytestmark = pytest.mark.filterwarnings("error")
 KINDS = {

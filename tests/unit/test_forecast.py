@@ -274,12 +274,12 @@ def test_what_is_foretold_is_said(house):
     assert head.split() == ["study", "cached", "new", "changed", "orphaned"]
     assert row.split() == ["toys", "4", "0", "8", "0"]
     assert reason == "    8 changed: stop.max_steps 50 → 60"
-    assert cost.startswith("2 training jobs, at most ")
+    assert cost.startswith("1 training jobs, at most ")
     assert unused.startswith("8 stored cells")
     machine = json.loads(json.dumps(as_json(found), allow_nan=False))
     assert machine["studies"] == {"toys": {"cached": 4, "new": 0, "changed": 8, "orphaned": 0}}
     assert machine["reasons"] == {"toys": {"stop.max_steps 50 → 60": 8}}
-    assert (machine["unused"], machine["jobs"]) == (8, 2)
+    assert (machine["unused"], machine["jobs"]) == (8, 1)
     assert machine["hours"] == found.hours > 0
 
 

@@ -11,6 +11,7 @@ import xarray as xr
 from tests.unit.helpers import grid, prepared
 
 from minima import store
+from minima.jobs import pack_file
 from minima.jobs import train_pack as training_job
 from minima.jobs.devices import processor
 from minima.jobs.journal import entries
@@ -44,8 +45,8 @@ def job(tmp_path, caplog, monkeypatch):
         data = data or prepared(tmp_path / "data.nc", splits=range(4))
         output.unlink(missing_ok=True)
         training_job.train_pack(cells, [data], tmp_path / "store", output, "cpu", any_code, journal)
-        with xr.open_dataset(output, engine="netcdf4") as pack:
-            return pack.load(), len(counted)
+        parts = pack_file.read(output)
+        return parts[0] if len(parts) == 1 else parts, len(counted)
 
     return SimpleNamespace(
         run=run, store=tmp_path / "store", output=output, folder=tmp_path, counted=counted, journal=journal
@@ -68,6 +69,17 @@ def test_a_pack_holds_its_cells_in_their_order(job):
     ratios = pack["start_norm"].values[[0, 2]] / pack["start_norm"].values[[1, 3]]
     np.testing.assert_allclose(ratios, 2, rtol=1e-12)
     assert (pack["status"] == "converged").all()
+
+
+def test_groups_are_trained_one_after_the_other(job):
+    """A pack of several groups is theirs side by side, whatever their shapes; each has its own shards."""
+    narrow, wide = small_cells(), small_cells(network={"width": 24}, stop={"residual": 0.5, "max_steps": 300})
+    parts, trained = job.run([*narrow, *wide])
+    assert trained == 8
+    for part, cells in zip(parts, (narrow, wide), strict=True):
+        assert part["cell"].values.tolist() == [cell.digest for cell in cells]
+        xr.testing.assert_identical(part, job.run(cells)[0])
+        assert (job.store / cells[0].group).is_dir()
 
 
 def test_only_missing_cells_are_trained(job, caplog):

@@ -4,8 +4,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from minima.plan.config import Block
-from minima.plan.cost import Cost, cell_cost
-from minima.plan.grid import expand
+from minima.plan.cost import Cost, cell_cost, cost_of
+from minima.plan.grid import by_group, expand
 from minima.plan.packs import make_packs
 from minima.plan.recipes import DataRecipe
 
@@ -15,10 +15,10 @@ RECIPE = TypeAdapter(DataRecipe).validate_python(
 NO_BOUND = 1e9
 
 
-def cells(seeds, widths=(8, 16), scales=(1, 2)):
+def cells(seeds, widths=(8, 16), scales=(1, 2), recipe=RECIPE):
     axes = {"network.width": list(widths), "init.scale": list(scales)}
     block = Block.model_validate({"data": "digits", "axes": axes, "seed": {"start": 0, "count": seeds}})
-    return expand(block, {"digits": RECIPE}).cells
+    return expand(block, {"digits": recipe}).cells
 
 
 def seconds_of(number):
@@ -28,17 +28,54 @@ def seconds_of(number):
 
 
 def members(packs):
-    return {name: {cell.digest for cell in pack.cells} for name, pack in packs.items()}
+    return {name: frozenset(cell.digest for cell in pack.cells) for name, pack in packs.items()}
 
 
 @pytest.mark.parametrize("number", [1, 4, 10, 100, 10_000])
-def test_every_cell_is_in_exactly_one_pack_of_its_group(number):
+def test_every_cell_is_in_exactly_one_pack(number):
+    """And a group that is divided shares its packs with no other."""
     grid = cells(50)
     packs = make_packs(grid, seconds_of(number), NO_BOUND)
     together = [cell.digest for pack in packs.values() for cell in pack.cells]
     assert sorted(together) == sorted(cell.digest for cell in grid)
     for pack in packs.values():
-        assert {cell.group for cell in pack.cells} == {pack.group}
+        groups = by_group(pack.cells)
+        assert len(groups) == 1 or all(len(members) == 100 for members in groups.values())
+
+
+def test_small_groups_on_the_same_data_share_a_job():
+    """Its start takes seconds. Groups that are not small, or on other data, have their own."""
+    grid = cells(2, widths=range(8, 40))
+    one_pack = make_packs(grid, NO_BOUND, NO_BOUND)
+    assert len(one_pack) == 1
+    quarter = cost_of(grid).seconds / 4
+    several = make_packs(grid, 20 * quarter, NO_BOUND)
+    assert 4 < len(several) < 16
+    assert all(pack.cost.seconds <= quarter for pack in several.values())
+    alone = make_packs(grid, 19 * cost_of(cells(2, widths=[8])).seconds, NO_BOUND)
+    assert len(alone) == 32
+    other_data = cells(2, recipe=RECIPE.model_copy(update={"test_size": 10}))
+    assert len(make_packs([*grid, *other_data], NO_BOUND, NO_BOUND)) == 2
+
+
+def test_one_group_after_the_other_takes_the_sum_of_their_times_and_the_larger_memory():
+    narrow, wide = cells(3, widths=[8]), cells(3, widths=[16])
+    both = cost_of([*narrow, *wide])
+    assert both.seconds == pytest.approx(cost_of(narrow).seconds + cost_of(wide).seconds)
+    assert both.memory_mb == max(cost_of(narrow).memory_mb, cost_of(wide).memory_mb)
+
+
+def test_a_new_group_enters_one_pack_or_splits_it():
+    """The other packs of small groups keep name, cells and digest."""
+    grid = cells(1, widths=range(8, 40))
+    bound = 5 * cost_of(grid).seconds
+    after = members(make_packs(grid, bound, NO_BOUND))
+    for width in range(8, 40):
+        before = members(make_packs([c for c in grid if c["network"]["width"] != width], bound, NO_BOUND))
+        gone, come = before.items() - after.items(), after.items() - before.items()
+        new = {cell.digest for cell in grid if cell["network"]["width"] == width}
+        assert len(gone) <= 1
+        assert frozenset().union(*(m for _, m in come)) == frozenset(new).union(*(m for _, m in gone))
 
 
 def test_packs_keep_to_their_bounds():
@@ -87,10 +124,14 @@ def test_membership_and_names_do_not_depend_on_the_order_of_cells_or_blocks():
 
 def test_the_same_cell_of_two_blocks_is_trained_once():
     packs = make_packs([*cells(2), *cells(3)], NO_BOUND, NO_BOUND)
-    assert sorted(len(pack.cells) for pack in packs.values()) == [6, 6]
+    assert [len(pack.cells) for pack in packs.values()] == [12]
 
 
 def test_names_say_what_is_in_a_pack_and_are_safe_as_paths():
-    names = list(make_packs(cells(2), NO_BOUND, NO_BOUND))
-    assert [name.rsplit("_", 1)[0] for name in names] == ["digits_mlp2x8_gd", "digits_mlp2x16_gd"]
+    names = [
+        *make_packs(cells(2), cost_of(cells(2)).seconds, NO_BOUND),
+        *make_packs(cells(2), NO_BOUND, NO_BOUND),
+    ]
+    begin = ["digits_mlp2x8_gd", "digits_mlp2x16_gd", "digits_small"]
+    assert sorted(name.rsplit("_", 1)[0] for name in names) == sorted(begin)
     assert all(set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789_") for name in names)

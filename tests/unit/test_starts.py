@@ -4,12 +4,12 @@ import copy
 
 import numpy as np
 import pytest
-import xarray as xr
 import yaml
 
 from minima.data.files import save
 from minima.data.prepare import prepare
 from minima.findings.forecast import OTHER_START, forecast
+from minima.jobs import pack_file
 from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost
 from minima.plan.mistakes import ConfigError
@@ -127,6 +127,18 @@ def test_of_several_networks_and_sources_the_start_is_the_cells_own():
     assert "say which copies of block before" in mistakes(config)[0]
 
 
+def test_no_pack_waits_for_itself():
+    """Cells alike in all but their start, one of which starts from the other, are of different packs."""
+    start = {"scheme": "pretrained", "from": "before", "select": {"copies": 1}}
+    config = changed("after", axes={}, keep_parameters=True, init=start)
+    blocks = config["studies"]["question"]["blocks"]
+    blocks["last"] = blocks["after"] | {"init": {"scheme": "pretrained", "from": "after"}}
+    plan = Plan(config)
+    for pack in plan.packs:
+        assert pack not in plan.starts_of(pack)
+    assert len(plan.packs) == 4, "a data recipe each of the first, then one after the other"
+
+
 def test_the_place_of_a_start_may_be_an_axis():
     config = changed(init={"scheme": "pretrained", "from": "before"}, axes={"init.select.copies": [1, 2]})
     grid = Plan(config).blocks_of("question")["after"]
@@ -209,10 +221,8 @@ def by_cell(files):
     """Cell digest → its row, of all packs."""
     found = {}
     for path in files.values():
-        with xr.open_dataset(path) as pack:
-            found |= {
-                digest: pack.isel(cell=row).load() for row, digest in enumerate(pack.cell.values.tolist())
-            }
+        for part in pack_file.read(path):
+            found |= {digest: part.isel(cell=row) for row, digest in enumerate(part.cell.values.tolist())}
     return found
 
 

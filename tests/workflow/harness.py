@@ -27,7 +27,7 @@ SNAKEMAKE = Path(sys.executable).parent / "snakemake"
 TRAINING_LOGS = "results/logs/train_pack"
 DATASET = "results/question/dataset.nc"  # as a target: figures and report cost seconds
 
-# 16 cells of digits in four packs (width × optimizer), 6 of the user's own table in a fifth.
+# 16 cells of digits in four groups (width × optimizer) of one pack, 6 of the user's own table in another.
 CONFIG = yaml.safe_load("""
 data:
   digits: {source: digits, classes: [3, 8], train_size: 20, test_size: 20}
@@ -148,7 +148,7 @@ class Workflow:
 
     def finish(self, process: "subprocess.Popen[str]") -> Run:
         """Waits for a started run to end."""
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=900)  # of a busy machine
         logs = sorted((self.folder / TRAINING_LOGS).glob("*.log"))
         return Run(process.returncode, output, tuple(log.read_text(encoding="utf-8") for log in logs))
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-import xarray as xr
+
+from minima.jobs import pack_file
 
 TRAIN = ("--until", "train_pack")
 PACKS = "packs/*.nc"
@@ -10,11 +11,12 @@ PACKS = "packs/*.nc"
 
 def cells(workflow):
     """Digest of a cell → its row of its pack."""
-    found = {}
-    for name in workflow.files(PACKS):
-        with xr.open_dataset(workflow.folder / "results" / name, engine="netcdf4") as pack:
-            found |= {str(row["cell"].item()): row.load() for _, row in pack.groupby("cell", squeeze=False)}
-    return found
+    return {
+        str(row["cell"].item()): row
+        for name in workflow.files(PACKS)
+        for part in pack_file.read(workflow.folder / "results" / name)
+        for _, row in part.groupby("cell", squeeze=False)
+    }
 
 
 @pytest.mark.slow
@@ -24,6 +26,7 @@ def test_packs_and_processes_change_no_result(fresh):
     fresh.config["studies"]["question"]["blocks"].pop("own")
     fresh.config["studies"]["question"]["figures"] = {}
     sgd = {"name": "sgd", "batch_size": 5}
+    fresh.config["execution"] = {"pack_minutes": 0.01}
     fresh.main["axes"] = {
         "optimizer": {"full": {"name": "gd"}, "batches": sgd},
         "optimizer.lr": [0.1, 0.05],

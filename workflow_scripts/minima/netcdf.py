@@ -39,3 +39,8 @@ def write_atomically(
 def string_encoding(dataset: xr.Dataset) -> dict[str, dict[str, str]]:
     """Fixed-width characters for strings: deterministic bytes, where variable-length ones are not."""
     return {str(name): {"dtype": "S1"} for name, v in dataset.variables.items() if v.dtype.kind in "UO"}
+
+
+def tree_encoding(tree: xr.DataTree) -> dict[str, dict[str, dict[str, str]]]:
+    """The same for every node."""
+    return {node.path: string_encoding(node.to_dataset(inherit=False)) for node in tree.subtree}

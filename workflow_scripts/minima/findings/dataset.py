@@ -21,7 +21,8 @@ from minima.data.files import load_split
 from minima.findings.nearest import nearest_minimizer
 from minima.findings.placing import along, place
 from minima.findings.records import record_use
-from minima.netcdf import string_encoding, write_atomically
+from minima.jobs import pack_file
+from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.digest import canonical
 from minima.plan.grid import Cell, Grid
 from minima.plan.workplan import Plan, data_file, reference_fit
@@ -54,10 +55,10 @@ def write_study(
         "Conventions": "CF-1.11",
         "config_digest": plan.study_stamp(study),
     }
-    opened = [xr.load_dataset(path, engine="netcdf4") for path in packs]
-    tree = aggregate(blocks, opened, data_of, attributes, reference_of)
+    parts = [part for path in packs for part in pack_file.read(path)]
+    tree = aggregate(blocks, parts, data_of, attributes, reference_of)
     write_atomically(tree, output, encoding=tree_encoding(tree))
-    keys = {cell: key for pack in opened for cell, key in zip(pack.cell.values, pack.key.values, strict=True)}
+    keys = {cell: key for part in parts for cell, key in zip(part.cell.values, part.key.values, strict=True)}
     record_use(plan, study, sorted(keys[cell] for cell in data_of))
 
 
@@ -90,11 +91,6 @@ def aggregate(
     for node in nodes.values():
         _name_units(node)
     return xr.DataTree.from_dict(nodes)
-
-
-def tree_encoding(tree: xr.DataTree) -> dict[str, dict[str, dict[str, str]]]:
-    """Strings as fixed-width characters in every node."""
-    return {node.path: string_encoding(node.to_dataset(inherit=False)) for node in tree.subtree}
 
 
 def _fixed(grid: Grid) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from minima import store
 from minima.data.files import split_digests
 from minima.findings.records import keys_of_studies
-from minima.plan.cost import Cost, cell_cost, job_memory_mb
+from minima.plan.cost import cost_of, job_memory_mb
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.networks import size_of
@@ -74,7 +74,7 @@ def forecast(plan: Plan) -> Forecast:
             look_up(cell)
         missing = [cell for cell in pack.cells if states[cell.digest][0] != CACHED]
         if missing:
-            cost = sum((cell_cost(cell) for cell in missing), Cost())
+            cost = cost_of(missing)
             found.jobs += 1
             found.hours += cost.seconds / 3600
             found.peak_memory_mb = max(found.peak_memory_mb, job_memory_mb(cost))

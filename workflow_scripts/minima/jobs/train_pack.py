@@ -11,12 +11,12 @@ import xarray as xr
 
 from minima import store
 from minima.data.files import load_splits, split_digests
+from minima.jobs import pack_file
 from minima.jobs.devices import take
 from minima.jobs.journal import Journal
-from minima.netcdf import string_encoding, write_atomically
 from minima.plan.cost import cell_cost
 from minima.plan.fingerprint import code_used, training_modules
-from minima.plan.grid import Cell
+from minima.plan.grid import Cell, by_group
 from minima.plan.workplan import cell_fingerprint
 from minima.training.recording import coordinates
 
@@ -33,36 +33,40 @@ def train_pack(
     journal_file: Path | None = None,
     starts: Sequence[Path] = (),
 ) -> None:
-    """Writes `output`, the pack of these cells (all of one group), training those the store does not have.
+    """Writes `output`, the pack of these cells, training those the store does not have, group after group.
     `starts` are the packs of the cells that they start from.
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
     where = {split: (file, digest) for file in data_files for split, digest in split_digests(file).items()}
     start_keys = _of_starts(cells, starts, "key")
-    wanted = identities(cells, {split: digest for split, (_, digest) in where.items()}, start_keys)
-    stored = store.find(store_folder, cells[0].group, wanted, any_code)
-    found = set() if stored is None else set(stored["cell"].values.tolist())
-    missing = [cell for cell in cells if cell.digest not in found]
-    logger.info("%d cells: %d in the store, %d to train", len(cells), len(found), len(missing))
-    if missing:
-        needed = {cell.split for cell in missing}
-        splits: dict[int, xr.Dataset] = {}
-        for file in data_files:
-            splits |= load_splits(file, [split for split in needed if where[split][0] == file])
-        states = _of_starts(missing, starts, "parameters")
-        _train(missing, splits, wanted, store_folder, device, journal_file, states)
-        stored = store.find(store_folder, cells[0].group, wanted, any_code)
-    logger.info("trained %d cells", len(missing))
-    assert stored is not None
-    pack = store.join([stored], [cell.digest for cell in cells])
-    write_atomically(pack, output, encoding=string_encoding(pack))
+    digests = {split: digest for split, (_, digest) in where.items()}
+    parts = []
+    for group, members in by_group(cells).items():
+        wanted = identities(members, digests, start_keys)
+        stored = store.find(store_folder, group, wanted, any_code)
+        found = set() if stored is None else set(stored["cell"].values.tolist())
+        missing = [cell for cell in members if cell.digest not in found]
+        logger.info("%d cells: %d in the store, %d to train", len(members), len(found), len(missing))
+        if missing:
+            needed = {cell.split for cell in missing}
+            splits: dict[int, xr.Dataset] = {}
+            for file in data_files:
+                splits |= load_splits(file, [split for split in needed if where[split][0] == file])
+            states = _of_starts(missing, starts, "parameters")
+            _train(missing, splits, wanted, store_folder, device, journal_file, states)
+            stored = store.find(store_folder, group, wanted, any_code)
+        logger.info("trained %d cells", len(missing))
+        assert stored is not None
+        parts.append(store.join([stored], [cell.digest for cell in members]))
+    pack_file.write(parts, output)
 
 
 def identities(
     cells: Sequence[Cell], data: Mapping[int, str], starts: Mapping[str, str]
 ) -> dict[str, store.Identity]:
-    """Cell digest → identity, given the digest of each split's arrays and the key of each cell's start."""
+    """Cell digest → identity of a group's cells, given the digest of each split's arrays and the key of each
+    cell's start."""
     code = cell_fingerprint(cells[0])
     return {
         cell.digest: store.Identity(
@@ -81,11 +85,12 @@ def _of_starts(cells: Sequence[Cell], packs: Sequence[Path], name: str) -> dict[
     wanted = {cell.start.digest for cell in cells if cell.start is not None}
     found: dict[str, Any] = {}
     for path in packs if wanted else ():
-        with xr.open_dataset(path, engine="netcdf4") as pack:
-            digests = pack["cell"].values.tolist()
+        for part in pack_file.read(path):
+            digests = part["cell"].values.tolist()
             rows = [row for row, digest in enumerate(digests) if digest in wanted]
-            values = pack[name].isel(cell=rows).values
-            found |= dict(zip([digests[row] for row in rows], values, strict=True))
+            if rows:
+                values = part[name].isel(cell=rows).values
+                found |= dict(zip([digests[row] for row in rows], values, strict=True))
     if missing := wanted - set(found):
         raise RuntimeError(
             f"{', '.join(map(str, packs))}: no cell {', '.join(sorted(missing))} to start from"

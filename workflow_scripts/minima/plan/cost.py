@@ -4,10 +4,12 @@ An upper bound, as every network is taken to run to its last step; but a flow, w
 steps as its tolerance asks for. The coefficients are one core's; tests/unit/test_cost.py has measured cells.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import reduce
 from math import ceil, prod
 
-from minima.plan.grid import Cell
+from minima.plan.grid import Cell, by_group
 from minima.plan.networks import MODULES, size_of
 from minima.plan.recipes import output_count, row_shape, training_rows
 
@@ -41,7 +43,7 @@ EIGH, SOLVE = 30, 5  # operations per n³: eigenvectors; eigenvalues or a factor
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one cell or of one pack. Cells trained together add up, but for a step's small operations: those are
+    """Of one cell, or of cells trained together: these add up, but for a step's small operations, which are
     done once for a whole stack of networks."""
 
     own_seconds: float = 0.0
@@ -55,6 +57,14 @@ class Cost:
             self.memory_mb + other.memory_mb,
             self.stack_steps + other.stack_steps,
             max(self.longest, other.longest),
+        )
+
+    def then(self, other: "Cost") -> "Cost":
+        """Of one after the other."""
+        return Cost(
+            self.own_seconds + other.own_seconds,
+            max(self.memory_mb, other.memory_mb),
+            max(self.stack_steps, self.longest) + max(other.stack_steps, other.longest),
         )
 
     @property
@@ -123,6 +133,12 @@ def cell_cost(cell: Cell) -> Cost:
     longest = cell["stop"]["max_steps"] if stack_steps else 0.0
     seconds = sum(SECONDS[name] * amount for name, amount in amounts.items())
     return Cost(seconds, memory_mb, stack_steps, longest)
+
+
+def cost_of(cells: Iterable[Cell]) -> Cost:
+    """What one job takes to train cells, group after group."""
+    together = (sum(map(cell_cost, group), Cost()) for group in by_group(cells).values())
+    return reduce(Cost.then, together, Cost())
 
 
 def work(cell: Cell) -> dict[str, float]:

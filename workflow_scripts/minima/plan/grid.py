@@ -1,6 +1,6 @@
 """The grid: a block expands into cells, every field explicit, in the order of its axes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -72,6 +72,15 @@ class Cell:
         return digest(",".join(section.shared for section in self.sections))
 
     @property
+    def generation(self) -> int:
+        """How many cells it is behind: 0 for one that starts afresh."""
+        return 0 if self.start is None else 1 + self.start.generation
+
+    def shared(self, section: str) -> str:
+        """JSON of what a pack shares of a section."""
+        return self.sections[SECTIONS.index(section)].shared
+
+    @property
     def values(self) -> dict[str, Any]:
         return {name: section.values for name, section in zip(SECTIONS, self.sections, strict=True)}
 
@@ -111,6 +120,14 @@ class Grid:
     @property
     def shape(self) -> tuple[int, ...]:
         return tuple(len(axis.labels) for axis in self.axes)
+
+
+def by_group(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
+    """Group → its cells; either in the order in which they come."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, []).append(cell)
+    return groups
 
 
 def expand(block: Block, recipes: Mapping[str, BaseModel], path: str = "block") -> Grid:

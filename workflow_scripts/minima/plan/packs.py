@@ -1,21 +1,25 @@
-"""Packs: the cells that one job trains together, with a membership that hardly moves.
+"""Packs: the cells that one job trains, with a membership that hardly moves.
 
-Cells of a group (same data recipe, architecture, optimizer …) are split by the bits of their own digests
-until each pack fits the wanted time and memory: a new cell enters one pack and leaves the others untouched.
+The cells of a group (same data recipe, architecture, optimizer …) are trained together. A large group is
+split by the bits of its cells' digests until each pack fits the wanted time and memory. Small groups on the
+same data share packs, for a job's start alone takes seconds: they are split, whole, by the bits of their own
+digests until each pack is small again. Either way a new cell enters one pack and leaves the others untouched.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
-from minima.plan.cost import Cost, cell_cost
+from minima.plan.cost import Cost, cost_of
 from minima.plan.digest import digest
-from minima.plan.grid import Cell
+from minima.plan.grid import Cell, by_group
+
+SMALL = 1 / 20  # of the wanted time: by default 30 s, where a job's start takes 3 to 5
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Cells in the order of their digests, under a name that does not depend on the other packs."""
+    """Cells, group after group, under a name that does not depend on the other packs."""
 
     name: str
     cells: tuple[Cell, ...]
@@ -26,48 +30,64 @@ class Pack:
 
     @cached_property
     def cost(self) -> Cost:
-        return sum((cell_cost(cell) for cell in self.cells), Cost())
-
-    @property
-    def group(self) -> str:
-        return self.cells[0].group
+        return cost_of(self.cells)
 
 
 def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[str, Pack]:
     """Name → pack. `seconds` and `memory_mb` bound a pack of more than one cell."""
-    groups: dict[str, dict[str, Cell]] = {}
-    for cell in cells:  # the same cell may stand in several blocks: it is trained once
-        groups.setdefault(cell.group, {})[cell.digest] = cell
-    packs = [
-        Pack(f"{_hint(members[0])}_{group[:8]}{path and '_' + path}", tuple(members))
-        for group, by_digest in groups.items()
-        for path, members in _split(
-            sorted(by_digest.values(), key=lambda c: c.digest), "", seconds, memory_mb
-        )
-    ]
+
+    def fits(cost: Cost, share: float = 1.0) -> bool:
+        return cost.seconds <= share * seconds and cost.memory_mb <= memory_mb
+
+    by_digest = {cell.digest: cell for cell in cells}  # one may stand in several blocks: it is trained once
+    groups = by_group(by_digest[name] for name in sorted(by_digest))
+    costs = {group: cost_of(members) for group, members in groups.items()}
+    small = {group for group in groups if fits(costs[group], SMALL)}
+    packs: list[Pack] = []
+    for group in sorted(groups.keys() - small):
+        members = [cell.digest for cell in groups[group]]
+        for path, some in _split(members, lambda some: fits(cost_of(by_digest[name] for name in some))):
+            packs.append(_pack(group, path, [by_digest[name] for name in some]))
+    families: dict[str, list[str]] = {}
+    for group in sorted(small):
+        families.setdefault(_family(groups[group][0]), []).append(group)
+    for family, members in families.items():
+        for path, some in _split(
+            members, lambda some: fits(reduce(Cost.then, (costs[group] for group in some)), SMALL)
+        ):
+            packs.append(_pack(family, path, [cell for group in some for cell in groups[group]]))
     return {pack.name: pack for pack in packs}
 
 
+def _pack(of: str, path: str, cells: list[Cell]) -> Pack:
+    """The name says what a person wants to read in that of a file or job, then which part of what it is."""
+    network, several = cells[0]["network"], len(by_group(cells)) > 1
+    shape = f"{network['depth']}x{network['width']}" if network["kind"] == "mlp" else ""
+    what = "small" if several else f"{network['kind']}{shape}_{cells[0]['optimizer']['name']}"
+    which = f"{of[:8]}{path and '_' + path}"
+    return Pack(f"{cells[0]['data']['source']}_{what}_{which}", tuple(cells))
+
+
+def _family(cell: Cell) -> str:
+    """Digest of what small groups have in common that share a pack: the data, and how many cells stand behind
+    one, so that no pack waits for itself."""
+    return digest(f"{cell.shared('data')},{cell.generation}")
+
+
 def _split(
-    cells: list[Cell], path: str, seconds: float, memory_mb: float
-) -> Iterable[tuple[str, list[Cell]]]:
-    cost = sum(map(cell_cost, cells), Cost())
-    if len(cells) <= 1 or (cost.seconds <= seconds and cost.memory_mb <= memory_mb):
-        return [(path, cells)] if cells else []
-    halves: tuple[list[Cell], list[Cell]] = ([], [])
-    for cell in cells:
-        halves[_bit(cell.digest, len(path))].append(cell)
-    return [
-        pack for bit, half in enumerate(halves) for pack in _split(half, f"{path}{bit}", seconds, memory_mb)
-    ]
+    digests: list[str], fits: Callable[[list[str]], bool], path: str = ""
+) -> Iterator[tuple[str, list[str]]]:
+    """Those that begin with the same bits, and these bits."""
+    if len(digests) == 1 or fits(digests):
+        yield path, digests
+        return
+    halves: tuple[list[str], list[str]] = ([], [])
+    for name in digests:
+        halves[_bit(name, len(path))].append(name)
+    for bit, half in enumerate(halves):
+        if half:
+            yield from _split(half, fits, f"{path}{bit}")
 
 
 def _bit(hex_digest: str, position: int) -> int:
     return int(hex_digest[position // 4], 16) >> (3 - position % 4) & 1
-
-
-def _hint(cell: Cell) -> str:
-    """What a person wants to read in a file or job name."""
-    network = cell["network"]
-    shape = f"{network['depth']}x{network['width']}" if network["kind"] == "mlp" else ""
-    return f"{cell['data']['source']}_{network['kind']}{shape}_{cell['optimizer']['name']}"

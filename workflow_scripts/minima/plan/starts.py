@@ -126,9 +126,10 @@ def _misfits(cell: Cell, start: Cell) -> list[str]:
 
 
 def _started(cell: Cell, start: Cell) -> Cell:
-    """The cell with its start; cells that differ in that alone share a pack."""
+    """The cell with its start. Cells that differ in that alone share a pack, but not with their start."""
     values = {"scheme": "pretrained", "start": start.digest}
-    shared = canonical({"scheme": "pretrained"})
+    behind = {"after": start.generation} if start.generation else {}
+    shared = canonical({"scheme": "pretrained"} | behind)
     section = Section(cell.sections[INIT].model, values, canonical(values), shared)
     sections = (*cell.sections[:INIT], section, *cell.sections[INIT + 1 :])
     return Cell(sections, start)

@@ -11,7 +11,7 @@ from typing import Any
 from minima.plan.captions import caption
 from minima.plan.digest import canonical, digest
 from minima.plan.fingerprint import fingerprint, training_modules
-from minima.plan.grid import Cell, Grid
+from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layout import Layout
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.packs import Pack, make_packs
@@ -146,7 +146,8 @@ class Plan:
     def pack_stamp(self, pack: str) -> str:
         """What a pack's output depends on beside its data: cells and code."""
         cells = self.packs[pack].cells
-        return f"{self.packs[pack].digest}-{cell_fingerprint(cells[0])}-{self.config.reuse}"
+        code = sorted({cell_fingerprint(group[0]) for group in by_group(cells).values()})
+        return f"{self.packs[pack].digest}-{digest(','.join(code))}-{self.config.reuse}"
 
     def study_stamp(self, study: str) -> str:
         """What a study's dataset depends on beside its packs: names, axes and cells."""
