@@ -43,6 +43,16 @@ EASY = {  # targets of a teacher on the sphere
 }
 
 
+# What is predicted in many steps or pieces, from the journal of a default run: untrained networks,
+# whose minimizers alone cost anything.
+ADAGRAD = {"network": {"depth": 2, "width": 256}, "optimizer": {"name": "adagrad", "lr": 0.01}}
+PREDICTED = ["linearized", "preconditioned_start", "self_consistent", "adagrad_flow"]
+RECORDED |= {
+    "flow of AdaGrad, 80 points": (1.8, ADAGRAD | ONE | {"predict": PREDICTED, "train_size": 80}),
+    "flow of AdaGrad, 40 points": (0.64, ADAGRAD | ONE | {"predict": PREDICTED}),
+}
+
+
 @pytest.mark.parametrize(("measured", "cell"), RECORDED.values(), ids=RECORDED)
 def test_recorded_cells_are_priced_within_a_factor_of_three(measured, cell):
     assert measured / 3 < seconds(**cell) < 3 * measured
@@ -67,6 +77,18 @@ MORE = {
     "a tighter flow": tuple({"optimizer": FLOW | {"tolerance": tol}} for tol in (1e-2, 1e-3)),
     "points of a flow": ({"optimizer": FLOW}, {"optimizer": FLOW, "train_size": 80}),
     "predictions": ({"optimizer": ABSOLUTE, "predict": []}, {"optimizer": ABSOLUTE}),
+    "a linearized run": tuple(
+        ADAGRAD | {"predict": ["linearized_trained"], "linearized_run": {"max_steps": steps}}
+        for steps in (100, 10_000)
+    ),
+    "a run on the kernel": tuple(
+        {"optimizer": {"name": name, "lr": 1e-4}, "predict": ["linearized_trained"]}
+        for name in ("gd", "heavy_ball")
+    ),
+    "smaller pieces": tuple(
+        ADAGRAD | {"predict": ["adagrad_flow"], "linearized_run": {"growth": growth}}
+        for growth in (1.3, 1.03)
+    ),
     "a relative rate": ({"optimizer": ABSOLUTE, "predict": []}, {"predict": []}),
     "double precision": ({"dtype": "float32"}, {"dtype": "float64"}),
 }

@@ -1,13 +1,15 @@
 """What a pack costs: seconds, memory and device memory from its shapes and steps.
 
 An upper bound, as every network is taken to run to its last step; but a flow, which never does, to as many
-steps as its tolerance asks for. The coefficients are one core's; tests/unit/test_cost.py has measured cells.
+steps as its tolerance asks for, and a linearized network to a part of its own. Coefficients are one core's;
+tests/unit/test_cost.py has measured cells.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
-from math import ceil, prod
+from math import ceil, log, prod
 
 from minima.plan.grid import Cell, by_group
 from minima.plan.networks import MODULES, size_of
@@ -35,6 +37,11 @@ SECONDS = {
 NARROW_SHARE = 0.2  # of the rate of products: a vector and a matrix
 ADAPTIVE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
 ADAPTIVE = {"adagrad", "adagrad_norm", "rmsprop", "adam", "adamw", "sign", "preconditioned"}
+RUNS = {"linearized_trained", "preconditioned_end"}  # predictors that train the linearized network
+RUN_SHARE = 0.17  # of its last step, the mean of 175 networks of the default config: half of them need 0.05
+FLOWS = {"adagrad_flow", "adaptive_flow", "relinearized_flow"}  # predictors that follow a flow in pieces
+FLOW_PIECES = 14.0  # times ln(growth): from the first piece to the end, times grow by e^14
+KERNELS_OF_A_PIECE = 3
 FLOW_STEPS = 280  # of width 128 and depth 2 on 40 points, at a tolerance of 1e-3
 STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
 BYTES = {"float64": 8, "float32": 4}
@@ -130,7 +137,7 @@ def cell_cost(cell: Cell) -> Cost:
     memory_mb = BYTES[cell["dtype"]] * (4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel) / 1e6
     amounts = work(cell)
     stack_steps = amounts.pop("stack_step", 0.0)
-    longest = cell["stop"]["max_steps"] if stack_steps else 0.0
+    longest = cell["stop"]["max_steps"] + _run_steps(cell) if stack_steps else 0.0
     seconds = sum(SECONDS[name] * amount for name, amount in amounts.items())
     return Cost(seconds, memory_mb, stack_steps, longest)
 
@@ -144,10 +151,12 @@ def cost_of(cells: Iterable[Cell]) -> Cost:
 def work(cell: Cell) -> dict[str, float]:
     """How much of what is in `SECONDS` a cell takes."""
     sizes = sizes_of(cell)
-    amounts = {"cell": 1.0, "parameter": sizes.parameters, "flop_kernel": 0.0} | _training_work(cell, sizes)
+    amounts = Counter({"cell": 1.0, "parameter": sizes.parameters})
+    amounts.update(_training_work(cell, sizes))
+    amounts.update(_prediction_work(cell, sizes))
     if _needs_kernel(cell):
         amounts["flop_kernel"] += sizes.kernel_flops(sizes.all_rows) + sizes.dense_flops(SOLVE)
-    return amounts
+    return dict(amounts)
 
 
 def _is_narrow(cell: Cell) -> bool:
@@ -171,12 +180,43 @@ def job_minutes(cost: Cost) -> int:
 
 
 def _training_work(cell: Cell, sizes: Sizes) -> dict[str, float]:
-    optimizer, steps, dtype = cell["optimizer"], cell["stop"]["max_steps"], cell["dtype"]
-    if optimizer["name"] == "flow":
+    steps = cell["stop"]["max_steps"]
+    if cell["optimizer"]["name"] == "flow":
         steps = min(steps, _flow_steps(cell, sizes))
         # twice: to go forward, the kernel and its eigenvalues, and Jᵀc
         kernel = sizes.kernel_flops(sizes.rows) + sizes.dense_flops(EIGH)
         return {"flow_step": steps, "flop_kernel": 2 * steps * (4.0 * sizes.rows * sizes.products + kernel)}
+    return _step_work(cell, sizes, steps)
+
+
+def _prediction_work(cell: Cell, sizes: Sizes) -> dict[str, float]:
+    """What is predicted in many steps; the rest are a solve or two of the kernel."""
+    adaptive = cell["optimizer"]["name"] in ADAPTIVE
+    run_steps = _run_steps(cell)
+    amounts = Counter(_step_work(cell, sizes, run_steps) if run_steps and adaptive else {})
+    values = sizes.rows * sizes.outputs
+    if run_steps and not adaptive:  # on the kernel
+        share = min(1.0, BYTES["float64"] * values**2 / STACK_BYTES)
+        amounts.update({"stack_step": run_steps * share, "flop_float64": 2.0 * run_steps * values**2})
+    pieces = len(FLOWS & set(cell["predict"])) * FLOW_PIECES / log(cell["linearized_run"]["growth"])
+    kernel = 2.0 * values**2 * sizes.parameters + sizes.dense_flops(EIGH)
+    amounts.update({"flow_step": pieces, "flop_kernel": KERNELS_OF_A_PIECE * pieces * kernel})
+    return amounts
+
+
+def _run_steps(cell: Cell) -> float:
+    """For how long the linearized network is trained; 0 where its end is known in closed form."""
+    optimizer = cell["optimizer"]
+    if not RUNS & set(cell["predict"]) or optimizer["name"] == "flow":
+        return 0.0
+    plain = optimizer["name"] in ("gd", "sgd") and optimizer["schedule"]["kind"] == "constant"
+    known = plain and optimizer["batch_size"] is None
+    return 0.0 if known else RUN_SHARE * cell["linearized_run"]["max_steps"]
+
+
+def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
+    """So many steps of the cell's optimizer."""
+    optimizer, dtype = cell["optimizer"], cell["dtype"]
     # forward, backward and gradient, 2 each; with batches another 2, a look at all points once an epoch
     batch = optimizer["batch_size"]
     flops = steps * (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.products
