@@ -82,11 +82,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a cell: points, outputs; of its network, with copies, parameters, and per point multiplications of
+    """Of a cell: points, features, outputs; of its network, with copies, parameters, and per point multiplications of
     a forward pass and the numbers it keeps."""
 
     rows: int
     test_rows: int
+    features: int
     outputs: int
     parameters: float
     products: float
@@ -114,7 +115,7 @@ def sizes_of(cell: Cell) -> Sizes:
         parameters, products, kept = _narrow_size(cell, rows, prod(shape), outputs)
     else:
         parameters, products, kept = size_of(network, shape, outputs)
-    return Sizes(rows, data["test_size"], outputs, *(copies * n for n in (parameters, products, kept)))
+    return Sizes(rows, data["test_size"], prod(shape), outputs, *(copies * n for n in (parameters, products, kept)))
 
 
 def _narrow_size(cell: Cell, rows: int, features: int, outputs: int) -> tuple[float, float, float]:
@@ -134,7 +135,9 @@ def cell_cost(cell: Cell) -> Cost:
     if cell["network"]["kind"] in MODULES:
         kept_rows = cell["optimizer"]["batch_size"] or sizes.rows
     kernel = sizes.all_rows * sizes.rows * sizes.outputs**2 if _needs_kernel(cell) else 0
-    memory_mb = BYTES[cell["dtype"]] * (4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel) / 1e6
+    data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
+    numbers = 4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel + data
+    memory_mb = BYTES[cell["dtype"]] * numbers / 1e6
     amounts = work(cell)
     stack_steps = amounts.pop("stack_step", 0.0)
     longest = cell["stop"]["max_steps"] + _run_steps(cell) if stack_steps else 0.0
