@@ -115,7 +115,9 @@ def sizes_of(cell: Cell) -> Sizes:
         parameters, products, kept = _narrow_size(cell, rows, prod(shape), outputs)
     else:
         parameters, products, kept = size_of(network, shape, outputs)
-    return Sizes(rows, data["test_size"], prod(shape), outputs, *(copies * n for n in (parameters, products, kept)))
+    return Sizes(
+        rows, data["test_size"], prod(shape), outputs, *(copies * n for n in (parameters, products, kept))
+    )
 
 
 def _narrow_size(cell: Cell, rows: int, features: int, outputs: int) -> tuple[float, float, float]:
