@@ -49,7 +49,16 @@ def study():
         {"test_mse": (("predictor", *dims), rng.uniform(1, 2, size=(1, *shape)))},
         coords={"predictor": ["linearized"], **coords},
     )
-    nodes = {"trained/members": trained, "predicted/members": predicted}
+    dims, shape = ("optimizer", "seed"), (3, GROUPS)
+    decays = xr.Dataset(
+        {
+            "test_mse": (dims, rng.uniform(1, 2, size=shape)),
+            "steps": (dims, np.array([[40.0, 50.0, 60.0], [400.0] * GROUPS, [200.0] * GROUPS])),
+            "status": (dims, np.array([["converged"] * GROUPS, *([["stopped"] * GROUPS] * 2)], dtype="U9")),
+        },
+        coords={"optimizer": ["none", "decay to start", "decay to 0"], "seed": [100, 101, 102]},
+    )
+    nodes = {"trained/members": trained, "predicted/members": predicted, "trained/decays": decays}
     return xr.DataTree.from_dict(nodes | {"trained/other": beside, "predicted/other": limits})
 
 
@@ -81,7 +90,7 @@ def test_a_mean_of_networks_is_a_mean_of_their_functions():
     assert set(table.panel) == {"σ = 3"}
 
 
-def test_decay_is_the_linearizations_alone():
+def test_limits_of_decay_are_the_linearizations():
     """Toward the start it is the network's own limit, toward 0 the predictor of that name."""
     tree = study()
     table = figure.tabulate(tree, "members")
@@ -90,6 +99,20 @@ def test_decay_is_the_linearizations_alone():
     f, y = tree["predicted/members"].test.values[1, 1], tree["trained/members"].target_test.values
     assert row(table, "decay to 0", "linearized").estimate == pytest.approx(((f - y) ** 2).mean(), rel=1e-12)
     assert set(table[table.strategy.str.startswith("decay")].series) == {"linearized"}
+
+
+def test_trained_decay_stands_where_its_limit_stands():
+    """Out of steps it has ended as it should; its cost is over the same optimizer's without decay."""
+    tree = study()
+    tree["trained/decays"].status[1, 2] = "diverged"
+    table = figure.tabulate(tree, "members", "other", "decays")
+    errors = tree["trained/decays"].test_mse
+    for strategy, cost, n in (("decay to start", 8, GROUPS - 1), ("decay to 0", 4, GROUPS)):
+        trained, limit = row(table, strategy), row(table, strategy, "linearized")
+        assert trained.estimate == pytest.approx(float(errors.sel(optimizer=strategy)[:n].mean()), rel=1e-12)
+        assert (trained.x, trained.cost, trained.n) == (limit.x, cost, n)
+        assert np.isnan(limit.cost)
+    assert "none" not in set(table.strategy)
 
 
 def test_costs_are_steps_times_networks_times_copies():
@@ -129,16 +152,20 @@ def test_a_group_with_a_network_that_did_not_converge_is_left_out():
 
 def test_the_picture_draws_its_table(tmp_path):
     """From the file as written: a point per row, named, with its cost."""
-    table = figure.tabulate(study(), "members", "other")
+    table = figure.tabulate(study(), "members", "other", "decays")
     table.to_csv(tmp_path / "table.csv", index=False, float_format="%.10g")
     with styled():
         picture = figure.draw(read_table(tmp_path / "table.csv"))
         picture.draw_without_rendering()
-    (axes,) = picture.axes
+    axes, beside = picture.axes
     labels = [label.get_text().replace("\n", " ") for label in axes.get_xticklabels()]
     assert labels[0] == "one network ×1"
     assert "mean of 4 ×4" in labels
-    assert "decay to 0" in labels
+    assert "decay to 0 ×4" in labels
     drawn = sorted(y for line in axes.containers for y in line.lines[0].get_ydata())
     np.testing.assert_allclose(drawn, sorted(table.estimate), rtol=1e-9)
+    priced = table[table.series == "trained"].sort_values("cost")
+    (points,) = beside.containers
+    np.testing.assert_allclose(points.lines[0].get_xdata().astype(float), priced.cost, rtol=1e-9)
+    assert {label.get_text() for label in beside.texts} == set(priced.strategy)
     assert axes.get_title() == f"σ = 3, n = {GROUPS}"

@@ -82,8 +82,8 @@ class Cost:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a cell: points, features, outputs; of its network, with copies, parameters, and per point multiplications of
-    a forward pass and the numbers it keeps."""
+    """Of a cell: points, features, outputs; of its network, with copies, parameters, and per point
+    multiplications of a forward pass and the numbers it keeps."""
 
     rows: int
     test_rows: int

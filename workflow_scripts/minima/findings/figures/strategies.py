@@ -5,33 +5,42 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minima.findings.curves import SYMBOLS, text
 from minima.findings.measures import converged, fixed
 from minima.findings.stats import bootstrap_mean
-from minima.findings.style import LOOKS, log_y, number_of_seeds, panels
+from minima.findings.style import LOOKS, log_y, number_of_seeds, ticks_at
 
 CAPTION = (
     "Test error at the largest initialization scale σ of the block, and what limits it: a smaller σ, the "
     "mean of K networks that start differently on the same data, centred and antisymmetric networks, and "
-    "weight decay of vanishing strength, toward the start (which changes nothing) and toward 0 (which turns "
-    "the initialization's share round and multiplies it). Trained networks, and the limits of their "
-    "linearizations, which is all there is for decay. Below the names: the cost, steps × networks × copies, "
-    "over that of one network at the large σ. Points: means over the draws of the data; bars: 95 % bootstrap "
-    "intervals; networks that did not converge are left out with their group, n counts the others."
+    "weight decay toward the start and toward 0. Trained networks, and the limits of their "
+    "linearizations, for decay as its strength vanishes: toward the start it changes nothing, toward 0 it "
+    "turns the initialization's share round and multiplies it, while a trained network leaves its "
+    "linearization on the way. Below the names: the cost, steps × networks × copies, over that of one "
+    "network at the large σ by the same optimizer. Right: the trained ones against that cost; at equal "
+    "cost the lower one is the better. Points: means over the draws of the data; bars: 95 % bootstrap "
+    "intervals; networks that did not converge are left out with their group, n counts the others; decay "
+    "ends with its steps."
 )
 COLUMNS = ["panel", "strategy", "series", "cost", "x", "estimate", "low", "high", "n"]
 COPIES = {"antisymmetric": 2}
 
 
-def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
+def tabulate(tree: xr.DataTree, block: str, *beside: str) -> pd.DataFrame:
     """One row per strategy and series, x its place in the figure.
 
-    The block's seeds share their data in groups (`split: {seeds_each: K}`); its axis is the scale. `beside`
-    names a block of init schemes on the same networks.
+    The block's seeds share their data in groups (`split: {seeds_each: K}`); its axis is the scale. Beside it,
+    on the same kind of networks: a block of init schemes; one of an optimizer without and with weight decay.
     """
-    rows = [*_of_groups(tree, block), *(_of_schemes(tree, block, beside) if beside else ())]
+    rows = [*_of_groups(tree, block)]
+    for name in beside:
+        if "scheme" in tree[f"trained/{name}"].dims:
+            rows += _of_schemes(tree, block, name)
+        else:
+            rows += _of_decays(tree, name)
     names = list(dict.fromkeys(strategy for strategy, *_ in rows))
     scale = float(tree[f"trained/{block}"].ds.scale.max())
     panel = SYMBOLS["scale"] + text(scale)
@@ -93,28 +102,30 @@ def _of_schemes(tree: xr.DataTree, block: str, beside: str) -> Iterator[tuple[st
             yield scheme, series, cost, errors.where(usable).sel(place)
 
 
+def _of_decays(tree: xr.DataTree, name: str) -> Iterator[tuple[str, str, float, xr.DataArray]]:
+    """The optimizers labelled `none` and, with a decay, as the strategy is called."""
+    trained = tree[f"trained/{name}"].to_dataset()
+    none = trained.sel(optimizer="none")
+    for strategy in trained.optimizer.values.tolist():
+        if strategy != "none":
+            ends = trained.sel(optimizer=strategy)
+            cost = float(ends.steps.mean() / none.steps.where(converged(none)).mean())
+            yield strategy, "trained", cost, ends.test_mse.where(ends.status != "diverged")
+
+
 def _steps(trained: xr.Dataset, scale: float) -> float:
     return float(trained.steps.where(converged(trained)).sel(scale=scale).mean())
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """One panel, a place per strategy."""
-    names = table.drop_duplicates("strategy").sort_values("x")
-    figure, ((ax,),) = panels(1, 1, width=0.85 * len(names) + 1, height=3)
+    """A place per strategy; beside it the trained ones by their cost."""
+    names = table.groupby("strategy", as_index=False)[["x", "cost"]].max().sort_values("x")
+    width = 0.85 * len(names) + 1
+    figure = Figure(figsize=(width + 3.2, 3), layout="constrained")
+    ax, beside = figure.subplots(1, 2, sharey=True, width_ratios=(width, 3.2))
     for series, shift in (("trained", -0.12), ("linearized", 0.12)):
         points = table[table.series == series]
-        colour, marker, _ = LOOKS[series]
-        ax.errorbar(
-            points.x + shift,
-            points.estimate,
-            yerr=np.abs(points[["low", "high"]].T.values - points.estimate.values),
-            color=colour,
-            marker=marker,
-            markersize=4,
-            linestyle="",
-            capsize=2,
-            label=series,
-        )
+        _draw_points(ax, points, points.x + shift, series)
     log_y(ax)
     costs = [f"\n×{row.cost:.2g}" if np.isfinite(row.cost) else "" for row in names.itertuples()]
     short = [name if name.startswith("σ") else name.replace(" ", "\n", 1) for name in names.strategy]
@@ -123,4 +134,36 @@ def draw(table: pd.DataFrame) -> Figure:
     ax.set_ylabel("test mean squared error")
     ax.set_title(f"{table.panel.iloc[0]}, {number_of_seeds(table)}")
     ax.legend()
+    priced = table[(table.series == "trained") & table.cost.notna()].sort_values("cost")
+    _draw_points(beside, priced, priced.cost, "trained")
+    for place, row in enumerate(priced.itertuples()):  # neighbours in cost: one label above, one below
+        offset = (0, 7) if place % 2 else (0, -7)
+        beside.annotate(
+            row.strategy,
+            (row.cost, row.estimate),
+            offset,
+            textcoords="offset points",
+            ha="center",
+            va="bottom" if place % 2 else "top",
+            fontsize=7,
+        )
+    beside.set_xscale("log")
+    beside.margins(0.25, 0.15)
+    ticks_at(beside, [cost for cost in (0.5, 1, 2, 4, 8, 16) if cost <= 1.5 * priced.cost.max()])
+    beside.set_xlabel("cost")
     return figure
+
+
+def _draw_points(ax: Axes, points: pd.DataFrame, x: pd.Series, series: str) -> None:
+    colour, marker, _ = LOOKS[series]
+    ax.errorbar(
+        x,
+        points.estimate,
+        yerr=np.abs(points[["low", "high"]].T.values - points.estimate.values),
+        color=colour,
+        marker=marker,
+        markersize=4,
+        linestyle="",
+        capsize=2,
+        label=series,
+    )
