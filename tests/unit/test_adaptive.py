@@ -26,6 +26,7 @@ POINTS = 60
 FIGURES = {
     "minimizer_map": (minimizer_map, ("optimizers",)),
     "distance_vs_batch": (distance_vs_batch, ("batches",)),
+    "batch_map": (distance_vs_batch, ("batch_map",)),
     "predictors": (predictors, ("preconditioners",)),
     "small_steps": (small_steps, ("small_steps", "pieces")),
     "persistence": (persistence, ("narrow", "narrow_pairs")),
@@ -98,7 +99,9 @@ class World:
                 },
                 attrs={"fixed": canonical(_fixed(grid))},
             )
-            names = list(grid.cells[0]["predict"])
+            nodes[f"trained/{name}"] = trained
+            if not (names := list(grid.cells[0]["predict"])):
+                continue
             predictor = xr.DataArray(names, dims="predictor", name="predictor")
             predicted = {
                 quantity: xr.concat(
@@ -112,7 +115,7 @@ class World:
                     ("across", ()),
                 )
             }
-            nodes[f"trained/{name}"], nodes[f"predicted/{name}"] = trained, xr.Dataset(predicted)
+            nodes[f"predicted/{name}"] = xr.Dataset(predicted)
         return xr.DataTree.from_dict(nodes)
 
     def _network(self, name, cell):
@@ -288,6 +291,9 @@ def test_tables_have_the_worlds_numbers(tree):
     linear = batches[batches.panel == "linearized networks"].groupby("series").estimate.max()
     assert linear["adagrad"] == pytest.approx(0.06, rel=0.05)
     assert linear["sgd"] < 1e-6
+    wide = distance_vs_batch.tabulate(tree, "batch_map")
+    assert set(wide.panel) == {"networks, width 256", "networks, width 1024"}
+    assert set(wide[wide.panel == "networks, width 1024"].x) == {5, 20}
     named = predictors.tabulate(tree, "preconditioners")
     named = named[(named.series == "linearized network") & (named.panel == "width 256")]
     by_name = dict(zip(named.predictor, named.estimate, strict=True))

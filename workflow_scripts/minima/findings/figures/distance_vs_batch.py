@@ -19,15 +19,17 @@ PANELS = {"trained": "networks", "linearized_trained": "linearized networks"}
 
 
 def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
-    """One row per panel, series and batch size; the largest batch is the one compared with."""
-    trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
-    sources = {
-        "trained": trained.test.where(trained.status == "converged"),
-        "linearized_trained": predicted.test.sel(predictor="linearized_trained", drop=True),
-    }
+    """One row per panel, series and batch size; the largest batch is the one compared with. Linearizations
+    are drawn where the block predicts them."""
+    trained = tree[f"trained/{block}"].to_dataset()
+    functions = {"trained": trained.test.where(trained.status == "converged")}
+    if f"/predicted/{block}" in tree.groups:
+        predicted = tree[f"predicted/{block}"].test
+        functions |= {name: predicted.sel(predictor=name, drop=True) for name in predicted.predictor.values}
     full = trained.batch_size.values.max()
     rows: list[tuple] = []
-    for source, f in sources.items():
+    for source in [source for source in PANELS if source in functions]:
+        f = functions[source]
         whole = f.sel(batch_size=full, drop=True)
         curves = (rms(f - whole) / rms(whole)).drop_sel(batch_size=full)
         for panel, place in places(curves, "batch_size", "optimizer", "seed"):
@@ -35,8 +37,8 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
             for name in curves.optimizer.values.tolist():
                 here = means(curves.sel(place).sel(optimizer=name), "batch_size")
                 rows += [(title, name, *mean) for mean in here]
-            if source == "linearized_trained" and "adaptive_flow" in predicted.predictor.values:
-                flow = predicted.test.sel(predictor="adaptive_flow", drop=True)
+            if source == "linearized_trained" and "adaptive_flow" in functions:
+                flow = functions["adaptive_flow"]
                 gap = (rms(f - flow) / rms(flow)).sel(place).sel(optimizer="adagrad")
                 rows += [(title, "adagrad to the averaged flow", *mean) for mean in means(gap, "batch_size")]
     return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
