@@ -321,7 +321,8 @@ def test_figures_are_drawn_whatever_converged(name, status, tree, tmp_path):
     other = xr.DataTree.from_dict(nodes)
     write_atomically(other, tmp_path / "dataset.nc", encoding=tree_encoding(other))
     files = [tmp_path / f"figure.{kind}" for kind in ("csv", "png", "svg")]
-    draw_figure(name, FIGURES[name][1], tmp_path / "dataset.nc", files[0], files[1:])
+    kind, blocks_of_it = FIGURES[name]
+    draw_figure(kind.__name__.rpartition(".")[2], blocks_of_it, tmp_path / "dataset.nc", files[0], files[1:])
     assert files[1].read_bytes().startswith(b"\x89PNG")
     assert len(read_table(files[0]))
-    assert "over seeds" in FIGURES[name][0].CAPTION
+    assert "over seeds" in kind.CAPTION
