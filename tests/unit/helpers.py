@@ -15,9 +15,12 @@ from minima.data.prepare import prepare
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
 from minima.engine.models.mlp import MLP
+from minima.engine.tangent import jacobian as factors_of
 from minima.plan.config import Block
 from minima.plan.grid import Grid, expand
 from minima.plan.recipes import DataRecipe
+from minima.streams import stream
+from minima.theory.linearization import Linearization
 from minima.training.cells import Arrays, train_cells
 
 CPU = torch.device("cpu")
@@ -103,3 +106,40 @@ def prepared(path: Path, splits: Iterable[int] = (0,), dataset: xr.Dataset | Non
     """A file of prepared data: the toy recipe's, or any dataset."""
     save(prepare(RECIPE, list(splits), ".") if dataset is None else dataset, path)
     return path
+
+
+def relative_difference(a, b):
+    """The largest difference between two results of training, relative to each variable's size."""
+    assert a.keys() == b.keys()
+    assert a["status"] == b["status"]
+    worst = 0.0
+    for name in a.keys() - {"status", "device"}:
+        one, other = np.asarray(a[name], float), np.asarray(b[name], float)
+        assert np.array_equal(np.isnan(one), np.isnan(other)), name
+        size = np.nanmax(np.abs(other), initial=0)
+        # a quantity that is 0 up to rounding has no relative accuracy
+        worst = max(worst, float(np.nanmax(np.abs(one - other), initial=0) / max(size, 1e-3)))
+    return worst
+
+
+def linearization(networks=2, points=6, features=5, outputs=1, width=20, seed=0):
+    """Networks at random points and targets, and their J by autograd: [E, (n + t)·o, p]."""
+    ensemble = Ensemble(MLP((features, width, outputs), "relu", "ntk"))
+    theta = weights(ensemble.model, networks, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(networks, points + 4, features, generator=generator, dtype=torch.float64)
+    x[:, :, 0] = 0  # an input that is always off
+    targets = torch.randn(networks, points, outputs, generator=generator, dtype=torch.float64)
+    f, factors = factors_of(ensemble, theta, x)
+    kernel = factors.kernel(factors.first(points))
+    rows = torch.stack([jacobian(ensemble, [w[i] for w in theta], x[i]) for i in range(networks)])
+    return Linearization(ensemble, theta, x, f, targets, kernel), rows
+
+
+def first_weights(seed=0, width=16, depth=3, outputs=2):
+    """Weights [1, out, in] of a gaussian cell, drawn by hand."""
+    model = MLP((5, *[width] * (depth - 1), outputs), "relu", "ntk")
+    return model, [
+        torch.tensor(stream(seed, f"weights/{layer}").standard_normal((1, *shape)))
+        for layer, shape in enumerate(model.weight_shapes)
+    ]

@@ -1,92 +1,14 @@
 """What a run would train and why, and what the store holds that nobody uses: told before anyone pays."""
 
-import copy
 import json
 
 import pytest
-from tests.unit.helpers import RECIPE, grid, prepared
+from tests.unit.helpers import grid, prepared
+from tests.unit.house import CELLS, MAIN, MOMENTUM, STUDY, House
 
-from minima import store
-from minima.data.files import save, split_digests
-from minima.data.prepare import prepare
 from minima.findings.forecast import as_json, describe, disk_mb, forecast
-from minima.findings.pruning import prune, unused_shards
-from minima.findings.records import record_use, used_keys
-from minima.jobs.train_pack import identities, train_pack
+from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost, job_memory_mb
-from minima.plan.fingerprint import code_used, training_modules
-from minima.plan.workplan import Plan, data_file
-
-STUDY = {
-    "blocks": {
-        "main": {
-            "data": "toy",
-            "axes": {"network.width": [8, 16], "init.scale": [1, 2]},
-            "seed": {"start": 0, "count": 2},
-            "stop": {"max_steps": 50},
-        },
-        "momentum": {
-            "data": "toy",
-            "network": {"width": 8},
-            "optimizer": {"name": "heavy_ball", "momentum": 0.5},
-            "axes": {"optimizer.lr": [0.1, 0.2]},
-            "seed": {"start": 0, "count": 2},
-            "stop": {"max_steps": 50},
-        },
-    }
-}
-MAIN = ("studies", "toys", "blocks", "main")
-MOMENTUM = ("studies", "toys", "blocks", "momentum")
-CELLS = 8 + 4
-
-
-class House:
-    """A results folder whose data are prepared and whose store is filled with made-up cells."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        self.raw = {
-            "results": str(folder),
-            "claims": None,
-            "data": {"toy": dict(RECIPE)},
-            "studies": {"toys": copy.deepcopy(STUDY)},
-        }
-        for file in self.plan().data_files.values():
-            save(prepare(file.recipe, file.splits, "."), self.plan().paths.data(file.name))
-
-    def plan(self, at=(), value=None, **changes):
-        """The plan of the config, with another value at a path."""
-        raw = copy.deepcopy(self.raw) | changes
-        if at:
-            inside = raw
-            for key in at[:-1]:
-                inside = inside[key]
-            inside[at[-1]] = value
-        return Plan(raw)
-
-    def identities(self, cells, data=None):
-        digests = split_digests(self.plan().paths.data(data_file(cells[0]).name))
-        return list(identities(cells, digests if data is None else dict.fromkeys(digests, data), {}).values())
-
-    def fill(self, plan, cells=None, data=None, code=None, modules=None):
-        """One shard of results nobody trained per group; returns the shards."""
-        groups = {}
-        for cell in plan.cells.values() if cells is None else cells:
-            groups.setdefault(cell.group, []).append(cell)
-        shards = []
-        for group, members in groups.items():
-            found = self.identities(members, data)
-            found = [store.Identity(i.cell, i.fields, i.data, code or i.code) for i in found]
-            used = code_used(training_modules(members[0].values)) | (modules or {})
-            rows = [(identity, {"status": "converged", "steps": 1}) for identity in found]
-            shards.append(store.write(self.folder / "store", group, rows, {"step": [0]}, used))
-        return shards
-
-    def keys(self, cells):
-        return [identity.key for cell in cells for identity in self.identities([cell])]
-
-    def record(self, plan, study="toys"):
-        return record_use(plan, study, sorted(self.keys(plan.cells.values())))
 
 
 @pytest.fixture
@@ -96,9 +18,6 @@ def house(tmp_path):
 
 def counts(found, study="toys"):
     return tuple(found.studies[study][state] for state in ("cached", "new", "changed"))
-
-
-# The forecast
 
 
 def test_an_empty_store_has_nothing(house):
@@ -325,142 +244,3 @@ def test_a_damaged_shard_is_foretold_as_missing(house):
     assert cached + new == CELLS
     assert new > 0
     assert changed == 0
-
-
-# Pruning
-
-
-def test_cells_of_this_config_are_in_use_without_a_record(house):
-    """A run that was killed before its record has trained them all the same."""
-    plan = house.plan()
-    house.fill(plan)
-    assert unused_shards(plan) == []
-    assert "Every stored cell is in use." in prune(plan)
-
-
-def test_cells_of_studies_that_do_not_run_now_are_in_use(house):
-    """`run: [other]` beside an interrupted run of another study: what it has finished is not pruned."""
-    house.fill(house.plan())
-    house.raw["studies"]["other"] = copy.deepcopy(STUDY)
-    house.raw["studies"]["other"]["blocks"].pop("main")
-    assert unused_shards(house.plan(run=["other"])) == []
-
-
-def test_cells_of_a_recorded_config_are_in_use(house):
-    """Another config that was carried to its dataset keeps its cells, until its record is deleted."""
-    other = house.plan((*MAIN, "stop"), {"max_steps": 60})
-    house.fill(other)
-    plan = house.plan()
-    shards = house.fill(plan)
-    record = house.record(other)
-    assert set(used_keys(record.parent)) == {record.stem}
-    assert unused_shards(plan) == []
-    record.unlink()
-    unused = unused_shards(plan)
-    assert {shard.cells for shard in unused} == {4}
-    assert {shard.path for shard in unused} & {*shards} == set()
-    assert len(unused) == 2  # main's two widths; momentum's cells are in both configs
-
-
-def test_exactly_the_shards_without_a_used_cell_are_listed(house):
-    """One cell in use keeps its shard whole: shards are immutable."""
-    plan = house.plan()
-    cells = [cell for cell in plan.cells.values() if cell["network"]["width"] == 16]
-    older = house.fill(plan, cells[:3], code="older", modules={"minima.training.cells": "old"})
-    (used,) = house.identities([cells[3]])
-    unused = store.Identity(cells[0].digest, cells[0].json, "data", "older")
-    rows = [(identity, {"status": "converged", "steps": 1}) for identity in (used, unused)]
-    store.write(house.folder / "store", cells[0].group, rows, {"step": [0]}, {})
-    (listed,) = unused_shards(plan)
-    assert [listed.path] == older
-    assert listed.cells == 3
-    assert listed.megabytes == pytest.approx(older[0].stat().st_size / 1e6)
-
-
-def test_older_code_is_in_use_where_any_code_serves(house):
-    """`reuse: any_code` would take those cells: pruning them would train them again."""
-    house.fill(house.plan(), code="older")
-    assert sum(shard.cells for shard in unused_shards(house.plan())) == CELLS
-    assert unused_shards(house.plan(reuse="any_code")) == []
-
-
-def test_prune_lists_and_moves_nothing(house):
-    """The default tells what is there, by shard, and how to go on."""
-    plan = house.plan()
-    house.fill(house.plan((*MAIN, "stop"), {"max_steps": 60}))
-    record = house.record(plan)
-    before = sorted(house.folder.rglob("*"))
-    text = prune(plan)
-    assert sorted(house.folder.rglob("*")) == before
-    assert f"Records of use in {house.folder}/records: {record.stem}" in text
-    assert "8 cells in 2 shards" in text
-    for shard in unused_shards(plan):
-        assert f"  {shard.path}: 4 cells" in text
-    assert "To move them aside: snakemake --cores 1 prune --config prune=move" in text
-
-
-@pytest.mark.parametrize("name", ["results", "my results"])
-def test_prune_moves_aside_and_prints_the_command_that_deletes(tmp_path, name):
-    """Unused shards stand in a folder of their own, whole; the command is safe to paste, blanks or not."""
-    house = House(tmp_path / name)
-    plan = house.plan(prune="move")
-    kept = house.fill(plan)
-    gone = [
-        shard
-        for shard in house.fill(house.plan((*MAIN, "stop"), {"max_steps": 60}))
-        if shard not in kept  # momentum's cells are the same in both
-    ]
-    contents = {path: path.read_bytes() for path in [*kept, *gone]}
-    text = prune(plan)
-    aside = house.folder / "store_pruned"
-    for path in gone:
-        assert not path.exists()
-        assert (aside / path.parent.name / path.name).read_bytes() == contents[path]
-    for path in kept:
-        assert path.read_bytes() == contents[path]
-    assert counts(forecast(plan)) == (CELLS, 0, 0)
-    quoted = f"'{aside}'" if " " in name else str(aside)
-    assert text.endswith(f"To delete them: rm -r {quoted}")
-    assert "Every stored cell is in use." in prune(plan)
-
-
-def test_moved_shards_can_be_moved_back(house):
-    """They are the store's own files: put back, they are cached again."""
-    old = house.plan((*MAIN, "stop"), {"max_steps": 60})
-    house.fill(old)
-    prune(house.plan(prune="move"))
-    assert counts(forecast(old)) == (4, 8, 0)
-    (house.folder / "store_pruned").rename(house.folder / "back")
-    for shard in (house.folder / "back").glob("*/*.nc"):
-        target = house.folder / "store" / shard.parent.name / shard.name
-        target.parent.mkdir(exist_ok=True)
-        shard.rename(target)
-    assert counts(forecast(old)) == (CELLS, 0, 0)
-
-
-def test_what_is_no_shard_is_never_moved(house):
-    """Foreign and unreadable files stay where they are."""
-    shard, *_ = house.fill(house.plan())
-    foreign = [shard.with_name("notes.txt"), shard.with_name("torn.nc"), shard.with_name(".x.nc.tmp")]
-    for path in foreign:
-        path.write_text("not a shard")
-    plan = house.plan((*MAIN, "stop"), {"max_steps": 60}, prune="move")
-    prune(plan)
-    assert all(path.exists() for path in foreign)
-
-
-def test_a_record_says_who_uses_which_cells(house):
-    """Study, config and keys, under a name that changes with the config; written again it is the same."""
-    plan = house.plan()
-    path = house.record(plan)
-    content = json.loads(path.read_text())
-    assert path.name == f"toys_{plan.study_stamp('toys')}.json"
-    assert content["study"] == "toys"
-    assert set(content["config"]) == {"data", "studies"}
-    assert content["keys"] == sorted(house.keys(plan.cells.values()))
-    before = path.read_bytes()
-    assert house.record(plan) == path
-    assert path.read_bytes() == before
-    other = house.record(house.plan((*MAIN, "stop"), {"max_steps": 60}))
-    assert other != path
-    assert len(used_keys(path.parent)) == 2

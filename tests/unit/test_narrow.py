@@ -5,8 +5,7 @@ from unittest import mock
 import numpy as np
 import pytest
 from scipy import stats
-from tests.unit.helpers import arrays, cells, grid, trained
-from tests.unit.test_training import relative_difference
+from tests.unit.helpers import arrays, cells, grid, relative_difference, trained
 
 from minima.engine.models import narrow
 from minima.plan.mistakes import ConfigError

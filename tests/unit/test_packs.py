@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 from minima.plan.config import Block
 from minima.plan.cost import Cost, cell_cost, cost_of
 from minima.plan.grid import by_group, expand
-from minima.plan.packs import make_packs
+from minima.plan.packs import SMALL, make_packs
 from minima.plan.recipes import DataRecipe
 
 RECIPE = TypeAdapter(DataRecipe).validate_python(
@@ -49,10 +49,10 @@ def test_small_groups_on_the_same_data_share_a_job():
     one_pack = make_packs(grid, NO_BOUND, NO_BOUND)
     assert len(one_pack) == 1
     quarter = cost_of(grid).seconds / 4
-    several = make_packs(grid, 20 * quarter, NO_BOUND)
+    several = make_packs(grid, quarter / SMALL, NO_BOUND)
     assert 4 < len(several) < 16
     assert all(pack.cost.seconds <= quarter for pack in several.values())
-    alone = make_packs(grid, 19 * cost_of(cells(2, widths=[8])).seconds, NO_BOUND)
+    alone = make_packs(grid, 0.95 * cost_of(cells(2, widths=[8])).seconds / SMALL, NO_BOUND)
     assert len(alone) == 32
     other_data = cells(2, recipe=RECIPE.model_copy(update={"test_size": 10}))
     assert len(make_packs([*grid, *other_data], NO_BOUND, NO_BOUND)) == 2
@@ -68,7 +68,7 @@ def test_one_group_after_the_other_takes_the_sum_of_their_times_and_the_larger_m
 def test_a_new_group_enters_one_pack_or_splits_it():
     """The other packs of small groups keep name, cells and digest."""
     grid = cells(1, widths=range(8, 40))
-    bound = 5 * cost_of(grid).seconds
+    bound = cost_of(grid).seconds / 4 / SMALL
     after = members(make_packs(grid, bound, NO_BOUND))
     for width in range(8, 40):
         before = members(make_packs([c for c in grid if c["network"]["width"] != width], bound, NO_BOUND))

@@ -6,15 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.unit.helpers import CPU, arrays, cell, cells, jacobian, naive, trained
+from tests.unit.helpers import CPU, arrays, cell, cells, first_weights, naive, relative_difference, trained
 
 from minima.engine import core, optimizers
 from minima.engine.device import cache_bytes
-from minima.engine.ensemble import Ensemble
-from minima.engine.models import gram
-from minima.engine.models.mlp import MLP
 from minima.engine.probes import PROBES
-from minima.streams import stream
 from minima.training import cells as training
 from minima.training.recording import coordinates, step_grid
 from minima.variables import PREDICTORS, STATUSES, VARIABLES
@@ -23,20 +19,6 @@ SPLIT = arrays(points=8, outputs=2)
 NETWORK = {"width": 16, "depth": 3}
 # float32 keeps 7 digits; the last may differ between stacks and grows over some hundred steps (seen: 3e-5).
 AGREEMENT = {"float64": 1e-10, "float32": 1e-3}
-
-
-def relative_difference(a, b):
-    """The largest difference between two results of training, relative to each variable's size."""
-    assert a.keys() == b.keys()
-    assert a["status"] == b["status"]
-    worst = 0.0
-    for name in a.keys() - {"status", "device"}:
-        one, other = np.asarray(a[name], float), np.asarray(b[name], float)
-        assert np.array_equal(np.isnan(one), np.isnan(other)), name
-        size = np.nanmax(np.abs(other), initial=0)
-        # a quantity that is 0 up to rounding has no relative accuracy
-        worst = max(worst, float(np.nanmax(np.abs(one - other), initial=0) / max(size, 1e-3)))
-    return worst
 
 
 def stacks_of(monkeypatch, networks):
@@ -181,141 +163,6 @@ def test_a_gpu_finds_what_a_cpu_finds():
         assert relative_difference(on_gpu[place], values) < 1e-9
 
 
-# Stopping
-
-
-def test_converged_is_the_first_step_at_the_residual():
-    """Training ends at the first step with ‖y − f‖ ≤ residual · ‖y − f₀‖, and says what it reached."""
-    fields = {"network": NETWORK, "record": {"steps": list(range(400))}}
-    (values,) = trained([cell(stop={"residual": 0.2}, **fields)], SPLIT)
-    residuals = np.sqrt(values["loss"] / values["loss"][0])
-    assert values["status"] == "converged"
-    assert values["residual"] == pytest.approx(residuals[values["steps"]], rel=1e-12)
-    assert values["residual"] <= 0.2 < residuals[: values["steps"]].min()
-    end = np.linalg.norm(SPLIT.y_train - values["train"])
-    start = np.linalg.norm(SPLIT.y_train - values["start_train"])
-    assert values["residual"] == pytest.approx(end / start, rel=1e-10)
-
-
-def test_stopped_is_the_last_step():
-    """Out of steps: the network as it is then, exactly max_steps trained."""
-    fields = {"network": NETWORK, "optimizer": {"name": "gd", "lr": 0.01}}
-    (seven,) = trained([cell(stop={"max_steps": 7}, **fields)], SPLIT)
-    (more,) = trained([cell(stop={"max_steps": 12}, record={"steps": [7]}, **fields)], SPLIT)
-    assert (seven["status"], seven["steps"]) == ("stopped", 7)
-    assert seven["loss"][-1] == pytest.approx(more["loss"][0], rel=1e-12)
-    assert np.square(SPLIT.y_train - seven["train"]).sum() / 16 == pytest.approx(seven["loss"][-1], rel=1e-10)
-
-
-def test_the_target_loss_stops_a_network_that_has_one():
-    """Whichever of loss and residual comes first; a network without a target loss goes on."""
-    record = {"steps": list(range(3000))}
-    many = [
-        cell(network=NETWORK, stop={"residual": 1e-3, "loss": loss}, record=record) for loss in (None, 0.05)
-    ]
-    plain, early = trained(many, SPLIT)
-    assert early["status"] == plain["status"] == "converged"
-    assert early["steps"] == np.argmax(plain["loss"] <= 0.05) < plain["steps"]
-
-
-@pytest.mark.parametrize("scheme", ["gaussian", "centred"])
-def test_a_network_that_starts_at_the_solution_has_converged(scheme):
-    """Targets equal to the starting function: step 0, residual 0, nothing moved, no 0/0."""
-    one = cell(network=NETWORK, init={"scheme": scheme})
-    (start,) = trained([one], SPLIT)
-    solved = type(SPLIT)(SPLIT.x_train, start["start_train"], SPLIT.x_test, SPLIT.y_test)
-    (values,) = trained([one], solved)
-    assert (values["status"], values["steps"], values["residual"]) == ("converged", 0, 0.0)
-    assert not values["distance"].any()
-    assert values["residual_steps"].tolist() == [0, 0]
-    np.testing.assert_allclose(values["train"], start["start_train"], rtol=1e-12)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("lr", [1e3, 1e8, 1e300])
-def test_a_rate_too_large_diverges(lr, dtype):
-    """A diverged network is a result: its status says so, it has no predictions, and its start is kept."""
-    one = cell(network=NETWORK, optimizer={"name": "gd", "lr": lr}, stop={"max_steps": 1000}, dtype=dtype)
-    (values,) = trained([one], SPLIT)
-    assert values["status"] == "diverged"
-    assert values["steps"] < 50
-    assert np.isnan(values["train"]).all()
-    assert np.isnan(values["test"]).all()
-    for name in ("start_train", "start_test", "start_norm", "linearized_test", "kernel_max"):
-        assert np.isfinite(values[name]).all(), name
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("lr", [0.1, {"relative": 0.5}])
-def test_a_dead_network_is_stopped(lr):
-    """A ReLU net whose units are all off learns nothing: a result, not a division by λmax = 0."""
-    x = np.abs(SPLIT.x_train)  # one unit on positive points: on or off for all
-    dead = next(s for s in range(99) if (stream(s, "weights/0").standard_normal((1, 5)) @ x.T < 0).all())
-    split = type(SPLIT)(x, SPLIT.y_train, np.abs(SPLIT.x_test), SPLIT.y_test)
-    predict = [name for name in PREDICTORS if name != "relinearized_flow"]
-    settings = {"network": {"width": 1}, "predict": predict, "stop": {"max_steps": 20}}
-    (values,) = trained([cell(dead, optimizer={"name": "gd", "lr": lr}, **settings)], split)
-    assert (values["status"], values["steps"], values["residual"]) == ("stopped", 20, 1.0)
-    assert values["kernel_max"] == 0
-    assert not values["train"].any()
-    for part in ("test", "linearized_test"):
-        assert np.array_equal(values[part], values["start_test"]), part
-    assert np.isnan(values["linearized_gd_test"]).all()  # it never gets to its residual
-
-
-# Learning rates
-
-
-def first_weights(seed=0, width=16, depth=3, outputs=2):
-    """Weights [1, out, in] of a gaussian cell, drawn by hand."""
-    model = MLP((5, *[width] * (depth - 1), outputs), "relu", "ntk")
-    return model, [
-        torch.tensor(stream(seed, f"weights/{layer}").standard_normal((1, *shape)))
-        for layer, shape in enumerate(model.weight_shapes)
-    ]
-
-
-@pytest.mark.parametrize("optimizer", ["gd", "heavy_ball"])
-def test_a_relative_rate_is_a_fraction_of_the_stability_edge(optimizer):
-    """η = r · 2N/λmax, with λmax of the tangent kernel that autograd finds: N counts points."""
-    model, theta = first_weights(seed=4)
-    rows = jacobian(Ensemble(model), theta, torch.tensor(SPLIT.x_train))
-    eigenvalues = torch.linalg.eigvalsh(rows @ rows.T).numpy()
-    many = cells(
-        {"optimizer.lr": {"r": {"relative": 0.3}, "one": {"relative": 1.0}, "absolute": 0.01}},
-        seed=4,
-        network=NETWORK,
-        optimizer={"name": optimizer},
-        stop={"max_steps": 1},
-    )
-    found = trained(many, SPLIT)
-    edge = 2 * 8 / eigenvalues[-1]
-    assert [v["learning_rate"] for v in found] == pytest.approx([0.3 * edge, edge, 0.01], rel=1e-10)
-    for values in found:
-        assert values["kernel_max"] == pytest.approx(eigenvalues[-1], rel=1e-10)
-        assert values["kernel_min"] == pytest.approx(eigenvalues[0], rel=1e-7)
-
-
-def test_a_lazy_net_is_stable_just_below_the_edge_alone():
-    """A wide net follows its linearization: it converges at 0.95 of the edge, and leaves at 1.1."""
-    many = cells(
-        {"optimizer.lr": {"below": {"relative": 0.95}, "above": {"relative": 1.1}}},
-        network={"width": 4096},
-        init={"scheme": "centred"},
-        stop={"max_steps": 60, "residual": 0.05},
-        predict=[],
-    )
-    split = arrays(points=3)
-    # The largest mode moves first: targets along it show the edge within a few steps.
-    model, theta = first_weights(width=4096, depth=2, outputs=1)
-    rows = jacobian(Ensemble(model), theta, torch.tensor(split.x_train))
-    top = torch.linalg.eigh(rows @ rows.T).eigenvectors[:, -1:].numpy()
-    below, above = trained(many, type(split)(split.x_train, 0.1 * top, split.x_test, split.y_test))
-    assert below["status"] == "converged"
-    assert above["residual"] > 1
-
-
 # Records
 
 
@@ -445,58 +292,7 @@ def test_every_result_is_a_known_variable(dtype):
         for name, value in values.items():
             assert np.shape(value) == tuple((sizes | own)[dim] for dim in VARIABLES[name].dims), name
     elsewhere = {"flow_time", "time_path", "plane"}  # in test_flow and test_augment
-    elsewhere |= {name for name in VARIABLES if name.startswith("relinearized_flow")}  # in test_predictors
+    # In test_predicted_flows:
+    elsewhere |= {name for name in VARIABLES if name.startswith("relinearized_flow")}
     assert set(found) == set(VARIABLES) - elsewhere
     assert found["status"] in STATUSES
-
-
-# The Gram form
-
-
-@pytest.mark.parametrize("scheme", ["gaussian", "antisymmetric", "centred"])
-@pytest.mark.parametrize("parametrization", ["ntk", "standard"])
-@pytest.mark.parametrize(
-    "optimizer", ["gd", "heavy_ball", "nesterov", "nesterov_convex", "nesterov_strong", "higher_momentum"]
-)
-@pytest.mark.parametrize("features", [9, 5], ids=["n < d", "n > d"])
-def test_the_gram_form_is_the_plain_form(monkeypatch, features, optimizer, parametrization, scheme):
-    """The first layer trained by its coefficients is the same, also where these are more than its weights."""
-    split = arrays(points=6, outputs=2, features=features)
-    fields = {
-        "network": NETWORK | {"parametrization": parametrization},
-        "init": {"scheme": scheme},
-        "stop": {"residual": 0.05, "max_steps": 300},
-        "record": {"probes": ["accuracy"]},
-        "keep_parameters": True,
-    }
-    curvature = {"curvature": 0.01} if optimizer == "nesterov_strong" else {}
-    many = cells({"optimizer.lr": [0.02, 0.05]}, optimizer={"name": optimizer, **curvature}, **fields)
-    used = []
-    form = gram.into
-    monkeypatch.setattr(gram, "into", lambda *given: used.append(1) or form(*given))
-    in_gram_form = trained(many, split)
-    assert used
-    monkeypatch.setattr(gram, "pays", lambda *_: False)
-    for one, other in zip(in_gram_form, trained(many, split), strict=True):
-        assert one["steps"] == other["steps"] > 5
-        assert relative_difference(one, other) <= 1e-10
-
-
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"optimizer": {"name": "adam", "lr": 0.01}},
-        {"optimizer": {"name": "sgd", "lr": 0.01, "batch_size": 2}},
-        {"optimizer": {"name": "gd", "lr": 0.01, "weight_decay": {"strength": 0.1}}},
-        {"record": {"probes": ["norm"]}},
-        {"network": NETWORK | {"frozen": [1]}},
-    ],
-    ids=["coordinate-wise", "mini-batches", "decay", "weights recorded", "first layer frozen"],
-)
-def test_the_gram_form_stays_away(monkeypatch, fields):
-    """Where it would be another algorithm, or somebody looks at the weights on the way."""
-    monkeypatch.setattr(gram, "into", None)
-    (values,) = trained(
-        [cell(**{"network": NETWORK, "stop": {"max_steps": 3}, **fields})], arrays(4, features=9)
-    )
-    assert values["steps"] == 3

@@ -14,7 +14,7 @@ from minima.plan.cost import Cost, cost_of
 from minima.plan.digest import digest
 from minima.plan.grid import Cell, by_group
 
-SMALL = 1 / 20  # of the wanted time: by default 30 s, where a job's start takes 3 to 5
+SMALL = 1 / 2  # of the wanted time: what takes less joins others
 
 
 @dataclass(frozen=True)

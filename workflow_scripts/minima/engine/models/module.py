@@ -4,7 +4,8 @@ Every parameter is a tensor [B, out, in] like a weight matrix: a kernel [B, o, i
 a module remembers beside them, the running statistics of batch normalization, goes along behind them as
 tensors that are never trained or decayed: passes in training update them in place, evaluation uses them.
 
-One network is called as it is; several are vmapped, which takes 1.3 times as long for convolutions on a CPU.
+One network is called as it is; several are vmapped. On a CPU that gains little (benchmarks/modules.py), and
+alone a network's numbers do not depend, to the last bit, on what is trained beside it.
 """
 
 from collections.abc import Callable, Sequence
@@ -84,12 +85,14 @@ class ModuleNet:
         """
         if self.module.training != training:
             self.module.train(training)
+        # One network goes without its dimension: views and their gradients cost a tenth of its time.
+        given = [weight[0] for weight in weights] if len(x) == 1 else list(weights)
         if training:
-            leaves = [weights[i].detach().requires_grad_() for i in self.trained]
-            f = self._call([*leaves, *weights[len(leaves) :]], x)
+            leaves = [given[i].detach().requires_grad_() for i in self.trained]
+            f = self._call([*leaves, *given[len(leaves) :]], x)
             return f.detach(), Tape(f, leaves)
         with torch.no_grad():
-            parts = [self._call(weights, part) for part in x.split(EVALUATED_AT_ONCE, dim=1)]
+            parts = [self._call(given, part) for part in x.split(EVALUATED_AT_ONCE, dim=1)]
             return torch.cat(parts, dim=1), None
 
     def add_gradients(
@@ -128,24 +131,34 @@ class ModuleNet:
         ones = weights[0].new_ones(len(weights[0]), 1, prod(self.row))
         return self.forward(powers, ones)[0].sum((1, 2))
 
-    def _call(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+    def _call(self, weights: list[Tensor], x: Tensor) -> Tensor:
+        """f [B, n, outputs]: of one network with weights [out, in], or of a stack [B, out, in]."""
         if len(x) == 1:
             # Not for float64, which has no fast convolutions, nor under vmap, which has them by groups.
             channels_last = x.dtype == torch.float32 and x.device.type == "cpu" and len(self.row) == 3
-            return self._one([weight[0] for weight in weights], x[0], channels_last).unsqueeze(0)
-        return vmap(self._one, randomness="error")(list(weights), x)
+            return self._one(weights, x[0], channels_last).unsqueeze(0)
+        return vmap(self._one, randomness="error")(weights, x)
 
     def _one(self, weights: Sequence[Tensor], x: Tensor, channels_last: bool = False) -> Tensor:
         """One network: weights [out, in], x [n, d]."""
         named = {e.name: w.reshape(e.shape) for e, w in zip(self.entries, weights, strict=True)}
         x = x.reshape(-1, *self.row)
         if channels_last:  # measured: a fifth faster, the copies of the kernels included
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = _channels_last(x)
             named = {
                 name: w.contiguous(memory_format=torch.channels_last) if w.ndim == 4 else w
                 for name, w in named.items()
             }
         return functional_call(self.module, named, (x,), tie_weights=False)  # to look for ties costs 0.2 ms
+
+
+def _channels_last(x: Tensor) -> Tensor:
+    """Images [n, c, h, w] with c along the fastest dimension. Of one channel that is both layouts, and only
+    its strides tell PyTorch which one is meant, for all that follows."""
+    _, channels, height, width = x.shape
+    if channels > 1:
+        return x.contiguous(memory_format=torch.channels_last)
+    return x.contiguous().as_strided(x.shape, (height * width, 1, width, 1))
 
 
 def _entries(name: str, layer: nn.Module, last: bool) -> list[Entry]:

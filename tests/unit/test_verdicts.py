@@ -1,0 +1,255 @@
+"""Parts, regions and controls become a verdict, and verdicts a file and a page."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from tests.unit.worlds import ROOT, World, changed, spoiled
+
+from minima.findings import stats
+from minima.findings.claims import as_markdown, judge, judge_all, judge_part, place, region_in_words
+from minima.findings.stats import Interval
+from minima.netcdf import tree_encoding, write_atomically
+from minima.plan.register import Claim, NoControl, Part, read_register
+
+pytestmark = pytest.mark.filterwarnings("error")
+CLAIMED = read_register(ROOT / "config" / "claims.yaml")
+REGISTER = {claim.id: claim for claim in CLAIMED if claim.study == "init_size"}
+CLAIMS = list(REGISTER)
+CONTROLLED = [name for name, claim in REGISTER.items() if not isinstance(claim.control, NoControl)]
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(stats, "RESAMPLES", 499)
+
+
+@pytest.fixture(scope="module")
+def true_world():
+    return World().tree()
+
+
+def verdict_of(name, tree):
+    found = judge(REGISTER[name], tree)
+    json.dumps(found, allow_nan=False)
+    return found
+
+
+def part(**changes):
+    return Part.model_validate(
+        {
+            "label": "a number",
+            "estimand": "init_size.increase",
+            "arguments": {
+                "block": "scale",
+                "scales": [1, 3],
+                "measure": "test_mse",
+                "select": {"width": 256},
+            },
+            "region": [0, 100],
+        }
+        | changes
+    )
+
+
+NO = (math.nan, math.nan)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "region", "verdict", "every"),
+    [
+        (1, 2, (0, 3), "supported", "supported"),
+        (1, 2, (1, 2), "supported", "supported"),
+        (1, 1, (1, 2), "supported", "supported"),
+        (1, 2, (3, 4), "refuted", "refuted"),
+        (5, 6, (3, 4), "refuted", "refuted"),
+        (1, 2, (2, 3), "inconclusive", "refuted"),
+        (1, 2, (1.5, 3), "inconclusive", "refuted"),
+        (2, 4, (1, 3), "inconclusive", "refuted"),
+        (0, 9, (1, 3), "inconclusive", "refuted"),
+        (1, 2, (None, 3), "supported", "supported"),
+        (-1e300, 2, (None, 3), "supported", "supported"),
+        (4, 5, (None, 3), "refuted", "refuted"),
+        (2, 5, (None, 3), "inconclusive", "refuted"),
+        (4, 5, (3, None), "supported", "supported"),
+        (1, 2, (3, None), "refuted", "refuted"),
+        (2, 5, (3, None), "inconclusive", "refuted"),
+        (-math.inf, math.inf, (0, 1), "inconclusive", "refuted"),
+        (math.inf, math.inf, (0, 1), "refuted", "refuted"),
+        (*NO, (0, 1), "inconclusive", "inconclusive"),
+        (0.5, math.nan, (0, 1), "inconclusive", "inconclusive"),
+        (math.nan, 0.5, (None, 1), "inconclusive", "inconclusive"),
+    ],
+)
+def test_where_an_interval_lies(low, high, region, verdict, every):
+    """Inside supports, outside refutes, over the edge or unknown concludes nothing; a claim about every unit
+    is refuted by one unit outside."""
+    interval = Interval(1.0, low, high, 9)
+    assert place(interval, region) == verdict
+    assert place(interval, region, every=True) == every
+
+
+@pytest.mark.parametrize(
+    ("region", "words"),
+    [((0, 1e-6), "in [0, 1e-06]"), ((None, 1.5), "≤ 1.5"), ((-0.15, None), "≥ -0.15"), ((1, 1), "in [1, 1]")],
+)
+def test_regions_in_words(region, words):
+    assert region_in_words(region) == words
+
+
+def test_an_interval_over_the_edge_says_so(true_world):
+    """Enough seeds, an estimate and an interval, but no conclusion: the reader is told why."""
+    mse = judge_part(part(), true_world)
+    assert mse["verdict"] == "supported"
+    edge = (mse["estimate"] + mse["high"]) / 2
+    found = judge_part(part(region=[0, edge]), true_world)
+    assert (found["verdict"], found["reason"]) == (
+        "inconclusive",
+        "the interval reaches over the region's edge",
+    )
+
+
+def test_an_interval_that_is_not_defined_says_so(true_world):
+    """The curve crosses its level in some resamples only: unknown, with an estimate but without a NaN."""
+    block = true_world["trained/scale"].to_dataset().copy(deep=True)
+    block.test_mse[{"seed": slice(1, None)}] = 0.1
+    tree = changed(true_world, "trained/scale", block)
+    found = verdict_of("init-5", tree)
+    assert found["verdict"] == "inconclusive"
+    assert found["low"] is None
+    assert "the interval is not defined" in found["reason"]
+
+
+def test_infinite_numbers_are_no_json(true_world):
+    """An estimate that overflows is told as unknown, and the file of verdicts is still written."""
+    block = true_world["trained/scale"].to_dataset().copy(deep=True)
+    block.test_mse[{"seed": 0, "scale": -1}] = np.inf
+    tree = changed(true_world, "trained/scale", block)
+    found = judge_part(part(interval="every"), tree)
+    json.dumps(found, allow_nan=False)
+    assert (found["estimate"], found["high"], found["verdict"]) == (None, None, "refuted")
+
+
+@pytest.mark.parametrize("interval", ["t", "bootstrap", "every"])
+def test_the_interval_asked_for_is_the_one_given(interval, true_world):
+    """t, bootstrap and every disagree; the page says which it was."""
+    found = judge_part(part(interval=interval), true_world)
+    mse = true_world["trained/scale"].ds.test_mse.sel(width=256)
+    units = (mse.sel(scale=3) - mse.sel(scale=1)).values
+    words = {"t": "t interval", "bootstrap": "BCa bootstrap", "every": "least to greatest"}
+    assert words[interval] in found["estimand"]
+    assert found["estimate"] == pytest.approx(units.mean())
+    if interval == "every":
+        assert (found["low"], found["high"]) == pytest.approx((units.min(), units.max()))
+    else:
+        assert units.min() < found["low"] < found["high"] < units.max()
+
+
+def test_all_parts_must_hold(true_world):
+    """One refuted part refutes, one inconclusive part keeps a claim from being supported."""
+
+    def verdict(*regions, replicates=5):
+        parts = [
+            part(label=f"part {i}", region=region, replicates=replicates) for i, region in enumerate(regions)
+        ]
+        claim = REGISTER["init-4"].model_copy(update={"parts": parts})
+        found = judge(claim, true_world)
+        return found["verdict"], found["reason"]
+
+    mean = judge_part(part(), true_world)["estimate"]
+    yes, no, unsure = (0, 100), (50, 100), (mean, 100)
+    assert verdict(yes, yes) == ("supported", "")
+    assert verdict(yes, no, unsure) == (
+        "refuted",
+        "refuted: part 1; the interval reaches over the region's edge",
+    )
+    assert verdict(unsure, yes)[0] == "inconclusive"
+    assert verdict(unsure, yes)[1].startswith("inconclusive: part 0; ")
+    assert verdict(unsure, unsure, yes)[1].startswith("inconclusive: 2 of 3 parts; ")
+    assert verdict(yes, no, replicates=50)[0] == "inconclusive"
+
+
+# The files
+
+
+def test_the_files_of_verdicts(tmp_path, true_world):
+    """Each study's dataset is opened from its file; the JSON has what the report needs and no NaN, the page
+    every part of every claim."""
+    path = tmp_path / "dataset.nc"
+    tree = spoiled(true_world, "diverged", list(range(10)))
+    write_atomically(tree, path, encoding=tree_encoding(tree))
+    claims = list(REGISTER.values())
+    judge_all(claims, {"init_size": path}, tmp_path / "out" / "claims.json", tmp_path / "out" / "claims.md")
+    text = (tmp_path / "out" / "claims.json").read_text(encoding="utf-8")
+    verdicts = json.loads(text, parse_constant=pytest.fail)
+    assert [verdict["id"] for verdict in verdicts] == CLAIMS
+    assert [verdict["headline"] for verdict in verdicts] == [name in CONTROLLED for name in CLAIMS]
+    for claim, verdict in zip(claims, verdicts, strict=True):
+        assert verdict == json.loads(json.dumps(judge(claim, tree)))
+        assert verdict["figures"] == claim.figures
+        assert [found["label"] for found in verdict["parts"]] == [asked.label for asked in claim.parts]
+    assert (tmp_path / "out" / "claims.md").read_text(encoding="utf-8") == as_markdown(verdicts)
+
+
+@pytest.mark.parametrize("seeds", [10, 2])
+def test_the_page_has_every_part(seeds):
+    """A row per part with its number, n, region and verdict; statement, control and reason once."""
+    tree = World(seeds=seeds).tree()
+    verdicts = [judge(claim, tree) for claim in REGISTER.values()]
+    page = as_markdown(verdicts)
+    assert f"{len(CLAIMS)} claims were tested." in page
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {8}
+    for name, claim in REGISTER.items():
+        assert sum(f"</a>{name} | {claim.statement} | " in row for row in rows) == 1
+        for asked in claim.parts:
+            assert any(f"|  | {asked.label} | " in row for row in rows)
+    for verdict in verdicts:
+        for found in verdict["parts"]:
+            assert any(f"| {found['n']} | {found['region']} | " in row for row in rows)
+        assert not verdict["reason"] or f"|  | {verdict['reason']} |" in page
+        said = verdict["control"].get("statement") or verdict["control"]["reason"]
+        assert said in page
+    assert "nan" not in page.lower()
+    assert "None" not in page
+
+
+def test_a_bar_in_a_statement_breaks_no_table(true_world):
+    """|f| is a common way to write a norm."""
+    claim = REGISTER["init-3"].model_copy(update={"statement": "|f| grows", "parts": [part(label="|f|")] * 2})
+    page = as_markdown([judge(claim, true_world)])
+    assert "\\|f\\| grows" in page
+    rows = [line.replace("\\|", "") for line in page.splitlines() if line.startswith("|")]
+    assert {row.count("|") for row in rows} == {8}
+
+
+def test_a_claim_is_judged_by_its_own_arguments(true_world):
+    """Selecting another width gives another number: arguments reach the estimand."""
+    numbers = {
+        width: judge_part(
+            part(
+                arguments={
+                    "block": "scale",
+                    "scales": [1, 3],
+                    "measure": "test_mse",
+                    "select": {"width": width},
+                }
+            ),
+            true_world,
+        )["estimate"]
+        for width in (64, 256)
+    }
+    mse = true_world["trained/scale"].ds.test_mse
+    for width, number in numbers.items():
+        expected = (mse.sel(width=width, scale=3) - mse.sel(width=width, scale=1)).mean()
+        assert number == pytest.approx(float(expected))
+    assert numbers[64] != numbers[256]
+
+
+def test_a_claim_without_a_control_says_why(true_world):
+    claim = REGISTER["init-4"]
+    found = verdict_of("init-4", true_world)
+    assert isinstance(claim, Claim)
+    assert found["control"] == {"outcome": "none", "reason": claim.control.reason}
+    assert not found["headline"]
