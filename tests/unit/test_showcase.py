@@ -1,12 +1,24 @@
 """How verdicts and pictures of a run become what README.md and docs/ show."""
 
+import json
 import re
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from minima.findings.showcase import ROOT, copy_results, default_plan, filled, nulls, shrink, table
+from minima.findings.showcase import (
+    ROOT,
+    SHOWN,
+    copy_results,
+    default_plan,
+    filled,
+    nulls,
+    pages,
+    picture,
+    shrink,
+    table,
+)
 
 
 def part(label: str, verdict: str, estimate: float | None = 1.0) -> dict[str, Any]:
@@ -77,3 +89,15 @@ def test_a_picture_is_made_small_and_keeps_its_shape(tmp_path):
     shrink(tmp_path / "large.png", tmp_path / "small" / "a.png")
     with Image.open(tmp_path / "small" / "a.png") as small:
         assert (small.size, small.mode) == ((1000, 500), "P")
+
+
+def test_what_is_shown_is_of_the_config_as_it_is():
+    """After a change of a study, its data or a claim: `make verdicts`. Every page says what the file says,
+    and every figure of the config has its picture."""
+    shown, plan = json.loads((ROOT / SHOWN).read_text(encoding="utf-8")), default_plan(ROOT)
+    assert shown["config_digest"] == plan.config_digest, "docs/verdicts.json is of another config"
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for path, page in pages(shown, plan, readme).items():
+        assert (ROOT / path).read_text(encoding="utf-8") == page, path
+    wanted = {ROOT / SHOWN.parent / picture(study, name) for study, name in plan.figures}
+    assert set((ROOT / SHOWN.parent / "figures").glob("*.png")) == wanted
