@@ -14,7 +14,7 @@ from minima.plan.cost import Cost, cost_of
 from minima.plan.digest import digest
 from minima.plan.grid import Cell, by_group
 
-SMALL = 1 / 2  # of the wanted time: what takes less joins others
+SMALL = 1 / 5  # of the wanted time: what takes less joins others; a longer job may run alone at the end
 
 
 @dataclass(frozen=True)
