@@ -1,10 +1,58 @@
 """Files that are written from one source are as that source says."""
 
-import pytest
+import json
+from typing import get_args
 
-from minima.plan.generated import ROOT, generated_files
+import pytest
+from pydantic import BaseModel
+
+from minima.plan.config import Config
+from minima.plan.generated import ROOT, TABLES, generated_files
+from minima.plan.mistakes import models_in
+from minima.plan.optimizers import Optimizer, OptimizerOptions
+from minima.plan.recipes import DataRecipe
+
+OPTIONS = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+DATA = "data.&lt;name&gt;"
+OPTIMIZERS = {get_args(model.model_fields["name"].annotation)[0]: model for model in models_in(Optimizer)}
+SOURCES = {model.model_fields["source"].default: model for model in models_in(DataRecipe)}
+# Model → the titles of its tables, the later over the earlier.
+TOLD = {
+    model: (*(["optimizer"] if issubclass(model, OptimizerOptions) else []), f"optimizer: {{name: {name}}}")
+    for name, model in OPTIMIZERS.items()
+} | {model: (f"{DATA}, every source", f"{DATA}, source: {name}") for name, model in SOURCES.items()}
+
+
+def printed(title):
+    """Option → its default, of the table under a title."""
+    section = OPTIONS.split(f"### {title}\n")[1].split("\n### ")[0]
+    rows = [row.strip("| ").split(" | ") for row in section.splitlines() if row.startswith("| `")]
+    return {name.strip("`"): default.strip("`") for name, _, default, _ in rows}
 
 
 @pytest.mark.parametrize("path", generated_files(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_generated_files_are_up_to_date(path):
     assert path.read_text(encoding="utf-8") == generated_files()[path], "run: make generated"
+
+
+def test_every_model_of_the_config_has_a_table():
+    """Whatever can be written in a config is on the page of every option."""
+
+    def within(model):
+        inner = (one for field in model.model_fields.values() for one in models_in(field.annotation))
+        return {model}.union(*map(within, inner))
+
+    assert within(Config) <= {*TABLES.values(), *TOLD}
+
+
+@pytest.mark.parametrize("model", TOLD, ids=lambda model: model.__name__)
+def test_the_tables_tell_the_defaults_of_each_optimizer_and_source(model):
+    """Also where it overrides what all of its kind share: batch_size of sgd, labels of cifar10."""
+    told = {name: default for title in TOLD[model] for name, default in printed(title).items()}
+    for name, field in model.model_fields.items():
+        if name == "source":
+            continue  # the title
+        if field.is_required():
+            assert told[name] == "required"
+        elif not isinstance(field.default, BaseModel):
+            assert json.loads(told[name]) == field.default

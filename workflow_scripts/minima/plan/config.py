@@ -266,7 +266,7 @@ Ridge = Annotated[float, Field(ge=0)]
 
 
 class KernelReference(Options):
-    """Kernel regression with a kernel of infinitely wide networks."""
+    """Kernel regression: with a kernel of infinitely wide networks, or (min_norm) the linear one."""
 
     alpha: list[Ridge] = Field(
         [0.0], min_length=1, description="Ridges, in the kernel's units; 0 interpolates."

@@ -5,7 +5,7 @@ rules/envs/minima.yaml.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,6 +31,7 @@ from minima.plan.config import (
     SeedRange,
     Stop,
     Study,
+    WideLinearReference,
 )
 from minima.plan.mistakes import models_in
 from minima.plan.networks import Cnn, Dense, FullyConnected, Resnet18, Vgg16
@@ -39,6 +40,7 @@ from minima.plan.optimizers import (
     Damping,
     InverseSchedule,
     MilestoneSchedule,
+    NoSchedule,
     Optimizer,
     OptimizerOptions,
     RateOfLeast,
@@ -55,8 +57,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "studies.&lt;name&gt;": Study,
     "studies.&lt;name&gt;.figures.&lt;name&gt;": Figure,
     "studies.&lt;name&gt;.references": References,
-    "references.ntk, references.nngp": KernelReference,
+    "references.ntk, references.nngp, references.min_norm": KernelReference,
     "references.rbf": RbfReference,
+    "references.wide_linear": WideLinearReference,
     "studies.&lt;name&gt;.blocks.&lt;name&gt;": Block,
     "seed": SeedRange,
     "network: {kind: mlp}": FullyConnected,
@@ -68,6 +71,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "init, of the other kinds": ModuleInit,
     "init: {scheme: pretrained}": PretrainedInit,
     "optimizer": OptimizerOptions,
+    "optimizer.schedule: {kind: constant}": NoSchedule,
     "optimizer.schedule: {kind: step}": StepSchedule,
     "optimizer.schedule: {kind: cosine}": CosineSchedule,
     "optimizer.schedule: {kind: inverse}": InverseSchedule,
@@ -117,34 +121,40 @@ def _environment() -> str:
 
 def _tables() -> Iterator[str]:
     for title, model in TABLES.items():
-        yield f"### {title}\n\n{_doc(model)}\n\n" + _table(model, set())
-    shared = set(OptimizerOptions.model_fields)
+        yield _section(title, _doc(model), _rows(model))
     for model in models_in(Optimizer):
-        name = get_args(model.model_fields["name"].annotation)[0]
-        left_out = shared if issubclass(model, OptimizerOptions) else set()
-        yield f"### optimizer: {{name: {name}}}\n\n{_doc(model)}\n\n" + _table(model, left_out)
-    common = set(recipes.Recipe.model_fields)
+        (name,) = get_args(model.model_fields["name"].annotation)
+        yield _section(f"optimizer: {{name: {name}}}", _doc(model), _own_rows(model, OptimizerOptions))
     for model in models_in(recipes.DataRecipe):
-        fields = model.model_fields
-        source = fields["source"]
-        own = set(fields) - common
-        own_table = "\n\n" + _table(model, common) if own else ""
-        yield f"### data.&lt;name&gt;, source: {source.default}\n\n{source.description}{own_table}"
+        source = model.model_fields["source"]  # said by the title and below it
+        rows = {name: row for name, row in _own_rows(model, recipes.Recipe).items() if name != "source"}
+        yield _section(f"data.&lt;name&gt;, source: {source.default}", source.description or "", rows)
+
+
+def _section(title: str, text: str, rows: Mapping[str, str]) -> str:
+    table = ["", "| option | type | default | meaning |", "|---|---|---|---|", *rows.values()]
+    return "\n".join([f"### {title}", "", text, *(table if rows else [])])
 
 
 def _doc(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _table(model: type[BaseModel], leave_out: set[str]) -> str:
-    rows = ["| option | type | default | meaning |", "|---|---|---|---|"]
+def _own_rows(model: type[BaseModel], shared: type[BaseModel]) -> dict[str, str]:
+    """The rows that a table of what all models of a kind share does not have, word for word."""
+    common = _rows(shared)
+    return {name: row for name, row in _rows(model).items() if row != common.get(name)}
+
+
+def _rows(model: type[BaseModel]) -> dict[str, str]:
+    """Option → its row."""
+    rows = {}
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
-        if name not in leave_out:
-            name = field.alias or name
-            kind = _kind(schema["properties"][name], schema.get("$defs", {}))
-            rows.append(f"| `{name}` | {kind} | {_default(field.default)} | {field.description or ''} |")
-    return "\n".join(rows)
+        name = field.alias or name
+        kind = _kind(schema["properties"][name], schema.get("$defs", {}))
+        rows[name] = f"| `{name}` | {kind} | {_default(field.default)} | {field.description or ''} |"
+    return rows
 
 
 def _default(default: Any) -> str:
