@@ -1,5 +1,6 @@
 """The figures of `momentum`: tables with the numbers of a world whose truth is known, and pictures."""
 
+import json
 from importlib import import_module
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from tests.unit.momentum_world import block, tree
 
 from minima.findings.drawing import draw_figure, read_table
+from minima.findings.figures import loss_curves
 from minima.findings.style import save, styled
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -70,6 +72,26 @@ def test_loss_curves_are_the_first_networks_with_their_prediction(world):
     for _, curve in table.groupby(["panel", "series"]):
         assert (curve.x.iloc[0], curve.x.iloc[-1], curve.trained.iloc[0]) == (0, 3000, 1)
         assert 300 < len(curve) <= 800
+
+
+def test_loss_curves_need_no_prediction(world, tmp_path):
+    """Any block has them, as docs/troubleshooting.md says: without a spectrum, places called by words."""
+    node = world["trained/ball"].to_dataset().drop_vars(["kernel_spectrum", "start_error"])
+    words = node.assign_coords(damping=["weak", "critical", "strong"])
+    words.attrs["fixed"] = json.dumps({"network": {"width": 64}})  # the optimizer is on an axis
+    words.to_netcdf(tmp_path / "dataset.nc", group="trained/main", engine="netcdf4")
+    pictures = [tmp_path / "figure.png"]
+    draw_figure("loss_curves", ["main"], tmp_path / "dataset.nc", tmp_path / "figure.csv", pictures)
+    table = read_table(tmp_path / "figure.csv")
+    assert set(table.series) == {"damping weak", "damping critical", "damping strong"}
+    assert table.estimate.isna().all()
+    trained = table[table.series == "damping weak"]
+    losses = node.loss.isel(seed=0, damping=0).sel(step=trained.x.values)
+    np.testing.assert_allclose(pd.to_numeric(trained.trained), losses / losses[0], rtol=1e-8)
+    with styled():
+        figure = loss_curves.draw(table)
+    labels = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert labels == ["damping weak", "damping critical", "damping strong"], "nothing is called a prediction"
 
 
 def test_rates_follow_the_ode_through_the_critical_damping(world):

@@ -7,7 +7,6 @@ learning rate and the optimizer's numbers. `x` below is ηλ/N: what a step of g
 
 import json
 from collections.abc import Callable
-from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -130,14 +129,6 @@ def envelope_power(steps: Array, losses: Array) -> float:
     return power_law(*envelope(steps, losses)).slope
 
 
-def places(block: xr.Dataset) -> list[tuple[str, dict[str, Any]]]:
-    """Label and selection of every place of a block's axes, but for the seed."""
-    dims = [str(dim) for dim in block.status.dims if dim != "seed"]
-    values = product(*(block[dim].values.tolist() for dim in dims))
-    chosen = [dict(zip(dims, place, strict=True)) for place in values]
-    return [(", ".join(f"{dim} {value:g}" for dim, value in place.items()), place) for place in chosen]
-
-
 def _line(x: Array, y: Array) -> Fit:
     if len(x) < 3 or not np.isfinite(y).all():
         raise NotEstimable("a curve is not positive and complete in the window")
@@ -148,12 +139,14 @@ def _line(x: Array, y: Array) -> Fit:
 
 def _shares(block: xr.Dataset) -> xr.DataArray:
     """ηλ_i/N [..., mode]."""
+    if "kernel_spectrum" not in block:
+        raise NotEstimable("curves are predicted where record: {spectrum: true} keeps the kernel's spectrum")
     return block.kernel_spectrum * block.learning_rate / block.sizes["train_point"]
 
 
 def _optimizer(block: xr.Dataset) -> tuple[str, dict[str, xr.DataArray]]:
     """Name and numbers of the block's optimizer: of its axes, stored per network, or the same for all."""
-    fields: dict[str, Any] = json.loads(block.attrs["fixed"])["optimizer"]
+    fields: dict[str, Any] = json.loads(block.attrs["fixed"]).get("optimizer", {})
     if "name" not in fields:
         raise NotEstimable("curves are predicted for blocks of one optimizer")
     if fields["name"] not in dynamics.RECURSIONS:

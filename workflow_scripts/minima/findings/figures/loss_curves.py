@@ -5,26 +5,30 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.findings.curves import places
+from minima.findings.stats import NotEstimable
 from minima.findings.style import panels, shades
-from minima.findings.trajectories import places, predicted_loss, relative_loss
+from minima.findings.trajectories import predicted_loss, relative_loss
 
 CAPTION = (
-    "Loss over initial loss against the step, of the first network of each setting: trained (lines) and "
-    "as its kernel at the start, frozen, predicts by the optimizer's recursion (dotted). An exponential "
-    "is straight on the left, a power law on the right. Left and right show the same curves."
+    "Loss over initial loss against the step, of the first network of each setting: trained (lines) and, "
+    "where the kernel's spectrum is kept and the optimizer's recursion known, as its kernel at the start, "
+    "frozen, predicts (dotted). An exponential is straight on the left, a power law on the right. Left and "
+    "right show the same curves."
 )
 COLUMNS = ["panel", "series", "x", "trained", "estimate"]
 POINTS = 400  # of each curve, evenly in step or in its logarithm
 
 
 def tabulate(tree: xr.DataTree, block: str, *beside: str) -> pd.DataFrame:
-    """One row per block, place of its axes and step; `estimate` is the prediction."""
+    """One row per block, place of its axes and step; `estimate` is the prediction, or NaN."""
     rows: list[tuple] = []
     for name in (block, *beside):
         node = tree[f"trained/{name}"].to_dataset().isel(seed=0)
-        trained, predicted = relative_loss(node), predicted_loss(node)
+        trained = relative_loss(node)
+        predicted = _predicted(node, trained)
         steps = _thinned(node.step.values)
-        for label, place in places(node):
+        for label, place in places(trained, "step"):
             curves = (trained.sel(place).sel(step=steps), predicted.sel(place).sel(step=steps))
             rows += [
                 (name, label or name, *row) for row in zip(steps, *(c.values for c in curves), strict=True)
@@ -54,9 +58,17 @@ def draw(table: pd.DataFrame) -> Figure:
         right.set_xscale("log")
         left.set_ylabel("loss / initial loss")
         left.set_title(name.replace("_", " "))
-        frozen.set_label("frozen kernel")  # one entry for all
+        if here.estimate.notna().any():
+            frozen.set_label("frozen kernel")  # one entry for all
         right.legend()
     return figure
+
+
+def _predicted(node: xr.Dataset, trained: xr.DataArray) -> xr.DataArray:
+    try:
+        return predicted_loss(node)
+    except NotEstimable:
+        return xr.full_like(trained, np.nan)
 
 
 def _curves(table: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
