@@ -5,6 +5,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.engine.record import DIVERGED_LOSS
 from minima.findings.style import ink_on, panels
 from minima.findings.trajectories import (
     between,
@@ -32,7 +33,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
     rows = []
     for panel, curves in (("trained", relative_loss(node)), ("frozen kernel", predicted_loss(node))):
         rates = each(between(curves, (last / 2, last)), where_it_can(rate)) / (2 * slowest(node))
-        left = (node.status == "diverged") if panel == "trained" else ~(curves <= 1e3).all("step")
+        left = (node.status == "diverged") if panel == "trained" else ~(curves <= DIVERGED_LOSS).all("step")
         for beta1 in node.beta1.values.tolist():
             for beta2 in node.beta2.values.tolist():
                 place = {"beta1": beta1, "beta2": beta2}
