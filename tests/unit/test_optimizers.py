@@ -16,7 +16,7 @@ from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import LOSSES
 from minima.engine.models.mlp import MLP
-from minima.engine.schedules import SCHEDULES
+from minima.engine.schedules import SCHEDULES, milestones
 
 STEPS = 200
 NETWORKS = 3
@@ -302,6 +302,26 @@ def test_schedules_are_pytorchs(kind):
         make = lambda p: optim.SGD(p, 0.3)  # noqa: E731
         wanted = theirs(Ensemble(model), at, x[done.index], y[done.index], make, schedule=schedule(**own))
         agree(done.weights, wanted, 1e-11)  # PyTorch's cosine is a recursion of its own
+
+
+@pytest.mark.parametrize("name", ["heavy_ball", "nesterov"])
+def test_momentum_under_a_schedule_is_pytorchs(name):
+    """What was gathered at a larger step size moves the weights by the present one: torch.optim.SGD."""
+    model, theta, x, y = problem()
+    numbers = {"lr": [0.1, 0.05, 0.02], "momentum": [0.3, 0.9, 0.5]}
+    drops = [20, 80]
+    how = recipe(name, numbers | {"schedule.factor": [0.1, 0.2, 0.5]}, schedule=milestones(drops))
+    for done in ours(Ensemble(model), theta, x, y, how):
+        lr, momentum, factor = (how.numbers[key][done.index].item() for key in how.numbers)
+        wanted = theirs(
+            Ensemble(model),
+            [weight[done.index] for weight in theta],
+            x[done.index],
+            y[done.index],
+            lambda p, lr=lr, momentum=momentum: optim.SGD(p, lr, momentum, nesterov=name == "nesterov"),
+            schedule=lambda o, factor=factor: optim.lr_scheduler.MultiStepLR(o, drops, factor),
+        )
+        agree(done.weights, wanted)
 
 
 @pytest.mark.parametrize("replacement", [False, True])

@@ -1,4 +1,7 @@
-"""Polyak's heavy ball: v ← μ v − η g, θ ← θ + v (torch.optim.SGD's momentum with v = −η·buffer)."""
+"""Polyak's heavy ball: v ← μ v + g, θ ← θ − η v, as torch.optim.SGD with momentum.
+
+v knows no step size: where a schedule lowers η, what was gathered before moves the weights less from then on.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -20,9 +23,9 @@ def step(
     add_gradient: Callable[..., None],
     k: int,
 ) -> None:
-    """v ← μ v − η g, θ ← θ + v."""
+    """v ← μ v + g, θ ← θ − η v."""
     for velocity in state:
         velocity.mul_(numbers["momentum"])
-    add_gradient(state, -numbers["lr"])
+    add_gradient(state)
     for weight, velocity in zip(weights, state, strict=True):
-        weight.add_(velocity)
+        weight.addcmul_(velocity, numbers["lr"], value=-1)

@@ -1,6 +1,7 @@
-"""Nesterov's method: x' = θ − η g(θ), θ ← x' + μ(x' − x), as torch.optim.SGD(nesterov=True).
+"""Nesterov's method: v ← μ v + g, θ ← θ − η(g + μ v), as torch.optim.SGD(nesterov=True).
 
-The weights θ are the points at which the gradient is taken; the iterates x are the state.
+The weights θ are the points at which the gradient is taken. With one η this is x' = θ − η g(θ),
+θ ← x' + μ(x' − x), where x' − x = −η v; under a schedule v knows no step size, as in `heavy_ball`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -8,12 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from minima.engine.optimizers.gradient import fill
+
 LINEAR = True
 
 
 def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """x = θ."""
-    return [weight.clone() for weight in weights]
+    """g and v."""
+    return [torch.zeros_like(weight) for weight in [*weights, *weights]]
 
 
 def step(
@@ -24,19 +27,9 @@ def step(
     k: int,
 ) -> None:
     """Constant μ."""
-    look_ahead(weights, state, numbers["lr"], numbers["momentum"], add_gradient)
-
-
-def look_ahead(
-    weights: Sequence[Tensor],
-    iterates: list[Tensor],
-    lr: Tensor,
-    momentum: Tensor,
-    add_gradient: Callable[..., None],
-) -> None:
-    """One step with momentum μ per network."""
-    add_gradient(weights, -lr)
-    for weight, iterate in zip(weights, iterates, strict=True):
-        moved = torch.sub(weight, iterate)
-        iterate.copy_(weight)
-        weight.addcmul_(moved, momentum)
+    gradients, velocities = state[: len(weights)], state[len(weights) :]
+    fill(gradients, add_gradient)
+    rate, momentum = numbers["lr"], numbers["momentum"]
+    for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
+        velocity.mul_(momentum).add_(gradient)
+        weight.addcmul_(gradient, rate, value=-1).addcmul_(velocity, rate * momentum, value=-1)

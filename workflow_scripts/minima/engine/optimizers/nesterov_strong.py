@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from torch import Tensor
 
-from minima.engine.optimizers.nesterov import look_ahead, start
+from minima.engine.optimizers.nesterov_convex import look_ahead, start
 
 __all__ = ["LINEAR", "start", "step"]
 
