@@ -156,12 +156,14 @@ def test_auto_takes_what_there_is(monkeypatch):
 
 
 def test_a_gpu_is_taken_only_where_wanted(monkeypatch, caplog):
-    """With a GPU, auto and cuda take it, without TF32, and the log names it; cpu does not."""
+    """With a GPU, auto and cuda take it, without TF32 anywhere, and the log names it; cpu does not."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Some GPU")
     monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace(allow_tf32=True))
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     caplog.set_level("INFO", "minima")
     assert device.choose("cpu") == torch.device("cpu")
     assert device.choose("auto") == device.choose("cuda") == torch.device("cuda")
     assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
     assert "device: cuda (Some GPU)" in caplog.messages

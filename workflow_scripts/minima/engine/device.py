@@ -23,6 +23,7 @@ def choose(device: str) -> torch.device:
     logger.info("device: %s (%s)", chosen.type, name)
     if chosen.type == "cuda":
         torch.backends.cuda.matmul.allow_tf32 = False  # float32 means float32
+        torch.backends.cudnn.allow_tf32 = False  # convolutions have a flag of their own, on by default
     return chosen
 
 
