@@ -73,6 +73,37 @@ def test_networks_that_do_not_fit_or_diverged_are_left_out_and_said_so():
     assert len(study.drop(tree(pair=node), "pair", fitted=0.99).values) == 9
 
 
+def test_a_claim_may_ask_for_the_goal_of_the_stop_rule():
+    """Networks that fit every point, but were stopped at a higher loss, count only where it does not."""
+    node = pair(0.1, 0.3, true_labels=0.12)
+    node["status"].loc[{"init": "adversarial", "seed": 103}] = "stopped"
+    there, starts = tree(pair=node), ({"init": "true_labels"}, {"init": "adversarial"})
+    assert len(study.drop(there, "pair").values) == len(study.drop_ratio(there, "pair", *starts).values) == 10
+    assert len(study.drop(there, "pair", converged=True).values) == 9
+    assert len(study.drop_ratio(there, "pair", *starts, converged=True).values) == 9
+
+
+def test_two_drops_are_paired_by_seed():
+    """One start does not fit in seed 103, the other in 104: the eight others have both drops."""
+    lost = np.linspace(0.1, 0.3, 10)
+    node = pair(0.0, 4 * lost, true_labels=lost)
+    node["train_error"].loc[{"init": "adversarial", "seed": 103}] = 0.01
+    node["train_error"].loc[{"init": "true_labels", "seed": 104}] = 0.01
+    found = study.drop_ratio(tree(pair=node), "pair", {"init": "true_labels"}, {"init": "adversarial"})
+    assert found.values[:, 1] / found.values[:, 0] == pytest.approx([4] * 8)
+    assert "2 of 10 seeds left out" in found.note
+
+
+def test_two_blocks_are_paired_by_seed():
+    """Whichever seeds they have, and in whichever order."""
+    norms = np.stack([np.ones((10, 2)), np.stack([np.arange(1.0, 11)] * 2, axis=1)])
+    node = pair(0.1, 0.3).assign(path_norm=(("init", "seed", "power"), norms))
+    other = node.isel(seed=slice(None, None, -1)).isel(seed=slice(0, 9))
+    found = study.ratio_of_ratios(tree(pair=node, all=other), "path_norm", "all", "pair")
+    assert found.values.shape == (9, 2)
+    assert found.values[:, 0] == pytest.approx(found.values[:, 1])
+
+
 def test_a_claim_about_nine_of_ten_seeds_spares_the_worst():
     errors = np.full(10, 0.3)
     errors[4] = 0.0

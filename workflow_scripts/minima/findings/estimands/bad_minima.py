@@ -5,7 +5,7 @@ random labels. A seed counts only where every network it needs puts the stated f
 in the right class. Accuracies are in points of a hundred.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,22 +27,25 @@ def drop(
     than: Selection = None,
     fitted: float = 1.0,
     spare: int = 0,
+    converged: bool = False,
 ) -> Sample:
     """Test accuracy from a random start minus that from the start `of`, per seed, without `spare` of them.
 
-    The random starts are those of the block, or of the block `beside`, at the place `than`.
+    The random starts are those of the block, or of the block `beside`, at the place `than`. `converged`: only
+    networks count that came to the goal of their stop rule.
     """
-    led = _place(tree, block, of or ADVERSARIAL, fitted)
-    plain = _place(tree, beside or block, than or ({} if beside else RANDOM), fitted)
-    return _sample(100 * (led.test_error - plain.test_error), spare)
+    led = _place(tree, block, of or ADVERSARIAL, fitted, converged)
+    plain = _place(tree, beside or block, than or ({} if beside else RANDOM), fitted, converged)
+    return _sample(_lost(led, plain), spare)
 
 
-def drop_ratio(tree: xr.DataTree, block: str, of: Selection, over: Selection) -> Sample:
+def drop_ratio(
+    tree: xr.DataTree, block: str, of: Selection, over: Selection, converged: bool = False
+) -> Sample:
     """Mean drop from the start `of` over that from the start `over`; seeds resampled together."""
-    drops = [drop(tree, block, selection).values for selection in (of, over)]
-    if len(drops[0]) != len(drops[1]):
-        raise NotEstimable("the two starts fit in different seeds")
-    return Sample(np.column_stack(drops), lambda units: float(units[:, 0].mean() / units[:, 1].mean()))
+    plain = _place(tree, block, RANDOM, 1.0, converged)
+    drops = [_lost(_place(tree, block, start, 1.0, converged), plain) for start in (of, over)]
+    return _paired(*drops, lambda units: float(units[:, 0].mean() / units[:, 1].mean()))
 
 
 def drop_avoided(
@@ -54,7 +57,7 @@ def drop_avoided(
         for regime in (dict(instead_of), dict(by))
         for start in (ADVERSARIAL, RANDOM)
     ]
-    before, after = (100 * (led.test_error - plain.test_error) for led, plain in (both[:2], both[2:]))
+    before, after = (_lost(led, plain) for led, plain in (both[:2], both[2:]))
     return _sample(before - after)
 
 
@@ -63,7 +66,7 @@ def dose(tree: xr.DataTree, block: str, beside: str, copies: Sequence[int], ends
     `ends`, the drop at the last R minus that at the first, per seed."""
     plain = _place(tree, beside, {}, 1.0)
     drops = xr.concat(
-        [100 * (_place(tree, block, {"copies": r}, 1.0).test_error - plain.test_error) for r in copies],
+        [_lost(_place(tree, block, {"copies": r}, 1.0), plain) for r in copies],
         dim="dose",
         coords="minimal",
         compat="override",
@@ -87,13 +90,10 @@ def ratio(
     """A quantity from the adversarial start over that from the random one, per seed, without the `spare`
     greatest (least, of crossings): `distance` travelled, `path_norm`, `crossings` of the boundary. Where the
     block of the `pretraining` is named, only seeds count in which it came to its goal."""
-    led, plain = (
-        _quantity(_place(tree, block, {**(select or {}), **start}, fitted), of)
-        for start in (ADVERSARIAL, RANDOM)
-    )
+    found = _over_random(tree, block, of, select, fitted)
     if pretraining:
-        led = led.where(tree[f"trained/{pretraining}"].to_dataset().status == "converged")
-    return _sample(led / plain, spare, least=of == "crossings")
+        found = found.where(tree[f"trained/{pretraining}"].to_dataset().status == "converged")
+    return _sample(found, spare, least=of == "crossings")
 
 
 def steps_ratio(tree: xr.DataTree, block: str, select: Selection, beside: str, spare: int = 0) -> Sample:
@@ -105,25 +105,39 @@ def steps_ratio(tree: xr.DataTree, block: str, select: Selection, beside: str, s
 
 def ratio_of_ratios(tree: xr.DataTree, of: str, block: str, over: str, fitted: float = 0.995) -> Sample:
     """The ratio of `of` in one block over that in another, geometric mean per seed."""
-    first, second = ratio(tree, block, of, fitted=fitted), ratio(tree, over, of, fitted=fitted)
-    if len(first.values) != len(second.values):
-        raise NotEstimable("the two blocks fit in different seeds")
-    return Sample(
-        np.log(np.column_stack([first.values, second.values])),
-        lambda units: float(np.exp((units[:, 0] - units[:, 1]).mean())),
-    )
+    logs = [np.log(_over_random(tree, name, of, None, fitted)) for name in (block, over)]
+    return _paired(*logs, lambda units: float(np.exp((units[:, 0] - units[:, 1]).mean())))
 
 
-def _place(tree: xr.DataTree, block: str, select: Selection, fitted: float) -> xr.Dataset:
-    """A block's networks at one place; those that do not fit are NaN."""
+def _place(
+    tree: xr.DataTree, block: str, select: Selection, fitted: float, converged: bool = False
+) -> xr.Dataset:
+    """A block's networks at one place; those that do not fit, or did not come to their goal, are NaN."""
     node = node_of(tree, "trained", block, {})
     for dim, value in (select or {}).items():
         if dim not in node.dims:
             raise NotEstimable(f"not in the dataset: axis {dim} of block {block}")
         node = at(node, block, dim, value)
-    fits = (node.status != "diverged") & (node.train_error <= 1 - fitted + 1e-9)
+    ended = node.status == "converged" if converged else node.status != "diverged"
+    fits = ended & (node.train_error <= 1 - fitted + 1e-9)
     numbers = [name for name, v in node.data_vars.items() if v.dtype.kind == "f" and "seed" in v.dims]
     return node[numbers].where(fits)
+
+
+def _lost(led: xr.Dataset, plain: xr.Dataset) -> xr.DataArray:
+    """Test accuracy of one start less than of another, in points."""
+    return 100 * (led.test_error - plain.test_error)
+
+
+def _over_random(
+    tree: xr.DataTree, block: str, quantity: str, select: Selection, fitted: float
+) -> xr.DataArray:
+    """A quantity from the adversarial start over that from the random one."""
+    led, plain = (
+        _quantity(_place(tree, block, {**(select or {}), **start}, fitted), quantity)
+        for start in (ADVERSARIAL, RANDOM)
+    )
+    return led / plain
 
 
 def _quantity(node: xr.Dataset, name: str) -> xr.DataArray:
@@ -149,5 +163,15 @@ def _sample(values: xr.DataArray, spare: int = 0, least: bool = True) -> Sample:
     return Sample(found if spare else values.values[kept], note=_note(kept))
 
 
+def _paired(one: xr.DataArray, other: xr.DataArray, statistic: Callable[[np.ndarray], float]) -> Sample:
+    """Both values of the seeds that have both [n, 2]."""
+    one, other = xr.align(one, other, join="inner")
+    for values in (one, other):
+        only_seeds(values)
+    both = np.column_stack([one.values, other.values])
+    kept = np.isfinite(both).all(1)
+    return Sample(both[kept], statistic, _note(kept))
+
+
 def _note(kept: np.ndarray) -> str:
-    return left_out(kept).replace("converged", "fit their training points")
+    return left_out(kept).replace("converged", "fit their training points as asked")
