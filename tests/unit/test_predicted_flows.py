@@ -1,7 +1,7 @@
 """Flows of adaptive methods and the fixed point that stands for them, against the runs that they predict."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -9,8 +9,11 @@ import torch
 from scipy.integrate import quad_vec
 from tests.unit.helpers import arrays, cell, linearization, trained
 
+from minima.engine.batches import Batches
+from minima.engine.core import Recipe
+from minima.engine.optimizers import adagrad
 from minima.theory.fixed_point import self_consistent
-from minima.theory.flows import Rule, limit_of_flow
+from minima.theory.flows import Rule, limit_of_flow, rule_of
 from minima.theory.predictors import preconditioned_start
 
 SPLIT = arrays(points=8, features=6, tests=5)
@@ -77,6 +80,22 @@ def test_batches_are_averaged():
     assert averaged < full / 3
     whole = predicted(optimizer=optimizer | {"batch_size": 8}, predict=names[1:])
     np.testing.assert_allclose(whole["adaptive_flow_test"], whole["adagrad_flow_test"], rtol=1e-10)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_the_noise_of_batches_is_that_of_every_epoch(size):
+    """E g_B² over all orders of five points and all batches of an epoch, cut as they are drawn, is
+    g² + ν(N Σ p_i² − g²), also where the last batch is smaller."""
+    points = 5
+    p = np.random.default_rng(0).standard_normal(points)
+    squares = [
+        (points * p[list(order[begin : begin + size])].mean()) ** 2
+        for order in permutations(range(points))
+        for begin in range(0, points, size)
+    ]
+    rule = rule_of(Recipe(adagrad, {}, batches=Batches([0], points, size, False)))
+    wanted = p.sum() ** 2 + rule.noise * (points * (p**2).sum() - p.sum() ** 2)
+    assert np.mean(squares) == pytest.approx(wanted, rel=1e-12)
 
 
 def test_with_the_preconditioner_of_the_start_the_flow_is_another():

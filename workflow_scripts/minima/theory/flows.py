@@ -27,6 +27,7 @@ docs/science/adaptive.md.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Protocol
 
 import numpy as np
@@ -251,8 +252,9 @@ def _gathered(
 
 
 def limit_of_flow(linearization: Linearization, rule: Rule) -> Predicted:
-    """The end of a linearized network's flow: followed to a residual of 1e-3, from where D no longer moves
-    (to 1e-7 of the function), then on to 0 under the D that it has there."""
+    """The end of a linearized network's flow: followed to a residual of 1e-3, then on to 0 under the D it has
+    there. AdaGrad's D no longer moves (to 1e-7 of the function). That of the others does, as their S
+    forgets: their end is known only to the order of that residual."""
     path = LinearPath(linearization.rows, linearization.error)
     end = follow(path, rule, LANDING, linearization.growth)
     weights = torch.where(end.squares > 0, end.squares.rsqrt(), 0)
@@ -275,7 +277,9 @@ def rule_of(recipe: Recipe | None) -> Rule | None:
 
 
 def _noise(points: int, size: int, replacement: bool) -> float:
-    """Variance of a batch's mean gradient over that of one point's."""
+    """Variance of a batch's mean gradient over that of one point's, ν, averaged over the batches of an epoch:
+    without replacement the last one is smaller where the size does not divide the points."""
     if replacement:
         return 1 / size
-    return (points - size) / (size * (points - 1)) if points > 1 else 0.0
+    sizes = [min(size, points - begin) for begin in range(0, points, size)]
+    return fmean((points - one) / (one * (points - 1)) for one in sizes) if points > 1 else 0.0
