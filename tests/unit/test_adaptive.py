@@ -72,7 +72,7 @@ class World:
     order: float = 1.0  # of AdaGrad's distance from its flow in η
     integrator: float = 0.005  # error over (growth − 1)²
     stretch: float = 1.4  # of the adaptive solution
-    twist: float = 0.0  # violation of Pythagoras
+    twist: float = 0.0  # of its row-space part, over gradient descent's solution
     growth: float = 3.0  # of the initialization's share and the error from σ = 1 to 3
     narrow: float = 1.0  # AdaGrad's deviation in narrow networks, over that in wide ones
     interpolates: int = 4  # least width
@@ -144,13 +144,8 @@ class World:
             "adagrad_flow": flow + self.integrator * grows**2 * d,
             "adaptive_flow": averaged,
         }
-        length = self.stretch if adapts else 1.0
-        sizes = {
-            "steps": 7.0,
-            "length": length,
-            "along": 1.0,
-            "across": np.sqrt(length**2 - 1 + self.twist),
-        }
+        length, along = (self.stretch, np.sqrt(1 + self.twist)) if adapts else (1.0, 1.0)
+        sizes = {p: self._sizes(length, along) for p in predicted} | {"linearized": self._sizes(1.0, 1.0)}
         far = self.narrow if name == "narrow" else self.follows
         net = g + far * (limit - g) + self.nonlinearity * noise
         if name == "orders":
@@ -168,7 +163,11 @@ class World:
             "distance": np.array([length, length]) / np.sqrt(2),
             "status": "converged" if good else "stopped",
         }
-        return trained, {p: {"test": f[:, None], **sizes} for p, f in predicted.items()}
+        return trained, {p: {"test": f[:, None], **sizes[p]} for p, f in predicted.items()}
+
+    @staticmethod
+    def _sizes(length, along):
+        return {"steps": 7.0, "length": length, "along": along, "across": np.sqrt(length**2 - along**2)}
 
 
 @pytest.fixture(scope="module")

@@ -74,8 +74,8 @@ def explained(
 def slope_in_step(
     tree: xr.DataTree, block: str, of: str = "linearized_trained", to: str = "adagrad_flow"
 ) -> Sample:
-    """Log-log slope of ‖f − g‖/‖g‖ against the step size, over the steps at which f converged; whole curves
-    are the units."""
+    """Log-log slope of ‖f − g‖/‖g‖ against the step size; whole curves are the units, and a seed counts only
+    where f converged at every step size."""
     f, g = (_function(tree, block, {"source": source}, None) for source in (of, to))
     curves = rms(f - g) / rms(g)
     return slopes(curves, curves.notnull().all("lr"), "lr")
@@ -87,10 +87,13 @@ def longer(tree: xr.DataTree, block: str, than: Function, of: Function) -> Sampl
 
 
 def pythagoras(tree: xr.DataTree, block: str, source: str, select: Selection = None) -> Sample:
-    """|‖u‖² − ‖JᵀΘ⁻¹(e₀ − e)‖² − ‖u_⊥‖²|/‖u‖² of a predicted u, per seed."""
-    found = at(node_of(tree, "predicted", block, select), block, "predictor", source)
+    """|‖u‖² − ‖u_GD‖² − ‖u_⊥‖²|/‖u‖² of a predicted u with e = 0 at its end, per seed: u_GD is gradient
+    descent's solution JᵀΘ⁻¹e₀ by its own closed form, u_⊥ what of u is at right angles to the rows of J."""
+    node = node_of(tree, "predicted", block, select)
+    found, descent = (at(node, block, "predictor", name) for name in (source, "linearized"))
     known = found.test.notnull().all(("point", "output"))
-    return _known(abs(found.length**2 - found.along**2 - found.across**2).where(known) / found.length**2)
+    left = abs(found.length**2 - descent.length**2 - found.across**2) / found.length**2
+    return _known(left.where(known).drop_vars("predictor"))
 
 
 def share_growth(tree: xr.DataTree, block: str, scales: tuple[float, float], width: Any) -> Sample:
