@@ -180,7 +180,8 @@ def rate(problem: Problem, imbalance: Imbalance) -> Array:
 
 
 def rate_now(problem: Problem, imbalance: Imbalance, net: Net) -> Array:
-    """Proposition 1′ [...]: a lower bound on −L̇/(L − L*) here, with the imbalance of the start."""
+    """Proposition 1′ [...]: a lower bound on −L̇/(L − L*) here, with the net's imbalance here: gradient flow
+    keeps that of the start, gradient descent does not quite."""
     product = net.u1 @ net.v.mT
     r, m = product.shape[-2:]
     singular = np.linalg.svd(product, compute_uv=False)

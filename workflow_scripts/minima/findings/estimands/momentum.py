@@ -176,14 +176,15 @@ def steepening(
 
 
 def divergence(tree: xr.DataTree, block: str, source: str = "trained", select: Selection = None) -> Sample:
-    """1 where training diverges, 0 where it does not; a frozen kernel's curve does beyond 1000 L(0), as the
-    engine says of networks."""
+    """1 where training diverges, 0 where it does not; a frozen kernel's curve does beyond the multiple of
+    L(0) at which the engine says so of networks."""
     node = node_of(tree, "trained", block, select)
     if source == "trained":
         diverged = node.status == "diverged"
     else:
-        curves = predicted_loss(node)
-        diverged = ~(curves <= 1e3).all("step")
+        from minima.engine.record import DIVERGED_LOSS  # loads torch, which no other estimand needs
+
+        diverged = ~(predicted_loss(node) <= DIVERGED_LOSS).all("step")
     return per_seed(diverged.astype(float), xr.ones_like(diverged, dtype=bool))
 
 
