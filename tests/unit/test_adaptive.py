@@ -306,6 +306,27 @@ def test_tables_have_the_worlds_numbers(tree):
     np.testing.assert_allclose(growth, np.log(3.0) ** 2, rtol=1e-6)
 
 
+def test_each_block_says_how_many_of_its_networks_interpolate():
+    """At its own widths: a block of fewer widths, or with worse networks, takes none from the other."""
+    tree = World(interpolates=9).tree("narrow", "narrow_pairs")
+    nodes = {node.path: node.to_dataset(inherit=False) for node in tree.subtree}
+    pairs = nodes["/trained/narrow_pairs"]
+    widest = pairs.width.values.max()
+    nodes["/trained/narrow_pairs"] = pairs.sel(width=[widest]).assign(
+        status=xr.full_like(pairs.status.sel(width=[widest]), "stopped")
+    )
+    table = persistence.tabulate(xr.DataTree.from_dict(nodes), "narrow", "narrow_pairs")
+    table = table[table.panel == "interpolating"]
+    fraction = {
+        series: dict(zip(rows.x, rows.estimate, strict=True)) for series, rows in table.groupby("series")
+    }
+    widths = nodes["/trained/narrow"].width.values.tolist()
+    assert fraction == {
+        "both optimizers": {width: float(width >= 9) for width in widths},
+        "flipped pairs": {widest: 0.0},
+    }
+
+
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("status", ["converged", "stopped"])
 def test_figures_are_drawn_whatever_converged(name, status, tree, tmp_path):

@@ -7,45 +7,43 @@ from matplotlib.figure import Figure
 
 from minima.findings.curves import means
 from minima.findings.measures import half_difference, rms
-from minima.findings.style import GUIDE, LOOKS, line, number_of_seeds, panels, ticks_at
+from minima.findings.style import GUIDE, LOOKS, Look, line, number_of_seeds, panels, ticks_at
 
 CAPTION = (
     "What is left of the effects in narrow networks, against the width: the cosine between AdaGrad's "
     "deviation from gradient descent and that of the linearized networks; the growth of the "
     "initialization's share ‖(f₊ − f₋)/2‖, in logarithm, and of the test error from the smallest to the "
-    "largest σ; and the fraction of seeds whose networks all interpolate. Above 0 (dotted) an effect has "
-    "the sign that it has in wide networks. Points: means over seeds; bands: 95 % bootstrap intervals; "
-    "networks that did not converge are left out, n counts the others."
+    "largest σ; and the fraction of seeds whose networks all interpolate, by both optimizers and of the "
+    "pairs f₊, f₋ at every σ. Above 0 (dotted) an effect has the sign that it has in wide networks. Points: "
+    "means over seeds; bands: 95 % bootstrap intervals; networks that did not converge, or whose "
+    "linearization did not, are left out, n counts the others."
 )
-TITLES = [
-    "cosine of AdaGrad's deviation",
-    "log growth of the share",
-    "growth of the test MSE",
-    "interpolating",
-]
+SERIES = {"both optimizers": LOOKS["network"], "flipped pairs": Look("#009E73", "^", "-")}
 
 
 def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
-    """One row per measure and width; `beside` names a block of flipped pairs over σ."""
+    """One row per measure, block and width; `beside` names a block of flipped pairs over σ."""
+    optimizers, pairs = SERIES
     trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
     good = trained.status == "converged"
     f, g = trained.test.where(good), predicted.test.sel(predictor="linearized_trained", drop=True)
     one, other = (h.sel(optimizer="adagrad") - h.sel(optimizer="gd") for h in (f, g))
     cosine = (one * other).mean(("point", "output"), skipna=False) / (rms(one) * rms(other))
-    curves = [cosine]
+    curves = [("cosine of AdaGrad's deviation", optimizers, cosine)]
+    interpolating = [("interpolating", optimizers, good.all("optimizer").astype(float))]
     if beside:
-        pairs = tree[f"trained/{beside}"].to_dataset()
-        fine = pairs.status == "converged"
-        share = np.log(rms(half_difference(pairs.test.where(fine))))
-        error = pairs.test_mse.where(fine).mean("flip", skipna=False)
-        curves += [curve.isel(scale=-1) - curve.isel(scale=0) for curve in (share, error)]
-        good = good.all("optimizer") & fine.all(("scale", "flip"))
-    else:
-        good = good.all("optimizer")
-    titles = [*TITLES[: len(curves)], TITLES[-1]]
+        trained = tree[f"trained/{beside}"].to_dataset()
+        good = trained.status == "converged"
+        share = np.log(rms(half_difference(trained.test.where(good))))
+        error = trained.test_mse.where(good).mean("flip", skipna=False)
+        curves += [
+            (title, pairs, curve.isel(scale=-1) - curve.isel(scale=0))
+            for title, curve in (("log growth of the share", share), ("growth of the test MSE", error))
+        ]
+        interpolating += [("interpolating", pairs, good.all(("scale", "flip")).astype(float))]
     rows = [
-        (title, "network", *mean)
-        for title, curve in zip(titles, [*curves, good.astype(float)], strict=True)
+        (title, series, *mean)
+        for title, series, curve in [*curves, *interpolating]
         for mean in means(curve.drop_vars(["scale", "optimizer"], errors="ignore"), "width")
     ]
     return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
@@ -58,9 +56,11 @@ def draw(table: pd.DataFrame) -> Figure:
     for ax, title in zip(axes, titles, strict=True):
         here = table[table.panel == title]
         ax.set_xscale("log")
-        line(ax, here, LOOKS["network"], "networks")
+        for series, points in here.groupby("series", sort=False):
+            line(ax, points, SERIES[str(series)], str(series))
         ax.axhline(0, **GUIDE)
         ax.set_title(f"{title}\n{number_of_seeds(here)}")
         ax.set_xlabel("width")
         ticks_at(ax, sorted(set(here.x)))
+    axes[-1].legend(loc="lower right", bbox_to_anchor=(1, 0.12))
     return figure
