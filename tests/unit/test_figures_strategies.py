@@ -169,3 +169,7 @@ def test_the_picture_draws_its_table(tmp_path):
     np.testing.assert_allclose(points.lines[0].get_xdata().astype(float), priced.cost, rtol=1e-9)
     assert {label.get_text() for label in beside.texts} == set(priced.strategy)
     assert axes.get_title() == f"σ = 3, n = {GROUPS}"
+    box = axes.get_window_extent()
+    names = [label.get_window_extent() for label in axes.get_xticklabels()]
+    edges = [box.x0, *(edge for name in names for edge in (name.x0, name.x1)), box.x1]
+    assert edges == sorted(edges), "the names stand beside each other, inside the panel"

@@ -121,8 +121,8 @@ def draw(table: pd.DataFrame) -> Figure:
     """A place per strategy; beside it the trained ones by their cost."""
     names = table.groupby("strategy", as_index=False)[["x", "cost"]].max().sort_values("x")
     width = 0.85 * len(names) + 1
-    figure = Figure(figsize=(width + 3.2, 3), layout="constrained")
-    ax, beside = figure.subplots(1, 2, sharey=True, width_ratios=(width, 3.2))
+    figure = Figure(figsize=(width + 4, 3), layout="constrained")
+    ax, beside = figure.subplots(1, 2, sharey=True, width_ratios=(width, 4))
     for series, shift in (("trained", -0.12), ("linearized", 0.12)):
         points = table[table.series == series]
         _draw_points(ax, points, points.x + shift, series)
@@ -130,25 +130,18 @@ def draw(table: pd.DataFrame) -> Figure:
     costs = [f"\n×{row.cost:.2g}" if np.isfinite(row.cost) else "" for row in names.itertuples()]
     short = [name if name.startswith("σ") else name.replace(" ", "\n", 1) for name in names.strategy]
     labels = [name + cost for name, cost in zip(short, costs, strict=True)]
-    ax.set_xticks(names.x, labels)
+    ax.set_xticks(names.x, labels, fontsize=8)
+    ax.set_xlim(-0.5, len(names) - 0.5)
     ax.set_ylabel("test mean squared error")
     ax.set_title(f"{table.panel.iloc[0]}, {number_of_seeds(table)}")
     ax.legend()
     priced = table[(table.series == "trained") & table.cost.notna()].sort_values("cost")
     _draw_points(beside, priced, priced.cost, "trained")
-    for place, row in enumerate(priced.itertuples()):  # neighbours in cost: one label above, one below
-        offset = (0, 7) if place % 2 else (0, -7)
-        beside.annotate(
-            row.strategy,
-            (row.cost, row.estimate),
-            offset,
-            textcoords="offset points",
-            ha="center",
-            va="bottom" if place % 2 else "top",
-            fontsize=7,
-        )
+    for row in priced.itertuples():
+        point = (row.cost, row.estimate)
+        beside.annotate(row.strategy, point, (3, 3), textcoords="offset points", fontsize=7)
     beside.set_xscale("log")
-    beside.margins(0.25, 0.15)
+    beside.set_xlim(0.8 * priced.cost.min(), 2.2 * priced.cost.max())  # room for the last name
     ticks_at(beside, [cost for cost in (0.5, 1, 2, 4, 8, 16) if cost <= 1.5 * priced.cost.max()])
     beside.set_xlabel("cost")
     return figure
