@@ -33,17 +33,33 @@ def test_published_scale_is_planned_and_priced(fresh):
     assert not (fresh.folder / "data").exists()
 
 
+def plan_of(*names):
+    """The plan of configs laid over each other."""
+    raw = {}
+    for name in names:
+        update_config(raw, yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")))
+    return Plan(raw)
+
+
+def test_published_scale_has_the_seeds_and_copies_that_its_claims_ask_for():
+    """In every block that an estimand reads: with fewer a claim could only come out inconclusive."""
+    plan = plan_of("config", "paper")
+    assert plan.claims
+    for claim in plan.claims:
+        blocks = plan.blocks_of(claim.study)
+        for part in claim.asked:
+            for name in (word for word in part.arguments.values() if isinstance(word, str)):
+                if name in blocks:
+                    seeds = {cell["seed"] for cell in blocks[name].cells}
+                    assert len(seeds) >= part.replicates, f"{claim.id}: {part.label}: {name}"
+            axes = {axis.dimension: axis.labels for axis in blocks[part.arguments["block"]].axes}
+            assert set(part.arguments.get("copies", [])) <= set(axes.get("copies", [])), claim.id
+
+
 def test_a_slice_of_published_scale_is_part_of_it():
     """Its networks are among those of the whole, which finds them in the store."""
-
-    def digests(*names):
-        raw = {}
-        for name in names:
-            update_config(raw, yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")))
-        return set(Plan(raw).cells)
-
-    whole, part = digests("config", "paper"), digests("config", "paper", "slice")
-    assert part < whole
+    whole, part = plan_of("config", "paper"), plan_of("config", "paper", "slice")
+    assert set(part.cells) < set(whole.cells)
 
 
 @pytest.mark.slow
