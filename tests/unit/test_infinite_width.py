@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minima.theory import kernels
-from minima.theory.infinite_width import nngp_posterior, trained_limit
-from minima.theory.reference import NNGPRegressor, NTKRegressor
+from minima.theory.infinite_width import crossing, trained_limit
+from minima.theory.reference import NTKRegressor
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_point_with_two_labels_counts_as_one_with_their_mean(data):
 @pytest.mark.parametrize("depth", [2, 3, 4])
 @pytest.mark.parametrize("activation", ["relu", "linear"])
 def test_one_kernel_serves_every_scale(data, depth, activation):
-    """E[MSE](σ) = MSE_int + σ^{2H}·mean V is the limit computed afresh at σ; at σ* shares are equal."""
+    """f_int and σ^{2H}·V are the limit computed afresh at σ; at σ* the two errors are equal."""
     x, y, x_test, y_test = data
     x = x[:4] if activation == "linear" else x  # linear nets interpolate n < d points
     y = y[: len(x)]
@@ -91,46 +91,26 @@ def test_one_kernel_serves_every_scale(data, depth, activation):
     for sigma in (0.5, 2.0):
         afresh = trained_limit(x, y, x_test, depth, activation, weight_std=sigma)
         np.testing.assert_allclose(limit.variance_at(sigma), afresh.variance, rtol=1e-8, atol=1e-12)
-        np.testing.assert_allclose(
-            limit.expected_mse(y_test, sigma),
-            afresh.interpolant_mse(y_test) + afresh.variance.mean(),
-            rtol=1e-8,
-        )
-        np.testing.assert_allclose(afresh.crossing(y_test), limit.crossing(y_test), rtol=1e-8)
-    crossing = limit.crossing(y_test)
-    np.testing.assert_allclose(
-        limit.expected_mse(y_test, crossing), 2 * limit.interpolant_mse(y_test), rtol=1e-12
-    )
-    assert limit.expected_mse(y_test, [0.5, 1.0, 2.0]).shape == (3,)
+        np.testing.assert_allclose(afresh.interpolant_mse(y_test), limit.interpolant_mse(y_test), rtol=1e-8)
+    largest = crossing(limit.interpolant_mse(y_test), limit.variance.mean(), depth)
+    np.testing.assert_allclose(limit.variance_at(largest).mean(), limit.interpolant_mse(y_test), rtol=1e-12)
+    assert limit.variance_at([0.5, 1.0, 2.0]).shape == (3, *limit.variance.shape)
+
+
+def test_without_a_share_any_scale_will_do():
+    assert crossing(0.1, 0.0, 2) == np.inf
 
 
 @pytest.mark.parametrize("network", [{"activation": "erf"}, {"bias_std": 0.1}])
 def test_inhomogeneous_networks_are_not_rescaled(data, network):
     """erf nets and nets with biases have no σ^{2H} law; asking for one is an error, not a wrong number."""
-    x, y, x_test, y_test = data
+    x, y, x_test, _ = data
     with pytest.raises(ValueError, match="scale with σ"):
-        trained_limit(x, y, x_test, **network).crossing(y_test)
+        trained_limit(x, y, x_test, **network).variance_at(2.0)
 
 
 def test_labels_must_have_the_shape_of_the_predictions(data):
     """(t,) against (t, 1) would broadcast into a wrong error."""
     x, y, x_test, y_test = data
     with pytest.raises(ValueError, match="shape"):
-        trained_limit(x, y, x_test).expected_mse(y_test[:, 0], 1.0)
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.2])
-def test_the_bayesian_posterior_is_gaussian_conditioning(data, noise):
-    """Mean and variance of f(x) given noisy labels are those of the joint Gaussian's precision matrix."""
-    x, y, x_test, _ = data
-    posterior = nngp_posterior(x, y, x_test, depth=3, noise=noise)
-    joint = kernels.nngp(np.concatenate([x_test, x]), depth=3) + noise * np.diag(
-        np.r_[np.zeros(6), np.ones(12)]
-    )
-    precision = np.linalg.inv(joint)
-    covariance = np.linalg.inv(precision[:6, :6])
-    np.testing.assert_allclose(posterior.mean, -covariance @ precision[:6, 6:] @ y, rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(posterior.variance, np.diag(covariance), rtol=1e-6)
-    if noise == 0:
-        model = NNGPRegressor(depth=3).fit(x, y)
-        np.testing.assert_allclose(posterior.mean, model.predict(x_test), rtol=1e-8)
+        trained_limit(x, y, x_test).interpolant_mse(y_test[:, 0])

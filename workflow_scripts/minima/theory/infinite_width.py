@@ -24,45 +24,34 @@ from minima.theory.solve import Solution, solve
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """Mean and variance on test points; outputs are independent and share the variance.
+def crossing(interpolant_mse: float, variance: float, degree: int) -> float:
+    """σ* = (MSE_int/V)^{1/2H}, where the initialization's share σ^{2H}V of the test error has grown to the
+    interpolant's own; V at σ = 1, H the degree."""
+    return float((interpolant_mse / variance) ** (0.5 / degree)) if variance else np.inf
 
-    mean: (t,) or (t, outputs) as y; variance: (t,), squared units of y; solver and jitter: as in
-    `minima.theory.solve`.
+
+@dataclass(frozen=True)
+class TrainedLimit:
+    """Trained infinitely wide networks on test points; outputs are independent and share the variance.
+
+    mean: (t,) or (t, outputs) as y; variance: (t,), V at σ = weight_std, squared units of y; solver and
+    jitter: as in `minima.theory.solve`; degree: the power H with f₀ ∝ σ^H, or None for a network that is not
+    homogeneous in σ.
     """
 
     mean: Array
     variance: Array
     solver: str
     jitter: float
-
-
-@dataclass(frozen=True)
-class TrainedLimit(Prediction):
-    """Trained infinitely wide networks; `variance` is V at σ = weight_std.
-
-    degree: the power H with f₀ ∝ σ^H, or None for a network that is not homogeneous in σ.
-    """
-
     weight_std: float
     degree: int | None
 
     def variance_at(self, sigma: ArrayLike) -> Array:
         """V at the initial scales sigma, shape sigma.shape + (t,)."""
-        return self._growth(sigma)[..., None] * self.variance
-
-    def expected_mse(self, y_test: ArrayLike, sigma: ArrayLike) -> Array:
-        """E[MSE](σ) = MSE_int + mean V(σ) over points, outputs and initializations: shape of sigma."""
-        return self.interpolant_mse(y_test) + self._growth(sigma) * self.variance.mean()
-
-    def crossing(self, y_test: ArrayLike) -> float:
-        """σ* where the initialization's share of the test error has grown to the interpolant's own."""
-        self._growth(1.0)  # refuses networks that are not homogeneous
-        share = self.variance.mean()
-        if share == 0:
-            return np.inf
-        return float(self.weight_std * (self.interpolant_mse(y_test) / share) ** (0.5 / self.degree))
+        if self.degree is None:
+            raise ValueError("only ReLU and linear networks without biases scale with σ; compute each σ")
+        growth = (np.asarray(sigma, dtype=np.float64) / self.weight_std) ** (2 * self.degree)
+        return growth[..., None] * self.variance
 
     def interpolant_mse(self, y_test: ArrayLike) -> float:
         """MSE of f_int, y_test shaped as mean."""
@@ -70,11 +59,6 @@ class TrainedLimit(Prediction):
         if y_test.shape != self.mean.shape:
             raise ValueError(f"y_test has shape {y_test.shape}, predictions have {self.mean.shape}")
         return float(np.mean((self.mean - y_test) ** 2))
-
-    def _growth(self, sigma: ArrayLike) -> Array:
-        if self.degree is None:
-            raise ValueError("only ReLU and linear networks without biases scale with σ; compute each σ")
-        return (np.asarray(sigma, dtype=np.float64) / self.weight_std) ** (2 * self.degree)
 
 
 def trained_limit(
@@ -106,35 +90,6 @@ def trained_limit(
         jitter=solution.jitter,
         weight_std=weight_std,
         degree=depth if activation in ("relu", "linear") and bias_std == 0 else None,
-    )
-
-
-def nngp_posterior(
-    x_train: ArrayLike,
-    y_train: ArrayLike,
-    x_test: ArrayLike,
-    depth: int = 2,
-    activation: str = "relu",
-    weight_std: float = 1.0,
-    bias_std: float = 0.0,
-    noise: float = 0.0,
-) -> Prediction:
-    """Bayes instead of training: the untrained networks that happen to fit the data.
-
-    mean K_x(K + νI)⁻¹y, variance K(x, x) − K_x(K + νI)⁻¹K_xᵀ of f(x), with ν = noise, the labels' variance
-    (Lee et al. 2018, eqs. 8–9). Arguments as in `trained_limit`.
-    """
-    network = (depth, activation, weight_std, bias_std)
-    within = kernels.nngp(x_train, None, *network)
-    within[np.diag_indices_from(within)] += noise
-    across = kernels.nngp(x_test, x_train, *network)
-    mean, weights, solution = _regression(within, across, y_train)
-    variance = kernels.nngp_diagonal(x_test, *network) - np.einsum("nt,tn->t", weights, across)
-    return Prediction(
-        mean=mean,
-        variance=np.maximum(variance, 0),
-        solver=solution.solver,
-        jitter=solution.jitter,
     )
 
 

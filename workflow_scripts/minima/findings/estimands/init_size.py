@@ -10,6 +10,7 @@ import xarray as xr
 from minima.findings.measures import converged, half_difference, power_of_scale, rms
 from minima.findings.samples import Selection, at, left_out, node_of, only_seeds, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
+from minima.theory.infinite_width import crossing
 
 
 def slope_in_width(tree: xr.DataTree, block: str, to: str, select: Selection = None) -> Sample:
@@ -111,8 +112,7 @@ def crossing_ratio(
 
     def ratio(units: np.ndarray) -> float:
         *curve, centred_mse, mse_int, share = units.mean(axis=0)
-        predicted = (mse_int / share) ** (0.5 / depth)
-        return float(_crossing(scales, np.array(curve), 2 * centred_mse) / predicted)
+        return _crossing(scales, np.array(curve), 2 * centred_mse) / crossing(mse_int, share, depth)
 
     kept = usable.values
     return Sample(columns[kept], ratio, left_out(kept))

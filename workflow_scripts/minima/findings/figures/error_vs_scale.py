@@ -12,6 +12,7 @@ from minima.findings.curves import at_place, means, places, same_networks
 from minima.findings.measures import converged, power_of_scale
 from minima.findings.stats import bootstrap_mean
 from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
+from minima.theory.infinite_width import crossing
 
 CAPTION = (
     "Test error against the initialization scale σ. Trained networks follow the limits that their own "
@@ -110,6 +111,6 @@ def _infinite_width(
         (panel, "test_mse", "infinite width", s, *bootstrap_mean(interpolant + s ** (2 * depth) * share))
         for s in scales.tolist()
     ]
-    crossing = float((interpolant.mean() / share.mean()) ** (0.5 / depth))
+    largest = crossing(float(interpolant.mean()), float(share.mean()), depth)
     n = interpolant.size
-    return rows + [(panel, m, "σ*", crossing, np.nan, np.nan, np.nan, n) for m in MEASURES if m in trained]
+    return rows + [(panel, m, "σ*", largest, np.nan, np.nan, np.nan, n) for m in MEASURES if m in trained]
