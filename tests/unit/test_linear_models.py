@@ -8,17 +8,17 @@ from tests.unit.helpers import weights as random_weights
 from tests.unit.test_optimizers import TORCH, recipe
 
 from minima.engine.batches import Batches
-from minima.engine.core import Recipe, train
+from minima.engine.core import train
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
-from minima.engine.optimizers import adagrad_norm, sgd
+from minima.engine.optimizers import sgd
 from minima.engine.record import Rules
 from minima.engine.schedules import cosine
 from minima.engine.tangent import jacobian
 from minima.theory import jacobian as products
 from minima.theory.jacobian import FlatJacobian
 from minima.theory.linear_model import KernelModel, LinearizedNetwork
-from minima.theory.trajectories import run_linear, run_scalars, spectrum
+from minima.theory.trajectories import run_linear, spectrum
 
 NETWORKS, POINTS, STEPS = 3, 6, 60
 SHAPES = {
@@ -215,14 +215,6 @@ def test_the_first_step_at_a_residual_is_the_first():
     assert modes.steps_to(1e-5, rate, 3).tolist() == [3.0] * NETWORKS
 
 
-def test_flow_is_gradient_descent_at_small_steps():
-    problem = one_output()
-    modes = spectrum(problem.kernel, problem.error)
-    time = 3 / modes.eigenvalues[:, -1]
-    found = modes.error(torch.full_like(time, 1e6), time / 1e6)
-    close(found, modes.flow_error(time), 1e-5)
-
-
 def test_stochastic_gradient_descent_ends_where_gradient_descent_does():
     """Batches of three, to a residual of 1e-7: f within 1e-5 of the closed form."""
     problem = one_output()
@@ -237,45 +229,6 @@ def test_stochastic_gradient_descent_ends_where_gradient_descent_does():
         assert one.status == "converged"
         rows = problem.rows[one.index]
         close(rows.T @ one.weights[0].flatten(), rows.T @ wanted[one.index], 1e-5)
-
-
-# One adaptive scalar per layer or network
-
-
-def test_one_scalar_for_all_is_adagrad_norm(problem):
-    """On Θ alone: the engine's AdaGrad-Norm on the linearized network, step for step."""
-    rate, epsilon = torch.tensor([0.1, 0.05, 0.02]).double(), torch.tensor([1e-10, 1e-3, 0.1]).double()
-    model = LinearizedNetwork(problem.ensemble)
-    how = Recipe(adagrad_norm, {"lr": rate, "epsilon": epsilon})
-    start = [torch.zeros_like(weight) for weight in problem.weights]
-    done = run(model, start, model.features(problem.factors), problem.error, how)
-    alpha, _, steps = run_scalars([problem.kernel], problem.error, rate, epsilon, 0.0, STEPS)
-    assert steps.tolist() == [STEPS] * NETWORKS
-    for one in done:
-        moved = torch.cat([one.weights[layer].flatten() for layer in problem.ensemble.trained])
-        close(problem.rows[one.index].T @ alpha[one.index, 0], moved, 1e-10)
-
-
-def test_one_scalar_per_layer_is_the_direct_recursion(problem):
-    """S_l ← S_l + ‖g_l‖², θ_l ← θ_l − η g_l/(√S_l + ε), written out on the parameters."""
-    rate, epsilon = torch.tensor([0.1, 0.05, 0.02]).double(), torch.full((NETWORKS,), 1e-10).double()
-    sizes = [problem.weights[layer][0].numel() for layer in problem.ensemble.trained]
-    layers = problem.rows.split(sizes, dim=2)
-    kernels = [layer @ layer.mT for layer in layers]
-    alpha, e, _ = run_scalars(kernels, problem.error, rate, epsilon, 0.0, STEPS)
-    for i in range(NETWORKS):
-        u, sums = [torch.zeros(size).double() for size in sizes], [0.0] * len(sizes)
-        for _ in range(STEPS):
-            left = sum(rows[i] @ part for rows, part in zip(layers, u, strict=True))
-            left = left - problem.error[i].flatten()
-            for group, rows in enumerate(layers):
-                g = rows[i].T @ left / POINTS
-                sums[group] += float(g @ g)
-                u[group] = u[group] - rate[i] * g / (sums[group] ** 0.5 + epsilon[i])
-        for group, rows in enumerate(layers):
-            close(rows[i].T @ alpha[i, group], u[group], 1e-10)
-        residual = problem.error[i].flatten() - sum(r[i] @ p for r, p in zip(layers, u, strict=True))
-        assert (e[i] - residual).abs().max() <= 1e-10 * problem.error[i].abs().max()
 
 
 def test_sgd_is_linear_in_its_gradients():

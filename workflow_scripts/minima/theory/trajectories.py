@@ -4,12 +4,10 @@ e = y − f on the n·o training rows, loss ‖e‖²/2N. Gradient descent in cl
 
     e_t = (I − ηΘ/N)^t e₀,   α_t = Θ⁻¹(e₀ − e_t),   f_t(x) = f₀(x) + Θ_x α_t;
 
-every optimizer whose step is linear in the gradients by its own code on α (`run_linear`), full-batch or not;
-methods with one adaptive scalar per layer or network (AdaGrad-Norm) from the layers' kernels (`run_scalars`).
+every optimizer whose step is linear in the gradients by its own code on α (`run_linear`), full-batch or not.
 A fixed preconditioner D ≻ 0 is gradient descent with JDJᵀ in the place of Θ.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,10 +35,6 @@ class Spectrum:
         known = self.eigenvalues > len(self.basis[0]) * torch.finfo(self.basis.dtype).eps * self._top
         moved = (1 - self._factor(steps, rate)) * self.parts
         return self._back(torch.where(known, moved / self.eigenvalues, 0))
-
-    def flow_error(self, time: Tensor) -> Tensor:
-        """e at gradient-flow times [E], in units of learning rate × steps / N."""
-        return self._back(torch.exp(-self.eigenvalues * time[:, None]) * self.parts)
 
     def steps_to(self, residual: float, rate: Tensor, most: int) -> Tensor:
         """The first step with ‖e_t‖ ≤ residual·‖e₀‖ [E], or `most` where that is sooner.
@@ -83,29 +77,3 @@ def run_linear(kernel: Tensor, error: Tensor, recipe: Recipe, rules: Rules) -> l
     alpha = kernel.new_zeros(len(kernel), 1, 1, kernel.shape[1])
     finished = train(model, [alpha], model.features(kernel, error.shape[2]), error, recipe, rules)
     return sorted(finished, key=lambda done: done.index)
-
-
-def run_scalars(
-    kernels: Sequence[Tensor], error: Tensor, rate: Tensor, epsilon: Tensor, residual: float, most: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """AdaGrad with one scalar per group of parameters: S_l ← S_l + ‖g_l‖², θ_l ← θ_l − η g_l/(√S_l + ε).
-
-    kernels: of each group, their sum being Θ (one for each layer; Θ alone is AdaGrad-Norm), [E, n·o, n·o];
-    error [E, n, o], rate and epsilon [E]. ‖g_l‖² = eᵀΘ_le/N². O(groups·n²) a step.
-    Returns α_l [E, groups, n·o] with θ_l − θ₀_l = J_lᵀα_l, the last e [E, n·o] and the steps [E].
-    """
-    points, stacked, e = error.shape[1], torch.stack(list(kernels), dim=1), error.flatten(1)
-    goal = residual * e.norm(dim=1)
-    alpha = e.new_zeros(*stacked.shape[:3])
-    sums, steps = e.new_zeros(stacked.shape[:2]), torch.zeros(len(e), device=e.device)
-    for _ in range(most):
-        going = e.norm(dim=1) > goal
-        if not going.any():
-            break
-        images = torch.einsum("elij,ej->eli", stacked, e)
-        sums = sums + torch.einsum("eli,ei->el", images, e) / points**2
-        step = torch.where(going, rate, 0)[:, None] / (sums.sqrt() + epsilon[:, None]) / points
-        alpha = alpha + step[:, :, None] * e[:, None]
-        e = e - torch.einsum("el,eli->ei", step, images)
-        steps = steps + going
-    return alpha, e, steps
