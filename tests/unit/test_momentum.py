@@ -41,6 +41,27 @@ def test_a_frozen_network_is_its_own_prediction(world, name):
     assert float(sup_error(node).where(~gone).max()) < 1e-10
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 2),
+        ("schedule", {"kind": "step", "length": 10, "factor": 0.1}),
+        ("weight_decay", {"strength": 0.1, "toward": "zero"}),
+    ],
+)
+def test_what_no_recursion_has_is_not_predicted(name, value):
+    """Fixed or on an axis: the curve of another optimizer would be taken for theirs."""
+    axis = (name, f"optimizer.{name}", [1, 2])
+    for node in (block("gd", 1e-3, [0, 1], fixed={name: value}), block("gd", 1e-3, [0, 1], [axis])):
+        with pytest.raises(NotEstimable, match=f"with optimizer.{name}"):
+            predicted_loss(node)
+
+
+def test_without_the_spectrum_nothing_is_predicted(world):
+    with pytest.raises(NotEstimable, match="spectrum: true"):
+        predicted_loss(world["trained/gd"].to_dataset().drop_vars("kernel_spectrum"))
+
+
 def test_gradient_descent_keeps_its_bound_and_breaks_the_tighter_one(world):
     """No step above e^{−λ₀t}, some above e^{−3λ₀t}, and a rate of 2ηλ₀."""
     assert (momentum.bound_violations(world, "gd").values == 0).all()

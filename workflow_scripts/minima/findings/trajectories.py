@@ -17,6 +17,12 @@ from minima.findings.stats import NotEstimable
 from minima.theory import dynamics
 
 Array = NDArray[np.float64]
+# What the recursions do not have, as a cell says that it is not there.
+PLAIN = {
+    "batch_size": None,
+    "schedule": {"kind": "constant"},
+    "weight_decay": {"strength": 0.0, "toward": "zero"},
+}
 
 
 def relative_loss(block: xr.Dataset) -> xr.DataArray:
@@ -152,6 +158,9 @@ def _optimizer(block: xr.Dataset) -> tuple[str, dict[str, xr.DataArray]]:
     if fields["name"] not in dynamics.RECURSIONS:
         raise NotEstimable(f"no curve is predicted for {fields['name']}")
     axes = {c.attrs.get("long_name"): c for c in block.coords.values()}
+    for name, plain in PLAIN.items():
+        if fields.get(name, plain) != plain or f"optimizer.{name}" in axes:
+            raise NotEstimable(f"no curve is predicted with optimizer.{name}")
     found = {}
     for name in dynamics.NUMBERS[fields["name"]]:
         if name == "momentum":
