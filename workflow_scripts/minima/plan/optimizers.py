@@ -134,14 +134,14 @@ def _relative_momentum() -> Any:
 
 
 class HeavyBall(OptimizerOptions):
-    """Polyak's momentum: v ← μ v − η g, θ ← θ + v."""
+    """Polyak's momentum: v ← μ v + g, θ ← θ − η v."""
 
     name: Literal["heavy_ball"] = Field(description="Polyak's heavy ball.")
     momentum: Momentum = _relative_momentum()
 
 
 class Nesterov(OptimizerOptions):
-    """x' = θ − η g(θ), θ ← x' + μ(x' − x): the gradient's point θ is the one recorded."""
+    """v ← μ v + g, θ ← θ − η(g + μ v): the gradient's point θ is the one recorded."""
 
     name: Literal["nesterov"] = Field(description="Nesterov's method, constant momentum.")
     momentum: Momentum = _relative_momentum()
