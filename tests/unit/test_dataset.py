@@ -13,6 +13,7 @@ from minima.jobs.fit_reference import fit_reference
 from minima.jobs.train_pack import train_pack
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.workplan import Plan, data_file
+from minima.theory.reference import NTKRegressor
 from minima.training.cells import Arrays
 from minima.training.recording import coordinates
 
@@ -231,6 +232,28 @@ def test_a_depth_that_varies_leaves_nan(tmp_path):
     assert norm.sizes["layer"] == 3
     assert norm.sel(depth=2, layer=2).isnull().all()
     assert norm.sel(depth=3).notnull().all()
+
+
+def test_references_follow_an_axis_over_the_whole_network(tmp_path):
+    """Each depth beside the kernel of its own, also where depth is a part of what the axis sets."""
+    depths = {"shallow": 2, "deep": 3}
+    networks = {name: {"width": 16, "depth": depth} for name, depth in depths.items()}
+    study = Study(tmp_path, references={"ntk": {}}, axes={"network": networks})
+    reference = study.write()["reference/main"].ds
+    for cell in study.grid.cells:
+        data, depth = study.arrays(cell), cell["network"]["depth"]
+        expected = NTKRegressor(depth=depth).fit(data.x_train, data.y_train).predict(data.x_test)
+        (name,) = (name for name in depths if depths[name] == depth)
+        here = reference.test.sel(network=name, seed=cell["seed"], reference="ntk")
+        np.testing.assert_allclose(here, expected, atol=1e-9)
+
+
+def test_draws_of_wide_linear_nets_need_no_kernel_beside_them(tmp_path):
+    draws = {"width": [500], "draws": 3}
+    study = Study(tmp_path, data="signs", references={"wide_linear": draws}, axes={}, network={"width": 8})
+    tree = study.write()
+    assert tree["reference/main"].ds.gap_slack.sizes["draw"] == 3
+    assert tree["nearest/main"].minimizer.values.tolist() == ["linearized"]
 
 
 def test_step_grids_that_differ_share_their_axis(tmp_path):

@@ -79,7 +79,10 @@ def along(grid: Grid, fields: Sequence[str], load: Callable[[Cell], xr.Dataset])
     """
 
     def depends(path: str) -> bool:
-        return path == "seed" or any(path == field or path.startswith(f"{field}.") for field in fields)
+        # An axis over a whole section or the field it is in moves the field as well.
+        return path == "seed" or any(
+            path == field or path.startswith(f"{field}.") or field.startswith(f"{path}.") for field in fields
+        )
 
     kept = [i for i, axis in enumerate(grid.axes) if depends(axis.path)]
     cells = np.array(grid.cells, dtype=object).reshape(grid.shape)

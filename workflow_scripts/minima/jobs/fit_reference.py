@@ -40,7 +40,7 @@ def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
         extra = {"gammas": gammas} if kind == "rbf" else architecture
         for reference in fit_references(kind, x_train, y_train, x_test, options["alpha"], **extra):
             fitted[_label(reference, gammas is not None)] = reference
-    found = _labelled(fitted)
+    found = _labelled(fitted) if fitted else xr.Dataset()
     if "ntk" in fit.kinds:  # the trained infinitely wide network's spread over initializations, at σ = 1
         limit = trained_limit(x_train, y_train, x_test, **architecture)
         found["limit_variance"] = (
