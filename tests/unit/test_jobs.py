@@ -82,6 +82,15 @@ def test_groups_are_trained_one_after_the_other(job):
         assert (job.store / cells[0].group).is_dir()
 
 
+def test_a_job_takes_one_device_for_all_its_groups(job, monkeypatch):
+    """On a workstation of several GPUs a second look would take, and hold, another of them."""
+    taken = []
+    take = training_job.take
+    monkeypatch.setattr(training_job, "take", lambda device: taken.append(device) or take(device))
+    job.run([*small_cells(), *small_cells(network={"width": 24})])
+    assert taken == ["cpu"]
+
+
 def test_only_missing_cells_are_trained(job, caplog):
     """New cells are trained, old ones read; the log counts both, and results are those of one run."""
     first, trained = job.run(small_cells([1], 2))

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -19,6 +19,9 @@ from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell, by_group
 from minima.plan.workplan import cell_fingerprint
 from minima.training.recording import coordinates
+
+if TYPE_CHECKING:
+    import torch
 
 logger = logging.getLogger("minima")
 
@@ -42,6 +45,8 @@ def train_pack(
     start_keys = _of_starts(cells, starts, "key")
     digests = {split: digest for split, (_, digest) in where.items()}
     parts = []
+    # One for all groups, so that no job holds two GPUs; taken only where there is something to train.
+    place: tuple[torch.device, str] | None = None
     for group, members in by_group(cells).items():
         wanted = identities(members, digests, start_keys)
         stored = store.find(store_folder, group, wanted, any_code)
@@ -54,7 +59,8 @@ def train_pack(
             for file in data_files:
                 splits |= load_splits(file, [split for split in needed if where[split][0] == file])
             states = _of_starts(missing, starts, "parameters")
-            _train(missing, splits, wanted, store_folder, device, journal_file, states)
+            place = place or take(device)
+            _train(missing, splits, wanted, store_folder, place, journal_file, states)
             stored = store.find(store_folder, group, wanted, any_code)
         logger.info("trained %d cells", len(missing))
         assert stored is not None
@@ -110,7 +116,7 @@ def _train(
     splits: Mapping[int, xr.Dataset],
     wanted: Mapping[str, store.Identity],
     folder: Path,
-    device: str,
+    place: "tuple[torch.device, str]",
     journal_file: Path | None,
     states: Mapping[str, Any],
 ) -> None:
@@ -125,9 +131,9 @@ def _train(
         for split, data in splits.items()
     }
     modules = code_used(training_modules(cells[0].values))
-    chosen, name = take(device)
+    device, name = place
     given = [_with_state(cell, states) for cell in cells]
-    results = train_cells(given, [arrays[cell.split] for cell in cells], chosen)
+    results = train_cells(given, [arrays[cell.split] for cell in cells], device)
     journal = Journal(journal_file, name)
     finished: list[tuple[store.Identity, dict[str, Any]]] = []
 
