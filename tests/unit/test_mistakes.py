@@ -82,6 +82,24 @@ def test_the_config_that_the_others_break_is_right():
         (f"{MAIN}.network.widht", 8, f"{MAIN}.network.widht", "did you mean 'width'?"),
         (f"{MAIN}.optimizer.momentun", 0, f"{MAIN}.optimizer.momentun", "did you mean 'momentum'?"),
         (f"{MAIN}.optimizer.lr.relativ", 1, f"{MAIN}.optimizer.lr.relativ", "did you mean 'relative'?"),
+        (
+            f"{MAIN}.init",
+            {"scheme": "pretrained", "from": "other", "scale": 2},
+            f"{MAIN}.init.scale",
+            "known: ",
+        ),
+        (
+            f"{MAIN}.init",
+            {"scheme": "kaiming", "layer_scales": [1]},
+            f"{MAIN}.init.layer_scales",
+            "known: scheme, scale)",
+        ),
+        (
+            f"{MAIN}.optimizer.lr",
+            {"relative": 1, "relative_to_least": 1},
+            f"{MAIN}.optimizer.lr.relative",
+            "'relative_to_least'?",
+        ),
         (f"{MAIN}.stop.max_step", 3, f"{MAIN}.stop.max_step", "did you mean 'max_steps'?"),
         (f"{MAIN}.seed.end", 3, f"{MAIN}.seed.end", "known: start, count"),
         # unknown words
@@ -202,6 +220,18 @@ def test_the_config_that_the_others_break_is_right():
             {},
             "studies.question.figures.error_vs_scale",
             "say which block it draws: main, other",
+        ),
+        (
+            "studies.question.figures",
+            {"drop_vs_dose": {"block": "main"}},
+            "studies.question.figures.drop_vs_dose.beside",
+            "is missing: drop_vs_dose draws 2 blocks",
+        ),
+        (
+            "studies.question.figures",
+            {"pairs": {"kind": "accuracy_pairs", "block": "main", "beside": "other"}},
+            "studies.question.figures.pairs.beside",
+            "accuracy_pairs draws 1 block, not 2",
         ),
         ("studies.My-Study", {}, "studies.My-Study", "names are lower case"),
     ],
@@ -356,14 +386,6 @@ def test_a_block_of_modules_has_the_defaults_of_its_kind():
 def test_what_a_module_cannot_do_is_refused(section, value, says):
     told = mistakes(changed(CNN, [*MAIN.split("."), section], value))
     assert any(mistake.startswith(f"{MAIN}: ") and says in mistake for mistake in told), told
-
-
-@pytest.mark.parametrize(("batch", "says"), [(None, "needs mini-batches"), (19, "leave one of 1 row")])
-def test_batch_normalization_needs_batches_of_two_rows(batch, says):
-    config = changed(CNN, [*MAIN.split("."), "network"], {"kind": "cnn", "batch_norm": True})
-    options = {"name": "heavy_ball", "lr": 0.1, "batch_size": batch}
-    told = mistakes(changed(config, [*MAIN.split("."), "optimizer"], options))
-    assert any(says in mistake for mistake in told), told
 
 
 def test_kernels_of_wide_networks_are_of_fully_connected_ones():

@@ -146,6 +146,11 @@ def test_the_place_of_a_start_may_be_an_axis():
     assert [cell.start["data"]["confusion"]["copies"] for cell in grid.cells] == [1, 1, 2, 2]
 
 
+def test_a_start_with_a_mistake_of_its_own_is_not_told_to_be_no_block():
+    (told,) = mistakes(changed("before", data="nothing"))
+    assert told.startswith("studies.question.blocks.before.")
+
+
 PRETRAINED = {"scheme": "pretrained", "from": "before", "select": {"copies": 2}}
 
 

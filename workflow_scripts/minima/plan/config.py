@@ -4,7 +4,6 @@
 (`make generated`); `minima.plan.mistakes` turns what they refuse into messages.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator, model_validator
@@ -17,7 +16,6 @@ from minima.variables import PREDICTORS
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Predictor = Literal[tuple(PREDICTORS)]
-FIGURES = Path(__file__).parents[1] / "findings" / "figures"
 
 
 # How a fully connected net without biases may start: each a module of `minima.engine.inits`.
@@ -379,8 +377,3 @@ class Config(Options):
     def _one_study(cls, run: Any) -> Any:
         """`--config run=init_size` arrives as a bare name."""
         return [run] if isinstance(run, str) else run
-
-
-def known_figures() -> list[str]:
-    """Every module of `findings/figures` is a kind of figure."""
-    return sorted(path.stem for path in FIGURES.glob("[a-z]*.py"))

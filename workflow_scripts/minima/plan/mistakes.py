@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 
 REASONS = {
     "missing": "is missing",
@@ -13,6 +13,8 @@ REASONS = {
     "dict_type": "should be a mapping",
     "string_pattern_mismatch": "names are lower case: a letter, then letters, digits and _",
 }
+
+Member = tuple[str | None, type[BaseModel]]  # of a union: what it is called there, and the model
 
 
 class Mistake(NamedTuple):
@@ -36,23 +38,23 @@ class ConfigError(ValueError):
 def unknown(word: object, known: Iterable[str], what: str = "") -> str:
     """`'widht' is no …; did you mean 'width'?`, with all choices where none is near."""
     known = [str(choice) for choice in known]
-    near = get_close_matches(str(word), known, n=1, cutoff=0.6)
+    near = get_close_matches(str(word), [choice for choice in known if choice != str(word)], n=1, cutoff=0.6)
     hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known) or 'none'}"
     return f"'{word}' is {what or 'not an option'} ({hint})"
 
 
 def explain(error: ValidationError, kind: Any, raw: Any, prefix: str = "") -> list[Mistake]:
     """pydantic's errors about `raw`, read as the type `kind`, with paths as the user wrote them."""
-    return [_explain_one(detail, models_in(kind), raw, prefix) for detail in error.errors(include_url=False)]
+    return [_explain_one(detail, _members(kind), raw, prefix) for detail in error.errors(include_url=False)]
 
 
-def _explain_one(detail: Any, models: list[type[BaseModel]], raw: Any, prefix: str) -> Mistake:
+def _explain_one(detail: Any, members: list[Member], raw: Any, prefix: str) -> Mistake:
     location, kind, context = detail["loc"], detail["type"], detail.get("ctx", {})
     if location and location[-1] == "[key]":
         location = location[:-1]
     path = _path(raw, location, prefix, kind == "missing")
     if kind == "extra_forbidden":
-        return Mistake(path, unknown(location[-1], _keys_at(models, location[:-1])))
+        return Mistake(path, unknown(location[-1], _keys_at(members, location[:-1])))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
         field = context["discriminator"].strip("'").removesuffix("()")
         if kind == "union_tag_not_found":
@@ -99,28 +101,32 @@ def _holds(raw: Any, part: str | int) -> bool:
     return isinstance(raw, dict) and part in raw
 
 
-def _keys_at(models: list[type[BaseModel]], location: Sequence[str | int]) -> list[str]:
+def _keys_at(members: list[Member], location: Sequence[str | int]) -> list[str]:
     """The keys that may stand at a location: fields of the models there (of all members of a union)."""
     for part in location:
-        fields = [field for owner in models if (field := owner.model_fields.get(str(part)))]
-        inner = [model for field in fields for model in models_in(field.annotation)]
-        models = inner or [model for model in models if _tag(model) == part] or models
-    fields = (field for model in models for field in model.model_fields.items())
+        fields = [field for _, owner in members if (field := owner.model_fields.get(str(part)))]
+        inner = [member for field in fields for member in _members(field.annotation)]
+        members = inner or [member for member in members if member[0] == part] or members
+    fields = (field for _, model in members for field in model.model_fields.items())
     return list(dict.fromkeys(field.alias or name for name, field in fields))
 
 
-def _tag(model: type[BaseModel]) -> str | None:
-    """What a union calls this member: the only value of its `name`, `source` or `kind`."""
-    for field in ("name", "source", "kind"):
-        if (
-            field in model.model_fields
-            and len(choices := get_args(model.model_fields[field].annotation)) == 1
-        ):
+def _members(annotation: Any, tag: str | None = None) -> list[Member]:
+    """The models that a type is made of, and what a union calls each: its tag, or the only value of its
+    `source` or `kind`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [(tag or _only_value(annotation), annotation)]
+    tags = [meta.tag for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, Tag)]
+    return [member for part in get_args(annotation) for member in _members(part, *tags)]
+
+
+def _only_value(model: type[BaseModel]) -> str | None:
+    for name in ("source", "kind"):
+        field = model.model_fields.get(name)
+        if field and len(choices := get_args(field.annotation)) == 1:
             return choices[0]
     return None
 
 
 def models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in models_in(argument)]
+    return [model for _, model in _members(annotation)]

@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from minima.plan.config import Block, Config, known_figures
+from minima.plan.config import Block, Config
+from minima.plan.figures import blocks_drawn, known_figures
 from minima.plan.grid import Grid, expand
 from minima.plan.layout import SHARED_FOLDERS
-from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
+from minima.plan.mistakes import REASONS, ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe
 from minima.plan.starts import with_starts
 
@@ -51,7 +52,7 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
             except ConfigError as error:
                 mistakes += error.mistakes
         own = {block: grid for (name, block), grid in grids.items() if name == study}
-        own, found = with_starts(own, f"studies.{study}.blocks")
+        own, found = with_starts(own, f"studies.{study}.blocks", blocks)
         mistakes += found
         grids |= {(study, block): grid for block, grid in own.items()}
     run = raw.get("run")
@@ -105,8 +106,10 @@ def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
             for wanted in (figure[key] if isinstance(figure.get(key), list) else [figure.get(key)])
             if isinstance(wanted, str)
         ]
-        if kind not in known_figures():
-            mistakes.append(Mistake(f"{path}.{name}", unknown(kind, known_figures(), "no kind of figure")))
+        if kind not in (kinds := known_figures()):
+            mistakes.append(Mistake(f"{path}.{name}", unknown(kind, kinds, "no kind of figure")))
+        elif wrong := _wrong_number(kind, sum(key == "beside" for key, wanted in drawn if wanted)):
+            mistakes.append(Mistake(f"{path}.{name}.beside", wrong))
         for key, wanted in drawn:
             if wanted and wanted not in blocks:
                 mistakes.append(
@@ -116,6 +119,14 @@ def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
             choices = ", ".join(map(str, blocks))
             mistakes.append(Mistake(f"{path}.{name}", f"say which block it draws: {choices}"))
     return mistakes
+
+
+def _wrong_number(kind: str, beside: int) -> str:
+    """Why a figure cannot be drawn of a block and so many beside it; nothing where it can."""
+    least, most = blocks_drawn(kind)
+    if 1 + beside < least:
+        return f"{REASONS['missing']}: {kind} draws {least} blocks"
+    return f"{kind} draws {most} block{'s' * (most > 1)}, not {1 + beside}" if 1 + beside > most else ""
 
 
 def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:

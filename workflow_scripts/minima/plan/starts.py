@@ -4,7 +4,7 @@ A cell of such a block stands for its start by the digest of that, which says al
 what the block is called, and what else it holds, is no part of the cell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -17,8 +17,11 @@ from minima.plan.recipes import output_count, row_shape
 INIT = SECTIONS.index("init")
 
 
-def with_starts(grids: Mapping[str, Grid], path: str) -> tuple[dict[str, Grid], list[Mistake]]:
-    """The blocks of one study with every start found, and what is wrong; `path` is that of the blocks."""
+def with_starts(
+    grids: Mapping[str, Grid], path: str, blocks: Collection[str]
+) -> tuple[dict[str, Grid], list[Mistake]]:
+    """The blocks of one study with every start found, and what is wrong; `path` is that of the blocks, and
+    `blocks` names them all, also those that have a mistake of their own and no grid."""
     found: dict[str, Grid] = {}
     mistakes: list[Mistake] = []
 
@@ -40,8 +43,10 @@ def with_starts(grids: Mapping[str, Grid], path: str) -> tuple[dict[str, Grid], 
         init = cell["init"]
         where = f"{path}.{name}.init"
         if init["from"] not in grids:
+            if init["from"] in blocks:
+                return cell
             raise ConfigError(
-                [Mistake(f"{where}.from", unknown(init["from"], grids, "no block of the study"))]
+                [Mistake(f"{where}.from", unknown(init["from"], blocks, "no block of the study"))]
             )
         if init["from"] in users:
             raise ConfigError([Mistake(f"{where}.from", f"'{init['from']}' starts from this block itself")])

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from minima.plan.captions import caption
 from minima.plan.digest import canonical, digest
+from minima.plan.figures import caption
 from minima.plan.fingerprint import fingerprint, training_modules
 from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layout import Layout
@@ -169,7 +169,8 @@ class Plan:
 
     def figure_stamp(self, study: str, figure: str) -> str:
         kind, *blocks = self.figure(study, figure)
-        return f"{kind}-{'-'.join(blocks)}-{fingerprint([f'minima.findings.figures.{kind}'])}"
+        drawn_by = ["minima.findings.drawing", f"minima.findings.figures.{kind}"]
+        return f"{kind}-{'-'.join(blocks)}-{fingerprint(drawn_by)}"
 
     @cached_property
     def config_digest(self) -> str:
@@ -230,7 +231,7 @@ def data_file(cell: Cell) -> DataFile:
 def reference_fit(cell: Cell, kinds: Mapping[str, Mapping[str, Any]]) -> ReferenceFit:
     """The fit that holds a cell's references."""
     network, data = cell["network"], data_file(cell).name
-    # RBF regression, the only one that goes with another kind than mlp, looks at neither.
+    # The kernels of wide networks alone look at these, and they go with mlp alone.
     depth, activation = network.get("depth", 0), network.get("activation", "none")
     name = f"{data}_{activation}{depth}_{digest(canonical(kinds), 6)}"
     return ReferenceFit(name, data, depth, activation, kinds)

@@ -1,0 +1,33 @@
+"""The kinds of figures: every module of `findings/figures`, read without importing what draws it."""
+
+import ast
+from functools import cache
+from math import inf
+from pathlib import Path
+
+FIGURES = Path(__file__).parents[1] / "findings" / "figures"
+
+
+def known_figures() -> list[str]:
+    """Every kind there is."""
+    return sorted(path.stem for path in FIGURES.glob("[a-z]*.py"))
+
+
+def caption(kind: str) -> str:
+    """What a figure shows, in words: CAPTION of its module."""
+    for node in _module(kind).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CAPTION":
+            return ast.literal_eval(node.value)
+    raise ValueError(f"the figure {kind} has no CAPTION")
+
+
+def blocks_drawn(kind: str) -> tuple[int, float]:
+    """Of how many blocks it is drawn, at least and at most: what its `tabulate(tree, block, …)` takes."""
+    (signature,) = (node.args for node in _module(kind).body if getattr(node, "name", None) == "tabulate")
+    blocks = len(signature.args) - 1
+    return blocks - len(signature.defaults), inf if signature.vararg else blocks
+
+
+@cache
+def _module(kind: str) -> ast.Module:
+    return ast.parse((FIGURES / f"{kind}.py").read_text(encoding="utf-8"))
