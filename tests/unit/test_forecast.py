@@ -6,6 +6,7 @@ import pytest
 from tests.unit.helpers import grid, prepared
 from tests.unit.house import CELLS, MAIN, MOMENTUM, STUDY, House
 
+from minima.data.prepare import prepare
 from minima.findings.forecast import as_json, describe, disk_mb, forecast
 from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost, job_memory_mb
@@ -233,6 +234,17 @@ def test_the_disk_that_new_cells_take_is_foretold_within_a_factor_of_two(tmp_pat
         written = sum(path.stat().st_size for path in folder.rglob("*.nc")) / 1e6
         dataset = (folder / "pack.nc").stat().st_size / 1e6
         assert 0.5 < disk_mb(cells[:count]) / (written + dataset) < 2
+
+
+def test_copies_of_the_rows_and_a_plane_take_disk_too(tmp_path):
+    """Three copies of 100 rows with random labels, and 60 × 60 points of the plane."""
+    recipe = {"source": "moons", "train_size": 100, "test_size": 5, "confusion": {"copies": 3}}
+    (cell,) = grid(
+        recipe=recipe, network={"width": 8}, stop={"max_steps": 1}, record={"plane": {"side": 60}}
+    ).cells
+    data = prepared(tmp_path / "data.nc", dataset=prepare(recipe, [0], "."))
+    train_pack([cell], [data], tmp_path / "store", tmp_path / "pack.nc", "cpu", False)
+    assert 0.5 < disk_mb([cell]) / (3 * (tmp_path / "pack.nc").stat().st_size / 1e6) < 2
 
 
 def test_a_damaged_shard_is_foretold_as_missing(house):

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 from tests.unit.helpers import arrays, cells, grid, relative_difference, trained
 
+from minima.engine.inits import bartlett
 from minima.engine.models import narrow
 from minima.plan.mistakes import ConfigError
 from minima.theory import linear_nets
@@ -205,7 +206,7 @@ def test_the_rates_are_those_of_theory():
     [
         ({"init": {"scheme": "bartlett"}}, "init.scheme: bartlett is for two linear layers"),
         ({"network": LINEAR | {"depth": 3}, "record": {"probes": ["unseen"]}}, "probes: unseen is for two"),
-        ({"network": LINEAR | {"width": 8}, "init": {"scheme": "bartlett"}}, "needs a width of 9"),
+        ({"network": LINEAR | {"width": 5}, "init": {"scheme": "bartlett"}}, "needs a width of 6"),
         (
             {"network": LINEAR | {"parametrization": "ntk"}, "init": {"scheme": "bartlett"}},
             "none or standard",
@@ -216,6 +217,24 @@ def test_the_rates_are_those_of_theory():
 def test_what_is_not_defined_is_refused(sections, reason):
     with pytest.raises(ConfigError, match=reason):
         grid(**sections)
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+@pytest.mark.parametrize("rows", [3, 20])
+def test_the_plan_knows_the_least_width_that_bartlett_draws(rows, copies):
+    """Fewer or more training rows than features, each copied or not."""
+    recipe = {"source": "wine", "train_size": rows, "test_size": 4, "labels": "onehot"}
+    recipe["confusion"] = {"copies": copies}
+    features, points = 13, rows * copies
+    least = 3 + min(points, features)
+    shapes, x = [(least, features), (3, least)], np.random.default_rng(0).normal(size=(points, features))
+    bartlett.draw(shapes, [1, 1], 0, x)
+    sections = {"recipe": recipe, "init": {"scheme": "bartlett"}, "predict": []}
+    grid(**sections, network=LINEAR | {"width": least})
+    with pytest.raises(ValueError, match=f"less than the {least} units that move"):
+        bartlett.draw([(least - 1, features), (3, least - 1)], [1, 1], 0, x)
+    with pytest.raises(ConfigError, match=f"needs a width of {least}"):
+        grid(**sections, network=LINEAR | {"width": least - 1})
 
 
 def test_results_do_not_depend_on_the_stack():

@@ -13,7 +13,7 @@ from minima.plan.cost import cost_of, job_memory_mb
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.networks import size_of
-from minima.plan.recipes import output_count, row_shape
+from minima.plan.recipes import output_count, row_shape, training_rows
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
 from minima.training.recording import step_grid
 
@@ -99,7 +99,9 @@ def _cell_mb(cell: Cell) -> float:
     """A cell in one file: labels, predictions, paths and, where they are kept, parameters."""
     data, network, record = cell["data"], cell["network"], cell["record"]
     outputs = output_count(data)
-    points = 2 * data["train_size"] + (2 + len(cell["predict"])) * data["test_size"]
+    points = 2 * training_rows(data) + (2 + len(cell["predict"])) * data["test_size"]
+    if record["plane"] is not None:
+        points += record["plane"]["side"] ** 2
     steps = len(step_grid(record, cell["stop"]["max_steps"]))
     numbers = points * outputs + steps * (1 + network.get("depth", 10) * len(record["probes"]))
     if cell["keep_parameters"]:

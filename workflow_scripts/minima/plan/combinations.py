@@ -6,7 +6,7 @@ from math import prod
 from typing import Any
 
 from minima.plan.digest import canonical
-from minima.plan.networks import MODULES, shape_problem
+from minima.plan.networks import MODULES, moving_units, shape_problem
 from minima.plan.recipes import output_count, row_shape, training_rows
 
 # The sections that the rules below look at, and of some only these fields.
@@ -16,8 +16,8 @@ FIELDS = {
     "network": ("kind", "batch_norm", "activation", "depth", "parametrization", "width"),
     "record": ("probes", "spectrum", "plane"),
 }
-ADAPTIVE = ("adagrad", "rmsprop", "adam", "adamw")  # whose flow at small steps is known
-MLP_PROBES = ("flips", "kernel_extremes", "sharpness")
+KNOWN_FLOWS = ("adagrad", "rmsprop", "adam", "adamw")  # adaptive methods whose flow at small steps is known
+MLP_PROBES = ("decay", "flips", "kernel_extremes", "sharpness")
 TWO_LINEAR_LAYERS = {
     "init.scheme": ("bartlett", "balanced", "invariant", "half_invariant"),
     "record.probes": ("imbalance", "rate_bounds", "unseen"),
@@ -118,19 +118,31 @@ def _reasons_of_modules(
         yield f"optimizer: flow integrates network.kind: mlp, not {kind}"
     if probes := [probe for probe in record["probes"] if probe in MLP_PROBES]:
         yield f"record.probes: {', '.join(probes)} needs network.kind: mlp, not {kind}"
-    if network.get("batch_norm") and batch is None:
+    if network.get("batch_norm"):
+        yield from _reasons_of_batch_norm(batch, training_rows(data), optimizer.get("replacement", False))
+
+
+def _reasons_of_batch_norm(batch: int | None, rows: int, replacement: bool) -> Iterator[str]:
+    """Every batch needs two rows; drawn with replacement all are full."""
+    if batch is None:
         yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
-    if network.get("batch_norm") and batch is not None and (rows := training_rows(data)) % batch == 1:
+    elif batch == 1:
+        yield "network.batch_norm: true needs an optimizer.batch_size of 2 or more, not 1"
+    elif rows % batch == 1 and not replacement:
         yield f"network.batch_norm: true: {rows} rows in batches of {batch} leave one of 1 row"
 
 
 def _reasons_of_flows(optimizer: Mapping[str, Any], predict: list[str]) -> Iterator[str]:
     """Flows of adaptive methods that are not known."""
     name, flows = optimizer["name"], {"adaptive_flow", "relinearized_flow"} & set(predict)
-    if "relinearized_flow" in flows and name not in ADAPTIVE:
-        yield f"predict: relinearized_flow is about {', '.join(ADAPTIVE)}, not {name}"
-    if flows and name in ADAPTIVE[1:] and optimizer["schedule"]["kind"] != "constant":
+    if "relinearized_flow" in flows and name not in KNOWN_FLOWS:
+        yield f"predict: relinearized_flow is about {', '.join(KNOWN_FLOWS)}, not {name}"
+    if not flows or name not in KNOWN_FLOWS:
+        return
+    if optimizer["schedule"]["kind"] != "constant":
         yield f"predict: {min(flows)} of {name} is known for schedule: constant alone"
+    if optimizer["weight_decay"]["strength"]:
+        yield f"predict: {min(flows)} of {name} is known without weight_decay alone"
 
 
 def _given(optimizer: Mapping[str, Any], option: str, unit: str) -> float:
@@ -153,8 +165,12 @@ def _reasons_of_linear_nets(
                 if name in TWO_LINEAR_LAYERS[field]:
                     yield f"{field}: {name} is for two linear layers: activation: linear, depth: 2"
         return
-    moving = data["train_size"] + output_count(data)
-    if init["scheme"] == "bartlett" and network["parametrization"] == "ntk":
+    if init["scheme"] != "bartlett":
+        return
+    if network["parametrization"] == "ntk":
         yield "init.scheme: bartlett needs parametrization: none or standard, not ntk"
-    if init["scheme"] == "bartlett" and network["width"] < moving:
-        yield f"init.scheme: bartlett needs a width of {moving}, train_size + outputs; use gaussian below"
+    rows = training_rows(data)
+    least = moving_units(rows, prod(row_shape(data) or (rows,)), output_count(data))
+    if network["width"] < least:
+        reason = "outputs and the lesser of training rows and features"
+        yield f"init.scheme: bartlett needs a width of {least}, {reason}; use gaussian below"

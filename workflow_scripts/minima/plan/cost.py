@@ -12,7 +12,7 @@ from functools import reduce
 from math import ceil, log, prod
 
 from minima.plan.grid import Cell, by_group
-from minima.plan.networks import MODULES, size_of
+from minima.plan.networks import MODULES, moving_units, size_of
 from minima.plan.recipes import output_count, row_shape, training_rows
 
 START_SECONDS = 5.0  # a job's imports and files
@@ -35,8 +35,8 @@ SECONDS = {
     "pass_float32": 1.1e-11,
 }
 NARROW_SHARE = 0.2  # of the rate of products: a vector and a matrix
-ADAPTIVE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
-ADAPTIVE = {"adagrad", "adagrad_norm", "rmsprop", "adam", "adamw", "sign", "preconditioned"}
+COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
+BY_COORDINATE = {"adagrad", "adagrad_norm", "rmsprop", "adam", "adamw", "sign", "preconditioned"}
 RUNS = {"linearized_trained", "preconditioned_end"}  # predictors that train the linearized network
 RUN_SHARE = 0.17  # of its last step, the mean of 175 networks of the default config: half of them need 0.05
 FLOWS = {"adagrad_flow", "adaptive_flow", "relinearized_flow"}  # predictors that follow a flow in pieces
@@ -124,7 +124,7 @@ def _narrow_size(cell: Cell, rows: int, features: int, outputs: int) -> tuple[fl
     """As `size_of`, in the coordinates of `minima.engine.models.narrow`. Only scheme: bartlett draws so few
     weights."""
     network, seen = cell["network"], min(rows, features)
-    units = min(network["width"], seen + outputs)
+    units = min(network["width"], moving_units(rows, features, outputs))
     held = units if cell["init"]["scheme"] == "bartlett" else network["width"]
     products = outputs * seen * (3 * units + 2 * rows) / (3 * rows) / NARROW_SHARE
     return held * (features + outputs), products, features + units + outputs
@@ -196,7 +196,7 @@ def _training_work(cell: Cell, sizes: Sizes) -> dict[str, float]:
 
 def _prediction_work(cell: Cell, sizes: Sizes) -> dict[str, float]:
     """What is predicted in many steps; the rest are a solve or two of the kernel."""
-    adaptive = cell["optimizer"]["name"] in ADAPTIVE
+    adaptive = cell["optimizer"]["name"] in BY_COORDINATE
     run_steps = _run_steps(cell)
     amounts = Counter(_step_work(cell, sizes, run_steps) if run_steps and adaptive else {})
     values = sizes.rows * sizes.outputs
@@ -225,7 +225,7 @@ def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
     # forward, backward and gradient, 2 each; with batches another 2, a look at all points once an epoch
     batch = optimizer["batch_size"]
     flops = steps * (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.products
-    passes = steps * sizes.parameters * (ADAPTIVE_PASSES if optimizer["name"] in ADAPTIVE else 1)
+    passes = steps * sizes.parameters * (COORDINATE_PASSES if optimizer["name"] in BY_COORDINATE else 1)
     if cell["network"]["kind"] in MODULES:  # one at a time
         return {"module": 1.0, "module_step": steps, f"flop_module_{dtype}": flops, f"pass_{dtype}": passes}
     stack_bytes = BYTES[dtype] * (sizes.parameters + 2 * sizes.rows * sizes.kept)

@@ -106,6 +106,11 @@ def shape_problem(kind: str, shape: Sequence[int] | None) -> str:
     return ""
 
 
+def moving_units(points: int, features: int, outputs: int) -> int:
+    """Hidden units in which two linear layers move, however wide they are (`minima.engine.models.narrow`)."""
+    return outputs + min(points, features)
+
+
 def size_of(network: Mapping[str, Any], shape: Sequence[int], outputs: int) -> tuple[float, float, float]:
     """Parameters, multiplications of a forward pass per row, and numbers that it keeps per row."""
     kind, features = network["kind"], prod(shape)

@@ -1,0 +1,63 @@
+"""Sections that are fine alone and cannot go together: refused while the config is read, others are not."""
+
+import pytest
+from tests.unit.helpers import grid
+
+from minima.plan.mistakes import ConfigError
+
+IMAGES = {"source": "digits", "train_size": 13, "test_size": 10, "labels": "onehot"}
+CNN = {
+    "recipe": IMAGES,
+    "network": {"kind": "cnn", "channels": [2, 2, 2], "hidden": 4, "batch_norm": True},
+    "init": {"scheme": "kaiming"},
+    "loss": "cross_entropy",
+    "predict": [],
+}
+
+
+def batches(size, replacement=False):
+    return {"name": "heavy_ball", "lr": 0.1, "batch_size": size, "replacement": replacement}
+
+
+@pytest.mark.parametrize(
+    ("size", "replacement", "says"),
+    [
+        (None, False, "needs mini-batches"),
+        (1, False, "2 or more, not 1"),
+        (1, True, "2 or more, not 1"),
+        (6, False, "13 rows in batches of 6 leave one of 1 row"),
+    ],
+)
+def test_batch_normalization_of_one_row_is_refused(size, replacement, says):
+    with pytest.raises(ConfigError, match=says):
+        grid(optimizer=batches(size, replacement), **CNN)
+
+
+def test_batches_drawn_with_replacement_are_all_full():
+    grid(optimizer=batches(6, replacement=True), **CNN)
+
+
+@pytest.mark.parametrize("name", ["adagrad", "rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("flow", ["adaptive_flow", "relinearized_flow"])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"schedule": {"kind": "cosine", "length": 9}}, "for schedule: constant alone"),
+        ({"weight_decay": {"strength": 0.1}}, "without weight_decay alone"),
+    ],
+)
+def test_flows_are_known_of_constant_steps_without_decay(name, flow, options, says):
+    optimizer = {"name": name, "lr": 0.1}
+    grid(optimizer=optimizer, predict=[flow])
+    with pytest.raises(ConfigError, match=f"{flow} of {name} is known {says}"):
+        grid(optimizer=optimizer | options, predict=[flow])
+
+
+@pytest.mark.parametrize("probe", ["decay", "flips", "kernel_extremes", "sharpness"])
+def test_probes_of_gradients_and_kernels_are_refused_of_modules(probe):
+    with pytest.raises(ConfigError, match=f"record.probes: {probe} needs network.kind: mlp, not cnn"):
+        grid(
+            optimizer=batches(6),
+            record={"probes": [probe]},
+            **(CNN | {"recipe": IMAGES | {"train_size": 12}}),
+        )
