@@ -28,7 +28,13 @@ NOTHING = {"cells": 0, "seconds": 0.0, "cpu_seconds": 0.0}
 def write_provenance(plan: Plan, output: Path, page: Path) -> None:
     """Of a run whose datasets are written; `page` says how long it took."""
     used = used_keys(Path(plan.paths.records))
-    keys = {study: used[record_path(plan, study).stem] for study in plan.studies}
+    records = {study: record_path(plan, study) for study in plan.studies}
+    if gone := [str(path) for path in records.values() if path.stem not in used]:
+        raise FileNotFoundError(
+            f"{', '.join(gone)}: deleted, and it says which cells this run uses; it is written again by "
+            "snakemake --cores all --forcerun aggregate_study"
+        )
+    keys = {study: used[path.stem] for study, path in records.items()}
     devices, training = _training(plan, keys)
     content = {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
