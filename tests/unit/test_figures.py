@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
+from tests.unit.helpers import RECIPE
 
 from minima.findings.drawing import draw_figure, read_table
 from minima.findings.figures import distance_vs_width, error_vs_scale, share_vs_scale
 from minima.findings.style import LOOKS
 from minima.netcdf import string_encoding, write_atomically
+from minima.plan import workplan
 
 pytestmark = pytest.mark.filterwarnings("error")
 SCALES, WIDTHS, SEEDS = [0.5, 1.0, 2.0], [16, 64], list(range(6))
@@ -326,3 +328,28 @@ def test_the_initializations_share_is_half_the_difference_of_a_pair():
     figure = share_vs_scale.draw(table)
     figure.draw_without_rendering()
     assert figure.axes[0].get_title() == "H = 3, n = 2 to 3"
+
+
+def test_a_table_is_read_as_it_was_written(tmp_path):
+    """A column of the user's own with a number missing is numbers; empty words, and numbers among them, are
+    words; an estimate is a number even where there is none."""
+    written = pd.DataFrame(
+        {
+            "gap": [0.5, np.nan],
+            "panel": ["", ""],
+            "series": ["10", "few"],
+            "label": ["", "a"],
+            "low": [np.nan] * 2,
+        }
+    )
+    written.to_csv(tmp_path / "table.csv", index=False)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "table.csv"), written)
+
+
+def test_a_figure_is_drawn_again_when_what_writes_it_changes(monkeypatch):
+    used = []
+    monkeypatch.setattr(workplan, "fingerprint", lambda modules: used.extend(modules) or "")
+    study = {"blocks": {"main": {"data": "toy"}}, "figures": {"error_vs_scale": {}}}
+    plan = workplan.Plan({"claims": None, "data": {"toy": RECIPE}, "studies": {"toys": study}})
+    plan.figure_stamp("toys", "error_vs_scale")
+    assert used == ["minima.findings.drawing", "minima.findings.figures.error_vs_scale"]

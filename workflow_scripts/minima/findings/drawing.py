@@ -10,6 +10,8 @@ import xarray as xr
 from minima.findings.files import write_text
 from minima.findings.style import save, styled
 
+NUMBERS = {"x", "estimate", "low", "high", "spread", "cost"}  # even where all of them are empty
+
 
 def draw_figure(
     kind: str, blocks: Sequence[str], dataset: Path, table_path: Path, pictures: Sequence[Path]
@@ -26,8 +28,15 @@ def draw_figure(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A figure's table as it was written: an empty word stays a word, an empty number is NaN."""
+    """A figure's table as it was written: an empty word stays a word, an empty number is NaN.
+
+    Numbers are in the columns whose entries all are, but for empty ones; a column of nothing else is words,
+    but for those that always are numbers.
+    """
     table = pd.read_csv(path, keep_default_na=False, na_values={})
-    for column in table.columns.intersection(["x", "estimate", "low", "high", "spread", "cost"]):
-        table[column] = pd.to_numeric(table[column], errors="coerce")
+    for column in table:
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        empty = table[column].astype(str) == ""
+        if column in NUMBERS or (not empty.all() and (numbers.notna() | empty).all()):
+            table[column] = numbers
     return table

@@ -45,13 +45,7 @@ def draw(table: pd.DataFrame) -> Figure:
         for ax in (left, right):
             for colour, (label, curve) in zip(shades(here.series.nunique()), _curves(here), strict=True):
                 curve = curve[curve.x > 0] if ax is right else curve
-                ax.plot(
-                    curve.x,
-                    pd.to_numeric(curve.trained),
-                    color=colour,
-                    linewidth=1.2,
-                    label=label.replace("_", " "),
-                )
+                ax.plot(curve.x, curve.trained, color=colour, linewidth=1.2, label=label.replace("_", " "))
                 (frozen,) = ax.plot(curve.x, curve.estimate, color="black", linestyle=":", linewidth=0.9)
             ax.set_yscale("log")
             ax.set_xlabel("step")
