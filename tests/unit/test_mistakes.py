@@ -319,10 +319,10 @@ def drawn_from(figure):
 
 
 def default_config():
-    """With two blocks of each study: the others have the same form."""
+    """With one block of each study: the others have the same form."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
     for study in config["studies"].values():
-        kept = dict(list(study["blocks"].items())[:2])
+        kept = dict(list(study["blocks"].items())[:1])
         drawn = {name: figure for name, figure in study["figures"].items() if drawn_from(figure) <= set(kept)}
         study |= {"blocks": kept, "figures": drawn}
     return json.loads(json.dumps(config))  # YAML's aliases become nodes of their own
