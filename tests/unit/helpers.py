@@ -15,12 +15,10 @@ from minima.data.prepare import prepare
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
 from minima.engine.models.mlp import MLP
-from minima.engine.tangent import jacobian as factors_of
 from minima.plan.config import Block
 from minima.plan.grid import Grid, expand
 from minima.plan.recipes import DataRecipe
 from minima.streams import stream
-from minima.theory.linearization import Linearization
 from minima.training.cells import Arrays, train_cells
 
 CPU = torch.device("cpu")
@@ -120,20 +118,6 @@ def relative_difference(a, b):
         # a quantity that is 0 up to rounding has no relative accuracy
         worst = max(worst, float(np.nanmax(np.abs(one - other), initial=0) / max(size, 1e-3)))
     return worst
-
-
-def linearization(networks=2, points=6, features=5, outputs=1, width=20, seed=0):
-    """Networks at random points and targets, and their J by autograd: [E, (n + t)·o, p]."""
-    ensemble = Ensemble(MLP((features, width, outputs), "relu", "ntk"))
-    theta = weights(ensemble.model, networks, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.randn(networks, points + 4, features, generator=generator, dtype=torch.float64)
-    x[:, :, 0] = 0  # an input that is always off
-    targets = torch.randn(networks, points, outputs, generator=generator, dtype=torch.float64)
-    f, factors = factors_of(ensemble, theta, x)
-    kernel = factors.kernel(factors.first(points))
-    rows = torch.stack([jacobian(ensemble, [w[i] for w in theta], x[i]) for i in range(networks)])
-    return Linearization(ensemble, theta, x, f, targets, kernel), rows
 
 
 def first_weights(seed=0, width=16, depth=3, outputs=2):

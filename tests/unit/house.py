@@ -10,6 +10,7 @@ from minima.data.prepare import prepare
 from minima.findings.records import record_use
 from minima.jobs.train_pack import identities
 from minima.plan.fingerprint import code_used, training_modules
+from minima.plan.grid import by_group
 from minima.plan.workplan import Plan, data_file
 
 STUDY = {
@@ -65,11 +66,8 @@ class House:
 
     def fill(self, plan, cells=None, data=None, code=None, modules=None):
         """One shard of results nobody trained per group; returns the shards."""
-        groups = {}
-        for cell in plan.cells.values() if cells is None else cells:
-            groups.setdefault(cell.group, []).append(cell)
         shards = []
-        for group, members in groups.items():
+        for group, members in by_group(plan.cells.values() if cells is None else cells).items():
             found = self.identities(members, data)
             found = [store.Identity(i.cell, i.fields, i.data, code or i.code) for i in found]
             used = code_used(training_modules(members[0].values)) | (modules or {})
@@ -82,3 +80,7 @@ class House:
 
     def record(self, plan, study="toys"):
         return record_use(plan, study, sorted(self.keys(plan.cells.values())))
+
+
+def counts(found, study="toys"):
+    return tuple(found.studies[study][state] for state in ("cached", "new", "changed"))

@@ -1,37 +1,13 @@
 """Verdicts: supported where a claim is true, refuted where it is false, inconclusive where that cannot be
 known or where the control says that the estimator cannot be trusted."""
 
-import json
-
 import numpy as np
 import pytest
-from tests.unit.worlds import ROOT, World, spoiled, without
+from tests.unit.worlds import CLAIMS, CONTROLLED, REGISTER, World, spoiled, verdict_of, without
 
-from minima.findings import stats
 from minima.findings.claims import judge
-from minima.plan.register import NoControl, read_register
 
-pytestmark = pytest.mark.filterwarnings("error")
-CLAIMED = read_register(ROOT / "config" / "claims.yaml")
-REGISTER = {claim.id: claim for claim in CLAIMED if claim.study == "init_size"}
-CLAIMS = list(REGISTER)
-CONTROLLED = [name for name, claim in REGISTER.items() if not isinstance(claim.control, NoControl)]
-
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    monkeypatch.setattr(stats, "RESAMPLES", 499)
-
-
-@pytest.fixture(scope="module")
-def true_world():
-    return World().tree()
-
-
-def verdict_of(name, tree):
-    found = judge(REGISTER[name], tree)
-    json.dumps(found, allow_nan=False)
-    return found
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("few_resamples")]
 
 
 # The claims of init_size, in worlds whose truth is known; other studies have theirs in tests of their own

@@ -4,21 +4,12 @@ import json
 
 import pytest
 from tests.unit.helpers import grid, prepared
-from tests.unit.house import CELLS, MAIN, MOMENTUM, STUDY, House
+from tests.unit.house import CELLS, MAIN, MOMENTUM, STUDY, counts
 
 from minima.data.prepare import prepare
 from minima.findings.forecast import as_json, describe, disk_mb, forecast
 from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost, job_memory_mb
-
-
-@pytest.fixture
-def house(tmp_path):
-    return House(tmp_path / "results")
-
-
-def counts(found, study="toys"):
-    return tuple(found.studies[study][state] for state in ("cached", "new", "changed"))
 
 
 def test_an_empty_store_has_nothing(house):

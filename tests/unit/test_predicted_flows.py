@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad_vec
-from tests.unit.helpers import arrays, cell, linearization, trained
+from tests.unit.helpers import cell, trained
+from tests.unit.predictions import ADAGRAD, NETWORK, SPLIT, distance, linearization, predicted
 
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
@@ -15,21 +16,6 @@ from minima.engine.optimizers import adagrad
 from minima.theory.fixed_point import self_consistent
 from minima.theory.flows import Rule, limit_of_flow, rule_of
 from minima.theory.predictors import preconditioned_start
-
-SPLIT = arrays(points=8, features=6, tests=5)
-NETWORK = {"width": 24}
-BARELY = {"max_steps": 1}  # the network itself is not looked at
-ADAGRAD = {"name": "adagrad", "lr": 0.02}
-
-
-def predicted(split=SPLIT, **sections):
-    """One untrained cell's predictions."""
-    sections = {"network": NETWORK, "stop": BARELY, "linearized_run": {"max_steps": 10**6}} | sections
-    return trained([cell(**sections)], split)[0]
-
-
-def distance(a, b):
-    return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
 def test_the_flow_is_of_second_order_in_its_growth():

@@ -6,8 +6,9 @@ The kernel-only predictors are in test_linearized, the linear models and traject
 import numpy as np
 import pytest
 import torch
-from tests.unit.helpers import arrays, cell, cells, jacobian, linearization, trained
+from tests.unit.helpers import arrays, cell, cells, jacobian, trained
 from tests.unit.helpers import weights as random_weights
+from tests.unit.predictions import ADAGRAD, BARELY, SPLIT, distance, linearization, predicted
 
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP
@@ -18,21 +19,7 @@ from minima.theory.jacobian import FlatJacobian
 from minima.theory.linearization import Linearization
 from minima.variables import PREDICTED, PREDICTORS
 
-SPLIT = arrays(points=8, features=6, tests=5)
-NETWORK = {"width": 24}
-BARELY = {"max_steps": 1}  # the network itself is not looked at
-ADAGRAD = {"name": "adagrad", "lr": 0.02}
 BOLD = {"name": "adagrad", "lr": 0.1}
-
-
-def predicted(split=SPLIT, **sections):
-    """One untrained cell's predictions."""
-    sections = {"network": NETWORK, "stop": BARELY, "linearized_run": {"max_steps": 10**6}} | sections
-    return trained([cell(**sections)], split)[0]
-
-
-def distance(a, b):
-    return np.linalg.norm(a - b) / np.linalg.norm(b)
 
 
 # Fixed preconditioners

@@ -4,21 +4,12 @@ import copy
 import json
 
 import pytest
-from tests.unit.house import CELLS, MAIN, STUDY, House
+from tests.unit.house import CELLS, MAIN, STUDY, House, counts
 
 from minima import store
 from minima.findings.forecast import forecast
 from minima.findings.pruning import prune, unused_shards
 from minima.findings.records import used_keys
-
-
-@pytest.fixture
-def house(tmp_path):
-    return House(tmp_path / "results")
-
-
-def counts(found, study="toys"):
-    return tuple(found.studies[study][state] for state in ("cached", "new", "changed"))
 
 
 def test_cells_of_this_config_are_in_use_without_a_record(house):

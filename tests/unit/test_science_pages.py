@@ -8,7 +8,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 import numpy as np
 import pytest
 from scipy.special import zeta
-from tests.unit.helpers import linearization
+from tests.unit.predictions import linearization
 from tests.unit.worlds import ROOT
 
 from minima.plan.register import read_register

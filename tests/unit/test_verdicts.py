@@ -5,35 +5,14 @@ import math
 
 import numpy as np
 import pytest
-from tests.unit.worlds import ROOT, World, changed, spoiled
+from tests.unit.worlds import CLAIMS, CONTROLLED, REGISTER, World, changed, spoiled, verdict_of
 
-from minima.findings import stats
 from minima.findings.claims import as_markdown, judge, judge_all, judge_part, place, region_in_words
 from minima.findings.stats import Interval
 from minima.netcdf import tree_encoding, write_atomically
-from minima.plan.register import Claim, NoControl, Part, read_register
+from minima.plan.register import Claim, Part
 
-pytestmark = pytest.mark.filterwarnings("error")
-CLAIMED = read_register(ROOT / "config" / "claims.yaml")
-REGISTER = {claim.id: claim for claim in CLAIMED if claim.study == "init_size"}
-CLAIMS = list(REGISTER)
-CONTROLLED = [name for name, claim in REGISTER.items() if not isinstance(claim.control, NoControl)]
-
-
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    monkeypatch.setattr(stats, "RESAMPLES", 499)
-
-
-@pytest.fixture(scope="module")
-def true_world():
-    return World().tree()
-
-
-def verdict_of(name, tree):
-    found = judge(REGISTER[name], tree)
-    json.dumps(found, allow_nan=False)
-    return found
+pytestmark = [pytest.mark.filterwarnings("error"), pytest.mark.usefixtures("few_resamples")]
 
 
 def part(**changes):

@@ -5,6 +5,7 @@ f_init = 0.3 (σ/σ*)^H g, with g at right angles to the miss: MSE(σ) = 0.09 (1
 0.09 at σ*.
 """
 
+import json
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import cache
@@ -15,12 +16,18 @@ import numpy as np
 import xarray as xr
 import yaml
 
+from minima.findings.claims import judge
 from minima.plan.digest import canonical
 from minima.plan.grid import Cell, Grid
+from minima.plan.register import NoControl, read_register
 from minima.plan.workplan import Plan
 from minima.streams import stream
 
 ROOT = Path(__file__).parents[2]
+CLAIMED = read_register(ROOT / "config" / "claims.yaml")
+REGISTER = {claim.id: claim for claim in CLAIMED if claim.study == "init_size"}
+CLAIMS = list(REGISTER)
+CONTROLLED = [name for name, claim in REGISTER.items() if not isinstance(claim.control, NoControl)]
 POINTS = 100
 MISS = 0.3
 PREDICTORS = {"width": ["linearized", "interpolant", "linearized_gd"]}
@@ -174,6 +181,13 @@ def with_errors(node: xr.Dataset) -> xr.Dataset:
     wrong = ((f > 0) != (y > 0)).where(f.notnull())
     over = ("point", "output")
     return node.assign(test_mse=((f - y) ** 2).mean(over), test_error=wrong.mean(over))
+
+
+def verdict_of(name: str, tree: xr.DataTree) -> dict[str, Any]:
+    """On a claim of init_size, as it can be written down."""
+    found = judge(REGISTER[name], tree)
+    json.dumps(found, allow_nan=False)
+    return found
 
 
 def spoiled(tree: xr.DataTree, status: str, seeds: list[int]) -> xr.DataTree:
