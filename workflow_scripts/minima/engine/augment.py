@@ -11,14 +11,15 @@ from minima.streams import stream
 
 
 class Augment:
-    """Moves images by up to `shift` pixels each way, with zeros behind them, and mirrors every other one."""
+    """`Augment` shifts images by up to `shift` pixels each way, padding with zeros, and with `flip` mirrors
+    an image with probability ½."""
 
     def __init__(self, seeds: Sequence[int], shape: tuple[int, ...], shift: int, flip: bool) -> None:
         self.generators = [stream(seed, "augment") for seed in seeds]
         self.shape, self.shift, self.flip = shape, shift, flip
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Mini-batches x [E, b, d], changed."""
+        """A call returns the mini-batches x [E, b, d] with every image shifted and mirrored at random."""
         count, size = x.shape[:2]
         draws = [self._draw(generator, size) for generator in self.generators]
         down, right, mirrored = (
@@ -34,10 +35,10 @@ class Augment:
         return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]].reshape(x.shape)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Only these networks go on."""
+        """`keep` drops every network but those of these rows."""
         self.generators = [self.generators[row] for row in rows]
 
     def _draw(self, generator: np.random.Generator, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Offsets 0 … 2·shift in the padded image, and which images are mirrored."""
+        """`_draw` returns offsets 0 … 2·shift in the padded images, and which images are mirrored."""
         down, right = generator.integers(2 * self.shift + 1, size=(2, size))
         return down, right, (generator.random(size) < 0.5) & self.flip

@@ -10,7 +10,7 @@ from minima.streams import stream
 
 
 class Batches:
-    """Rows of the training points, step by step, for a stack of networks.
+    """`Batches` draws the rows of the training points of every step, for a stack of networks.
 
     Without replacement an epoch is a permutation cut into batches, the last one smaller where the size does
     not divide the number of points; with replacement every row is drawn anew.
@@ -23,7 +23,7 @@ class Batches:
         self.epoch = torch.empty((len(seeds), 0), dtype=torch.int64)
 
     def next(self, step: int, device: torch.device) -> Tensor:
-        """Rows [E, batch] of step 0, 1, 2 …, to be asked for in this order."""
+        """`next` returns the rows [E, batch] of a step; steps must be asked for in the order 0, 1, 2 …"""
         place = step % self.per_epoch
         if place == 0:
             epoch = np.stack([self._epoch(generator) for generator in self.generators])
@@ -31,7 +31,7 @@ class Batches:
         return self.epoch[:, place * self.size : (place + 1) * self.size]
 
     def keep(self, rows: Sequence[int]) -> None:
-        """Only these networks go on."""
+        """`keep` drops every network but those of these rows."""
         self.generators = [self.generators[row] for row in rows]
         self.epoch = self.epoch[list(rows)]
 
@@ -42,5 +42,5 @@ class Batches:
 
 
 def rows_of(values: Tensor, rows: Tensor) -> Tensor:
-    """values [E, n, …] at rows [E, b]: [E, b, …]."""
+    """`rows_of` returns values [E, n, …] at rows [E, b]: [E, b, …]."""
     return values[torch.arange(len(rows), device=rows.device).unsqueeze(1), rows]

@@ -52,7 +52,7 @@ class _Stack:
         return replace(self, **{name: picked(value, rows) for name, value in vars(self).items()})
 
     def copies(self) -> list[Tensor]:
-        """Of all that a step changes."""
+        """`copies` returns a copy of every tensor that a step changes: weights and optimizer state."""
         return [tensor.clone() for tensor in [*self.weights, *self.state]]
 
     def restore(self, copies: Sequence[Tensor]) -> None:
@@ -62,8 +62,8 @@ class _Stack:
 
 @dataclass(frozen=True)
 class _Gradients:
-    """The gradient at the present weights, handed to the optimizer unevaluated: added where it is wanted, it
-    needs no buffer and no further pass over the weights."""
+    """`_Gradients` holds the gradient at the present weights before it is computed, for the optimizer to add
+    where it wants it: that needs no buffer and no further pass over the weights."""
 
     ensemble: Ensemble
     weights: list[Tensor]
@@ -88,7 +88,7 @@ class _Gradients:
 
 
 class _Evaluated(NamedTuple):
-    """A pass over the points."""
+    """`_Evaluated` is the result of one forward pass over points: predictions, loss and its slope."""
 
     f: Tensor
     tape: Any
@@ -105,14 +105,15 @@ def train(
     rules: Rules,
     test: Sequence[Tensor] = (),
 ) -> Iterator[Finished]:
-    """Minimizes the loss of y − f(x), network by network; yields each as it finishes.
+    """`train` minimizes the loss of every network of the stack and yields each network as it finishes.
 
     `weights` are trained in place; `test` are points and targets for the probes that look at them. Full-batch
-    training looks at the stop rules at every step, mini-batch training, where that costs a pass over the
-    points, after every epoch and at recorded steps.
+    training checks the stop rules at every step; mini-batch training, where a check costs a pass over all
+    points, checks them after every epoch and at recorded steps.
 
-    A look waits for a GPU. There steps of full-batch training are taken without one; where it then turns out
-    that something happened among them, they are taken again with open eyes: the results do not depend on it.
+    Reading a loss makes the processor wait for a GPU. On a GPU several full-batch steps are therefore taken
+    before the losses are read; where a network turns out to have ended among these steps, they are undone and
+    taken again one by one, so that the results are the same.
     """
     batches = recipe.batches
     stack = _stack(ensemble, weights, x, y, recipe, rules, test)
@@ -170,7 +171,8 @@ def train(
 
 
 def steps_between_looks(device: torch.device) -> int:
-    """On a GPU a copy of the weights and at most so many steps taken twice are paid for each look spared."""
+    """`steps_between_looks` returns how many full-batch steps are taken before their losses are read. On a
+    GPU a longer interval spares waiting and costs a copy of the weights, and steps that are taken twice."""
     return 32 if device.type == "cuda" else 1
 
 
@@ -183,8 +185,9 @@ def _take_blind_steps(
     step: int,
     ahead: int,
 ) -> tuple[_Evaluated, bool]:
-    """The pass after so many steps, and true; or, where something happened on the way, all as it was before
-    them, and false."""
+    """`_take_blind_steps` takes `ahead` steps and returns the forward pass behind them with True. Where a
+    network reached a goal or diverged on the way, the function undoes the steps and returns the forward pass
+    at the old weights with False."""
     before, losses = stack.copies(), []
     for each in range(step, step + ahead):
         _take_step(ensemble, stack, recipe, now, each)
@@ -205,15 +208,20 @@ def _evaluate(
     x: Tensor | None = None,
     y: Tensor | None = None,
 ) -> _Evaluated:
-    """All points, or a batch x [E, b, d] with its targets y, in the memory of an earlier `tape`."""
+    """`_evaluate` returns the forward pass over all points, or over a batch x [E, b, d] with its targets y;
+    the pass reuses the memory of an earlier `tape`."""
     x, y = stack.x if x is None else x, stack.y if y is None else y
     f, tape = ensemble.forward(stack.weights, x, tape, training=training)
     return _Evaluated(f, tape, *recipe.loss(f, y))
 
 
 def _look(ensemble: Ensemble, stack: _Stack, recipe: Recipe, record: Record, step: int) -> _Evaluated | None:
-    """All points, or None as soon as some of them tell that the networks only go on: what these add to the
-    loss, and the wrong ones among them, the others do not take away."""
+    """`_look` returns the forward pass over all points, or None as soon as the points seen so far prove that
+    every network goes on training.
+
+    Losses are sums of terms ≥ 0, so a loss that is already above its goal stays above it whatever the other
+    points add, and so does the number of wrongly classified points. Most looks then cost a few points only.
+    """
     points = stack.x.shape[1]
     f = stack.y[:, :0]
     total, wrong = torch.zeros_like(stack.y[:, 0, 0]), 0
@@ -252,7 +260,7 @@ def _take_step(ensemble: Ensemble, stack: _Stack, recipe: Recipe, now: _Evaluate
 
 
 def _from(weights: Sequence[Tensor], anchor: Sequence[Tensor], layer: int) -> Tensor:
-    """A layer's weights as seen from the anchor of the decay, which is 0 where there is none."""
+    """`_from` returns θ − anchor of one layer; an empty `anchor` stands for 0."""
     return weights[layer] - anchor[layer] if anchor else weights[layer]
 
 

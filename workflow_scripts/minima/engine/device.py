@@ -1,4 +1,4 @@
-"""Where to train."""
+"""The device on which networks are trained."""
 
 import logging
 from functools import cache
@@ -10,7 +10,8 @@ logger = logging.getLogger("minima")
 
 
 def choose(device: str) -> torch.device:
-    """`auto` takes a GPU where there is one and says so; `cuda` without one is an error."""
+    """`choose` returns the device for `execution.device`, and logs it: auto takes a GPU where the job sees
+    one, cuda without a GPU is an error."""
     if device == "cuda" and not torch.cuda.is_available():
         raise RuntimeError(
             "execution.device is cuda and this job sees no GPU: ask for one in the profile "
@@ -29,7 +30,7 @@ def choose(device: str) -> torch.device:
 
 @cache
 def cache_bytes() -> int:
-    """What a core's own cache (L2) holds; 1 MiB where the system does not say."""
+    """`cache_bytes` returns the size of a core's own cache (L2); 1 MiB where the system does not tell."""
     try:
         size = Path("/sys/devices/system/cpu/cpu0/cache/index2/size").read_text().strip()
         return int(size.removesuffix("K")) * 1024

@@ -13,26 +13,27 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Ensemble:
-    """A model (`minima.engine.models`) and the readout of its copies."""
+    """`Ensemble` is a model (`minima.engine.models`) with the readout of its copies."""
 
     model: Any
     readout: tuple[float, ...] = (1.0,)
 
     @property
     def trained(self) -> list[int]:
-        """Layers that are not frozen."""
+        """`trained` returns the indices of the layers that are not frozen."""
         return self.model.trained
 
     @property
     def parameters(self) -> list[int]:
-        """Tensors that are parameters; behind them may stand what a model remembers beside them."""
+        """`parameters` returns the indices of the tensors that are parameters. A model may keep further
+        tensors behind them: the running statistics of batch normalization."""
         return getattr(self.model, "parameters", list(range(len(self.model.weight_shapes))))
 
     def forward(
         self, weights: Sequence[Tensor], x: Tensor, last: Any = None, training: bool = False
     ) -> tuple[Tensor, Any]:
-        """f at x, and the tape for the backward pass, in the memory of the `last` one. `training`: a step
-        follows, which matters to models that behave otherwise in training."""
+        """`forward` returns f at x and the tape for the backward pass, which reuses the memory of the `last`
+        tape. `training` says that a step follows: batch normalization behaves differently then."""
         copies = len(self.readout)
         points = x if copies == 1 else x.repeat_interleave(copies, dim=0)
         each, tape = self.model.forward(flat(weights), points, last, training)
@@ -48,7 +49,8 @@ class Ensemble:
         into: Sequence[Tensor | None],
         before: Callable[[int], None] | None = None,
     ) -> None:
-        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f. `into` may be the weights; None where not wanted.
+        """`add_gradients` adds ∂L/∂W_l to `into`, from delta = ∂L/∂f. `into` may be the weights themselves,
+        and is None for layers whose gradient is not wanted.
 
         `before(layer)` is called when a layer's weights are no longer needed, before its gradient is added.
         """
@@ -68,7 +70,7 @@ class Ensemble:
         return torch.stack(norms, dim=1)
 
     def signs(self, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
-        """Which hidden units are positive, per hidden layer: [E, K·n, m_l]."""
+        """`signs` returns which hidden units are positive, per hidden layer: [E, K·n, m_l]."""
         copies = len(self.readout)
         _, tape = self.model.forward(flat(weights), x.repeat_interleave(copies, dim=0))
         return [(h > 0).unflatten(0, (-1, copies)).flatten(1, 2) for h in tape.hidden[1:]]
@@ -78,5 +80,5 @@ class Ensemble:
 
 
 def flat(weights: Sequence[Tensor]) -> list[Tensor]:
-    """[E, K, out, in] → [E·K, out, in], without a copy."""
+    """`flat` returns weights [E, K, out, in] as [E·K, out, in], without a copy."""
     return [weight.flatten(0, 1) for weight in weights]

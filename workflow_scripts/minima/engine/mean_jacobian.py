@@ -20,7 +20,7 @@ from minima.engine.tangent import Jacobian
 
 @dataclass(frozen=True)
 class Activity:
-    """What a forward pass of E networks of K copies goes through."""
+    """`Activity` holds every layer's values in a forward pass of E networks of K copies."""
 
     weights: list[Tensor]  # [E·K, out, in]
     before: list[Tensor]  # a_l, l = 1 … H−1: [E·K, n, m_l]

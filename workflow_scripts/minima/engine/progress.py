@@ -1,4 +1,4 @@
-"""What a long training says of itself."""
+"""Progress lines in the log of a long training."""
 
 import logging
 import time
@@ -11,7 +11,7 @@ LOG_SECONDS = 10.0
 
 
 class Progress:
-    """A line at least every ten seconds: step, residual, networks still running, time left."""
+    """`Progress` logs step, largest residual, running networks and time left, every ten seconds."""
 
     def __init__(self, networks: int) -> None:
         self.networks = networks

@@ -21,8 +21,8 @@ ROUNDINGS = 16  # a relative error of so many units in the last place is none
 
 @dataclass(frozen=True)
 class Rules:
-    """When networks stop and what is recorded. `residual`, `loss` and, where some network has a goal for it,
-    `accuracy` hold a number per network."""
+    """`Rules` says when networks stop and what is recorded. `residual` and `loss` hold one goal per network;
+    `accuracy` does too, and is None where no network has a goal for its accuracy."""
 
     residual: Tensor
     loss: Tensor
@@ -35,7 +35,7 @@ class Rules:
 
 @dataclass(frozen=True)
 class Finished:
-    """A network at its end."""
+    """`Finished` is one network at its end, with everything recorded of its training."""
 
     index: int
     status: str  # converged, stopped or diverged
@@ -51,7 +51,7 @@ class Finished:
 
 
 class Record:
-    """Of networks with targets y [E, n, outputs]."""
+    """`Record` keeps what is recorded of the networks in training, whose targets are y [E, n, outputs]."""
 
     def __init__(self, rules: Rules, y: Tensor) -> None:
         networks, columns = len(y), len(rules.record_steps)
@@ -66,27 +66,33 @@ class Record:
         self.probes: dict[str, Tensor] = {}
 
     def begin(self, loss: Tensor, y: Tensor) -> None:
-        """The loss before the first step; 0 for a network that starts at the solution, up to rounding."""
+        """`begin` notes the loss before the first step, which residuals are relative to. A network that
+        starts at the solution up to rounding is given the loss 0."""
         rounding = ROUNDINGS * torch.finfo(y.dtype).eps
         nothing = loss <= rounding**2 * y.square().sum((1, 2)) / (2 * y.shape[1])
         self.start_loss = torch.where(nothing, 0, loss)
         self._look_out()
 
     def wants(self, step: int) -> bool:
-        """Whether this step is written down."""
+        """`wants` returns whether this step is among the recorded ones."""
         return step in self.columns
 
     def next_wanted(self, step: int) -> int:
-        """The first step after this one that is written down, or the last one."""
+        """`next_wanted` returns the first recorded step after this one, or the last step of the training."""
         return min(s for s in (*self.rules.record_steps, self.rules.max_steps) if s > step)
 
     def nothing_happens(self, losses: Tensor) -> bool:
-        """Whether networks with these losses [..., E] only go on."""
+        """`nothing_happens` returns whether at these losses [..., E] every network goes on: no network
+        reaches a goal or a recorded residual, and none diverges."""
         return bool(((losses > self.near) & (losses <= self.far)).all())
 
     def goes_on(self, total: Tensor, wrong: Tensor, seen: int, points: int) -> bool:
-        """Whether networks only go on, by some of the points: by the sum of their losses [E], which are no
-        less than 0, and how many are in the wrong class. A loss has diverged where that of the seen has."""
+        """`goes_on` returns whether the first `seen` of all points prove that every network goes on.
+
+        total [E]: the sum of the losses of the seen points, a lower bound on that of all points, as a point's
+        loss is ≥ 0; wrong [E]: how many seen points are in the wrong class. A network counts as diverged when
+        the mean loss of the seen points says so.
+        """
         most = (points - wrong.double()) / points  # accuracy, were all others right
         if self.accuracy_target is not None and (most >= self.accuracy_target).any():
             return False
@@ -104,9 +110,12 @@ class Record:
     def ended(
         self, step: int, loss: Tensor, f: Tensor | None = None, y: Tensor | None = None
     ) -> dict[int, str]:
-        """Row → status of the networks that end at this step. Where a network only goes on, that is one
-        comparison, whatever there is to be watched; predictions f and targets y matter to a goal for the
-        accuracy alone."""
+        """`ended` returns row → status of the networks that end at this step, and notes which recorded
+        residuals were reached.
+
+        While all networks go on, the call costs a single comparison. Predictions f and targets y are read
+        only where a network has a goal for its accuracy.
+        """
         last = step == self.rules.max_steps
         watched = self.accuracy_target is not None and f is not None
         accurate = accuracy_of(f, y) >= self.accuracy_target if watched else torch.zeros_like(loss).bool()
@@ -134,7 +143,7 @@ class Record:
         time: float | None = None,
         state: Sequence[Tensor] = (),
     ) -> Finished:
-        """A row's network as it leaves, with a copy of its weights."""
+        """`finished` returns the network of a row as `Finished`, with a copy of its weights."""
         return Finished(
             int(self.index[row]),
             status,
@@ -150,23 +159,24 @@ class Record:
         )
 
     def keep(self, rows: Tensor) -> None:
-        """Only these rows stay."""
+        """`keep` drops every network but those of these rows."""
         for name, value in vars(self).items():
             if isinstance(value, Tensor) or value is self.probes:
                 setattr(self, name, picked(value, rows))
 
     def residual(self, loss: Tensor) -> Tensor:
-        """√(loss/initial loss), for mse ‖y − f‖/‖y − f₀‖; 0 for a network that starts at the solution."""
+        """`residual` returns √(loss/initial loss), for mse ‖y − f‖/‖y − f₀‖; 0 for a network that started at
+        the solution."""
         return torch.where(self.start_loss == 0, 0, (loss / self.start_loss).sqrt())
 
     def say(self, step: int, loss: Tensor) -> None:
-        """A line of progress, where one is due."""
+        """`say` logs a line of progress when ten seconds have passed since the last one."""
         if self.progress.due():
             self.progress.line(step, self.rules.max_steps, self.residual(loss), len(loss))
 
     def _look_out(self) -> None:
-        """Sets the losses between which a network only goes on: `near`, where a goal or a level may be
-        reached, and `far`, above which it has diverged."""
+        """`_look_out` sets the two losses between which a network goes on training: at `near` and below the
+        network may have reached a goal or a recorded residual, above `far` the network has diverged."""
         goal = self.residual_target
         if self.rules.record_residuals:
             levels = torch.tensor(self.rules.record_residuals).to(goal)
@@ -178,7 +188,7 @@ class Record:
 
 
 def picked(value: Any, rows: Tensor) -> Any:
-    """These rows of a tensor, or of all tensors in a list or dict."""
+    """`picked` returns these rows of a tensor, or of every tensor in a list or dict."""
     if isinstance(value, Tensor):
         return value[rows]
     if isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""Cells in, trained cells out: initialization, learning rates, predicted minimizers and the training itself.
+"""From cells to trained cells: initialization, learning rates, predicted minimizers and the training itself.
 
-All of a call's cells belong to one group (same data recipe, architecture, optimizer …). No file is opened
-and nothing is remembered here; `minima.jobs.train_pack` wraps this in a job.
+All cells of a call belong to one group (same data recipe, architecture, optimizer …). This module opens no
+file and keeps no state; `minima.jobs.train_pack` wraps it in a job.
 """
 
 import logging
@@ -34,8 +34,8 @@ STACK_CACHES = 4  # networks are trained together up to so many times a core's c
 
 @dataclass(frozen=True)
 class Arrays:
-    """One split of the data: x [n, d], y [n, outputs] for training and test points; a row's own shape, as
-    (channels, height, width), where it has one."""
+    """`Arrays` is one split of the data: x [n, d] and y [n, outputs] of training and test points, and the
+    shape of one row, (channels, height, width) for images, where rows have one."""
 
     x_train: Array
     y_train: Array
@@ -46,14 +46,14 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Trained:
-    """One cell's results by variable name; `position` is the cell's place among those asked for."""
+    """`Trained` holds one cell's results by variable name; `position` is the cell's index in the call."""
 
     position: int
     values: dict[str, Any]
 
 
 class DoesNotFit(RuntimeError):
-    """So many networks together are too much for the device's memory."""
+    """`DoesNotFit` says that a stack of networks needs more memory than the device has."""
 
     def __init__(self, networks: int) -> None:
         super().__init__(f"{networks} networks do not fit the memory of the device, halved as they were")
@@ -62,7 +62,7 @@ class DoesNotFit(RuntimeError):
 
 @dataclass
 class _Start:
-    """A stack of networks before its first step; everything along the first dimension."""
+    """`_Start` is a stack of networks before its first step, networks along the first dimension."""
 
     weights: list[Tensor]  # [E, K, out, in]
     x: Tensor  # training points
@@ -76,7 +76,7 @@ class _Start:
 def train_cells(
     cells: Sequence[Mapping[str, Any]], splits: Sequence[Arrays], device: torch.device
 ) -> Iterator[Trained]:
-    """Trains `cells[i]` on `splits[i]`; yields each cell as it finishes."""
+    """`train_cells` trains `cells[i]` on `splits[i]` and yields each cell as it finishes."""
     first = cells[0]
     model = import_module(f"minima.engine.models.{first['network']['kind']}").build(
         first["network"], splits[0].shape or splits[0].x_train.shape[1:], splits[0].y_train.shape[1]
@@ -102,7 +102,8 @@ def train_cells(
 def halved_where_memory_is_short(
     train_some: Callable[[Sequence[int]], Iterator[Trained]], positions: Sequence[int], again: bool = True
 ) -> Iterator[Trained]:
-    """Trains a stack; where the device has too little memory for it, those left over in two halves, once."""
+    """`halved_where_memory_is_short` trains a stack; where the device runs out of memory, the unfinished
+    networks are trained in two halves. A half that runs out of memory again raises `DoesNotFit`."""
     finished: set[int] = set()
     try:
         for trained in train_some(positions):
@@ -120,7 +121,8 @@ def halved_where_memory_is_short(
 
 
 def _warn_of_rounding(cells: Sequence[Mapping[str, Any]]) -> None:
-    """A goal that the arithmetic cannot reach is no mistake, but the cells will run to their last step."""
+    """`_warn_of_rounding` logs stop goals below what the dtype resolves: cells with such a goal are legal,
+    and run to their last step."""
     dtype = cells[0]["dtype"]
     smallest = torch.finfo(getattr(torch, dtype)).eps
     for name, reachable in (("residual", smallest), ("loss", smallest**2)):
@@ -132,7 +134,8 @@ def _warn_of_rounding(cells: Sequence[Mapping[str, Any]]) -> None:
 def _stack_size(
     model: Any, cells: Sequence[Mapping[str, Any]], points: int, copies: int, device: torch.device
 ) -> int:
-    """How many networks to train together. Of modules one on a CPU: PyTorch's own kernels are fastest so."""
+    """`_stack_size` returns how many networks to train together; torch modules are trained one by one on a
+    CPU, where PyTorch's own kernels are fastest."""
     if cells[0]["network"]["kind"] != "mlp":
         return 1 if device.type == "cpu" else 2**30
     form = fitting_form(model, cells, points)
@@ -143,8 +146,9 @@ def _stack_size(
 def stack_size(
     shapes: Sequence[tuple[int, int]], copies: int, points: int, dtype: str, device: torch.device
 ) -> int:
-    """How many networks to train together: all on a GPU; on a CPU what stays near the core, activations and
-    their gradients too. More were up to 1.5 times as slow; fewer pay for PyTorch's calls, 1–3 µs each."""
+    """`stack_size` returns how many networks to train together: all of them on a GPU; on a CPU as many as
+    stay in cache with their activations and gradients. Larger stacks were up to 1.5 times as slow, smaller
+    ones pay for PyTorch's calls, 1–3 µs each."""
     if device.type != "cpu":
         return 2**30
     network = copies * sum(out * into + 2 * out * points for out, into in shapes)
@@ -215,7 +219,7 @@ def _train_stack(
 
 
 def _goals(cells: Sequence[Mapping[str, Any]], name: str, never: float) -> Tensor:
-    """A stop rule's number per network; `never` where there is none."""
+    """`_goals` returns a stop rule's number per network, `never` for a network without that rule."""
     goals = [cell["stop"][name] for cell in cells]
     return torch.tensor([never if goal is None else goal for goal in goals], dtype=torch.float64)
 
@@ -223,7 +227,7 @@ def _goals(cells: Sequence[Mapping[str, Any]], name: str, never: float) -> Tenso
 def _in_form(
     run: Callable[[Ensemble, Sequence[Tensor], Tensor], Iterator[Finished]], form: Any
 ) -> Iterator[Finished]:
-    """Trains networks in another form and hands them back in their own."""
+    """`_in_form` trains networks in other coordinates and yields them with their weights in their own."""
     for done in run(form.ensemble, form.weights, form.x):
         yield replace(done, weights=form.out(done.weights, done.index))
 
@@ -243,7 +247,7 @@ def _follow_flow(
     y: Tensor,
     rules: Rules,
 ) -> Iterator[Finished]:
-    """Gradient flow, which has a tolerance and no learning rate."""
+    """`_follow_flow` integrates gradient flow, which has a tolerance and no learning rate."""
     if (loss := cells[0]["loss"]) != "mse":
         raise ValueError(f"optimizer: flow integrates loss: mse, not {loss}")
     tolerance = torch.tensor([cell["optimizer"]["tolerance"] for cell in cells], dtype=torch.float64)
@@ -259,7 +263,7 @@ def _start(
     splits: Sequence[Arrays],
     device: torch.device,
 ) -> _Start:
-    """Draws weights and evaluates f₀."""
+    """`_start` draws the weights of a stack and evaluates f₀."""
     dtype = getattr(torch, cells[0]["dtype"])
 
     def stacked(arrays: Sequence[Array]) -> Tensor:
@@ -287,8 +291,8 @@ def _needs_kernel(cell: Mapping[str, Any]) -> bool:
 
 
 def _kernels(ensemble: Ensemble, start: _Start, wanted: Sequence[bool]) -> list[Array | None]:
-    """The tangent kernel at the start, of all points against the training points, in float64, per network;
-    None where it is not wanted."""
+    """`_kernels` returns, per network, the tangent kernel at the start between all points and the training
+    points, in float64; None for a network that does not need its kernel."""
     columns = start.x.shape[1]
     kernels: list[Array | None] = []
     for row in range(len(start.x_all)):  # one by one: memory for one network's signals, whatever the stack
@@ -302,7 +306,8 @@ def _kernels(ensemble: Ensemble, start: _Start, wanted: Sequence[bool]) -> list[
 
 
 def _modes(kernel: Array, start: _Start, row: int) -> dict[str, Array]:
-    """What `minima.theory.dynamics` predicts a training curve from."""
+    """`_modes` returns the kernel's eigenvalues and the components of the start's error along its
+    eigenvectors, from which `minima.theory.dynamics` predicts a training curve."""
     eigenvalues, basis = np.linalg.eigh(kernel)
     error = (start.f[row, : start.x.shape[1]] - start.y[row]).double().cpu().numpy()
     return {"kernel_spectrum": eigenvalues, "start_error": basis.T @ error.ravel()}
@@ -316,7 +321,7 @@ def _predictions(
     splits: Sequence[Arrays],
     resolved: Sequence[Mapping[str, float]],
 ) -> list[dict[str, Any]]:
-    """Each network's predicted minimizers."""
+    """`_predictions` returns the predicted minimizers of every network."""
     theory = import_module("minima.theory.linearization")  # by name: the fingerprint of cells that predict
     first, x = cells[0], start.x_all.double()
     linearization = theory.Linearization(
@@ -335,7 +340,7 @@ def _predictions(
 
 
 def _on_plane(ensemble: Ensemble, weights: Sequence[Tensor], plane: Mapping[str, Any]) -> Array:
-    """f on a grid over the plane of the inputs [y, x, output]."""
+    """`_on_plane` returns f on a grid over the plane of the inputs [y, x, output]."""
     axis = torch.tensor(plane_grid(plane), dtype=weights[0].dtype, device=weights[0].device)
     points = torch.cartesian_prod(axis, axis).flip(1)
     f, _ = ensemble.forward(weights, points[None])
@@ -343,7 +348,8 @@ def _on_plane(ensemble: Ensemble, weights: Sequence[Tensor], plane: Mapping[str,
 
 
 def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequence[Tensor]) -> dict[str, Any]:
-    """What every cell stores. A diverged network has no minimizer: its predictions are NaN."""
+    """`_results` returns what every cell stores. The predictions of a diverged network are NaN, as it has no
+    minimizer."""
     points = start.x.shape[1]
     row = done.index
     f, _ = ensemble.forward([weight.unsqueeze(0) for weight in done.weights], start.x_all[row : row + 1])

@@ -14,7 +14,7 @@ Option = float | Mapping[str, float]
 
 
 def is_relative(option: Option | None) -> bool:
-    """Whether the kernel must be known to say the number."""
+    """`is_relative` returns whether an option is given in units of the kernel."""
     return isinstance(option, Mapping)
 
 

@@ -24,7 +24,8 @@ STORED_AS = {"lr": "learning_rate", "momentum": "momentum_used"}
 def resolved_numbers(
     cells: Sequence[Mapping[str, Any]], spectra: Sequence[Array | None], points: int
 ) -> list[dict[str, float]]:
-    """Learning rate and, where there is one, momentum of each network as absolute numbers."""
+    """`resolved_numbers` returns the absolute learning rate of each network and, where its optimizer has one,
+    its absolute momentum."""
     found = []
     for cell, spectrum in zip(cells, spectra, strict=True):
         rate = kernel_units.learning_rate(cell["optimizer"]["lr"], spectrum, points)
@@ -41,7 +42,7 @@ def recipe_of(
     points: int,
     shape: tuple[int, ...],
 ) -> Recipe:
-    """How the cells of a stack are trained; they share all but numbers."""
+    """`recipe_of` returns the engine's recipe for the cells of a stack, which differ in numbers only."""
     first = cells[0]["optimizer"]
     fields = [_numbers(cell["optimizer"]) | own for cell, own in zip(cells, resolved, strict=True)]
     numbers = {name: [field[name] for field in fields] for name in fields[0]}
@@ -70,7 +71,8 @@ def _schedule(options: Mapping[str, Any], last: int) -> Schedule:
 
 
 def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
-    """An optimizer's numbers but for those that `resolved_numbers` says, nested ones by path."""
+    """`_numbers` returns an optimizer's numbers by dotted path, without those that `resolved_numbers`
+    gives."""
     found = {}
     for name, value in options.items():
         if name in STORED_AS:
@@ -83,8 +85,9 @@ def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def fitting_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -> Any:
-    """The module of the coordinates for a stack of nets, if there is one: steps are combinations of full
-    gradients, and no probe looks at what the coordinates leave out."""
+    """`fitting_form` returns the module of the cheapest other coordinates in which the stack can be trained
+    exactly, or None. Other coordinates need steps that combine full gradients linearly, and probes that do
+    not ask for what the coordinates leave out."""
     first = cells[0]
     optimizer = first["optimizer"]
     linear = getattr(import_module(f"minima.engine.optimizers.{optimizer['name']}"), "LINEAR", False)

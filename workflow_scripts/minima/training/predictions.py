@@ -8,7 +8,8 @@ from minima.theory.linearization import Linearization
 
 
 def predictions(names: Sequence[str], linearization: Linearization) -> list[dict[str, Any]]:
-    """For each network what `minima.variables.PREDICTED` names, of every predictor, by variable name."""
+    """`predictions` returns, per network, the variables of `minima.variables.PREDICTED` of every
+    predictor."""
     found: list[dict[str, Any]] = [{} for _ in linearization.targets]
     for name in names:
         predicted = import_module(f"minima.theory.predictors.{name}").predict(linearization)

@@ -1,4 +1,4 @@
-"""When a network's losses are written down."""
+"""The steps and coordinates at which results of a training are recorded."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,8 @@ import numpy as np
 
 
 def step_grid(record: Mapping[str, Any], max_steps: int) -> list[int]:
-    """The recorded steps: those declared, or 0 and a log-spaced grid up to the last step."""
+    """`step_grid` returns the recorded steps: the declared ones, or 0 and a log-spaced grid to the last
+    step."""
     if record["steps"] is not None:
         return sorted({step for step in record["steps"] if step <= max_steps})
     count = int(record["steps_per_decade"] * np.log10(max_steps)) + 2
@@ -15,7 +16,7 @@ def step_grid(record: Mapping[str, Any], max_steps: int) -> list[int]:
 
 
 def coordinates(cell: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Coordinates of the dimensions that a cell's fields declare."""
+    """`coordinates` returns the coordinates of the dimensions that a cell's fields declare."""
     record = cell["record"]
     return {
         "step": step_grid(record, cell["stop"]["max_steps"]),
@@ -26,5 +27,6 @@ def coordinates(cell: Mapping[str, Any]) -> dict[str, list[float]]:
 
 
 def plane_grid(plane: Mapping[str, Any]) -> list[float]:
-    """Coordinates along either side of the grid on which a trained network is evaluated."""
+    """`plane_grid` returns the coordinates along a side of the grid on which a trained network is
+    evaluated."""
     return np.linspace(plane["low"], plane["high"], plane["side"]).tolist()
