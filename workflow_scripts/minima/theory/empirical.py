@@ -66,6 +66,7 @@ def module_kernel(
 
 
 def kernel_extremes(state: State) -> Tensor:
-    """Smallest and largest eigenvalue of the tangent kernel of the training points [E, 2], as a probe."""
+    """`kernel_extremes` is a probe: it returns the smallest and the largest eigenvalue of the tangent kernel
+    of the training points [E, 2]."""
     kernel = tangent_kernel(state.ensemble, state.weights, state.x, state.x.shape[1])
     return torch.linalg.eigvalsh(kernel)[:, [0, -1]]

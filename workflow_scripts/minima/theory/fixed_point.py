@@ -1,4 +1,4 @@
-"""The preconditioner that the flow would have made of itself, had it had it from the start (ours).
+"""The self-consistent preconditioner (ours): the D that the flow under D itself would gather.
 
 Under a fixed D, with JDJᵀ = VΛVᵀ and c = Vᵀe₀, gradient flow gathers
 
@@ -27,7 +27,8 @@ class FixedPoint(NamedTuple):
 def self_consistent(
     jacobian: FlatJacobian, error: Tensor, tolerance: float = 1e-8, most: int = 100
 ) -> FixedPoint:
-    """D ← S(D)^{−1/2} from D₀ = 1/|g₀| on, until log D changes by no more than the tolerance.
+    """`self_consistent` iterates D ← S(D)^{−1/2} from D₀ = 1/|g₀| until log D changes by no more than the
+    tolerance, and returns D with the last change.
 
     As S(aD) = S(D)/a, a step halves the logarithm of a wrong scale of D: that part, the mean of the step in
     log D, is taken twice.

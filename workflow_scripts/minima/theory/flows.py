@@ -48,7 +48,8 @@ NODES = [torch.tensor(values) for values in np.polynomial.legendre.leggauss(4)] 
 
 @dataclass(frozen=True)
 class Rule:
-    """How S and D follow the gradients; the defaults are full-batch AdaGrad's. Numbers, or [E, 1]."""
+    """`Rule` says how S and D follow the gradients, in numbers or tensors [E, 1]; the defaults are full-batch
+    AdaGrad's."""
 
     gain: Tensor | float = 1.0  # a
     decay: Tensor | float = 0.0  # b
@@ -69,7 +70,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Point:
-    """E networks at one time: what they moved, and their errors on the training points."""
+    """`Point` holds E networks at one time: u = θ − θ₀, and their errors on the training points."""
 
     moved: Tensor  # u = θ − θ₀ [E, p]
     error: Tensor  # e = y − f [E, n, o]
@@ -77,7 +78,7 @@ class Point:
 
 
 class Path(Protocol):
-    """What is followed: a linearization, or networks themselves."""
+    """`Path` is what a flow follows: a linearization, or the networks themselves."""
 
     def start(self) -> Point: ...
 
@@ -90,7 +91,7 @@ class Path(Protocol):
 
 @dataclass(frozen=True)
 class LinearPath:
-    """Linearized networks: one Jacobian throughout."""
+    """`LinearPath` follows linearized networks, which have one Jacobian throughout."""
 
     tangent: FlatJacobian
     error: Tensor  # e₀ [E, n, o]
@@ -107,7 +108,8 @@ class LinearPath:
 
 @dataclass(frozen=True)
 class NetworkPath:
-    """The networks themselves: J̄ with f(end) − f(begin) = J̄ (θ_end − θ_begin), exactly."""
+    """`NetworkPath` follows the networks themselves, by the mean Jacobian J̄ of a piece:
+    f(end) − f(begin) = J̄ (θ_end − θ_begin), exactly."""
 
     ensemble: Ensemble
     weights: Sequence[Tensor]  # θ₀
@@ -137,7 +139,7 @@ class NetworkPath:
 
 @dataclass(frozen=True)
 class Piece:
-    """The flow under a constant D and J, in the eigenbasis of JDJᵀ = VΛVᵀ; lengths h are [E]."""
+    """`Piece` is the flow under a constant D and J, in the eigenbasis of JDJᵀ = VΛVᵀ; lengths h are [E]."""
 
     jacobian: FlatJacobian
     weights: Tensor  # D [E, p]
@@ -162,7 +164,7 @@ class Piece:
 
 
 def piece(jacobian: FlatJacobian, weights: Tensor, error: Tensor) -> Piece:
-    """The flow from an error [E, n, o] on, under D = diag(weights)."""
+    """`piece` returns the flow from an error [E, n, o] on, under D = diag(weights)."""
     rates, basis = torch.linalg.eigh(jacobian.weighted_kernel(weights))
     parts = (basis.mT @ error.flatten(1)[:, :, None])[:, :, 0]
     return Piece(jacobian, weights, rates.clamp(min=0), basis, parts, error.shape)
@@ -170,7 +172,7 @@ def piece(jacobian: FlatJacobian, weights: Tensor, error: Tensor) -> Piece:
 
 @dataclass(frozen=True)
 class End:
-    """Where the flow was followed to."""
+    """`End` is the point to which a flow was followed."""
 
     point: Point
     squares: Tensor  # S [E, p]
@@ -186,10 +188,10 @@ def follow(
     corrections: int = 1,
     most: int = 1000,
 ) -> End:
-    """Follows the flow until ‖e‖ ≤ residual·‖e₀‖, or for so many pieces.
+    """`follow` follows the flow until ‖e‖ ≤ residual·‖e₀‖, or for `most` pieces, and returns where it ended.
 
-    corrections: how often the D of mid-piece, first found for an e that stays as it is, is found anew for the
-    e of the piece it gives.
+    corrections: how often the D of mid-piece, which is first computed for a constant e, is computed again for
+    the e of the piece that it gives.
     """
     here = path.start()
     start_norm = here.error.flatten(1).norm(dim=1)

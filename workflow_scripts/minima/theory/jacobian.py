@@ -27,7 +27,7 @@ class _Part:
     columns: slice  # of the parameter vector
 
     def matrix(self, vector: Tensor) -> Tensor:
-        """The part's own entries of a vector [..., p], as [..., out, in]."""
+        """`matrix` returns the part's own entries of a vector [..., p], as [..., out, in]."""
         return vector[..., self.columns].unflatten(-1, (self.signals.shape[2], self.hidden.shape[2]))
 
 
@@ -53,15 +53,15 @@ class FlatJacobian:
 
     @property
     def parameters(self) -> int:
-        """p."""
+        """`parameters` returns p."""
         return self._parts[-1].columns.stop
 
     def first(self, points: int) -> "FlatJacobian":
-        """The rows of the first points."""
+        """`first` returns the rows of the first points."""
         return FlatJacobian(self.factors.first(points))
 
     def times(self, u: Tensor) -> Tensor:
-        """Ju [E, n, o]."""
+        """`times` returns Ju [E, n, o]."""
         total: Tensor | None = None
         for part in self._parts:
             moved = part.matrix(u) @ part.hidden.mT  # [E, out, n]
@@ -71,11 +71,11 @@ class FlatJacobian:
         return total
 
     def transposed(self, c: Tensor) -> Tensor:
-        """Jᵀc [E, p] for c [E, n, o]."""
+        """`transposed` returns Jᵀc [E, p] for c [E, n, o]."""
         return torch.cat([(self._pulled(part, c) @ part.hidden).flatten(1) for part in self._parts], dim=1)
 
     def squares(self, errors: Tensor, noise: float = 0.0) -> Tensor:
-        """Σ_q (Jᵀe_q)², coordinate by coordinate, [E, p] for errors [E, q, n, o].
+        """`squares` returns Σ_q (Jᵀe_q)², coordinate by coordinate, [E, p] for errors [E, q, n, o].
 
         noise: of mini-batches. Their mean squared gradient is g² + noise·(N Σ_i (J_iᵀe_i)² − g²), with J_i
         the rows of point i, g = Jᵀe and noise = (N − B)/(B(N − 1)) for batches of B out of N points.
@@ -91,7 +91,7 @@ class FlatJacobian:
         return torch.cat(found, dim=1)
 
     def weighted_kernel(self, weights: Tensor) -> Tensor:
-        """JDJᵀ [E, n·o, n·o] for D = diag(weights) ⪰ 0, weights [E, p]."""
+        """`weighted_kernel` returns JDJᵀ [E, n·o, n·o] for D = diag(weights) ⪰ 0, weights [E, p]."""
         kernel: Tensor | None = None
         for block in self._blocks(weights):
             term = block @ block.mT
@@ -100,7 +100,7 @@ class FlatJacobian:
         return kernel
 
     def _blocks(self, weights: Tensor) -> Iterator[Tensor]:
-        """J√D, so many columns at a time as fit the cache: [E, n·o, columns]."""
+        """`_blocks` yields J√D by as many columns as fit the cache: [E, n·o, columns]."""
         for part in self._parts:
             networks, outputs, units, points = part.signals.shape
             roots = part.matrix(weights).sqrt()  # [E, out, in]

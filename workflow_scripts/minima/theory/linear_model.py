@@ -17,7 +17,8 @@ from minima.engine.tangent import Jacobian
 
 
 class Tape(NamedTuple):
-    """The points of a pass, and their factors: layer, copy, hidden [E, n, in], signals [E, o, out, n]."""
+    """`Tape` holds the points of a pass and their factors: layer, copy, hidden [E, n, in], signals
+    [E, o, out, n]."""
 
     x: Tensor
     parts: list[tuple[int, int, Tensor, Tensor]]
@@ -25,10 +26,10 @@ class Tape(NamedTuple):
 
 @dataclass(frozen=True)
 class LinearizedNetwork:
-    """f = Jθ, weights and their layers as the network's: coordinate-wise optimizers see what it would see.
-
-    The features of a point are its factors of J: h_{l−1} and r_k s_l ∂f/∂a_l of every trained layer and copy.
-    Weights and factors may both leave out inputs of a layer that no point reaches.
+    """`LinearizedNetwork` is the model f = Jθ. Its weights have the network's own layers, so that optimizers
+    that look at each coordinate take the steps they would take on the network. The features of a point are
+    its factors of J: h_{l−1} and r_k s_l ∂f/∂a_l of every trained layer and copy. Weights and factors may
+    both leave out inputs of a layer that no point reaches.
     """
 
     ensemble: Ensemble
@@ -83,7 +84,7 @@ class LinearizedNetwork:
         return [(layer, copy) for layer in self.ensemble.trained for copy in copies]
 
     def _split(self, x: Tensor, weights: Sequence[Tensor]) -> list[tuple[int, int, Tensor, Tensor]]:
-        """The factors of every part, as in `Tape`."""
+        """`_split` returns the factors of every part, as in `Tape`."""
         outputs, found, begin = self.ensemble.model.sizes[-1], [], 0
         for layer, copy in self._parts():
             units, inputs = weights[layer].shape[2:]
@@ -97,8 +98,8 @@ class LinearizedNetwork:
 
 @dataclass(frozen=True)
 class KernelModel:
-    """f = Θα with θ − θ₀ = Jᵀα: what optimizers whose steps are linear in the gradients make of a linearized
-    network, at O(n²) a step. One layer of weights, α [E, 1, 1, n·o]."""
+    """`KernelModel` is the model f = Θα with θ − θ₀ = Jᵀα, by which optimizers whose steps are linear in the
+    gradients train a linearized network at O(n²) a step. It has one layer of weights, α [E, 1, 1, n·o]."""
 
     trained: tuple[int, ...] = (0,)
 

@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 
 
 class Problem(NamedTuple):
-    """Data in the coordinates of X."""
+    """`Problem` holds the data in the coordinates of X."""
 
     roots: Array  # Σx^{½} [r], descending
     targets: Array  # WᵀY [r, m]
@@ -54,7 +54,7 @@ class Problem(NamedTuple):
 
 
 class Net(NamedTuple):
-    """A network in these coordinates; the rows of u2 may be in any basis of what X does not see."""
+    """`Net` is a network in these coordinates; the rows of u2 may be in any basis of what X does not see."""
 
     v: Array  # V [..., m, k]
     u1: Array  # U1 [..., r, k]
@@ -71,7 +71,7 @@ class Slack(NamedTuple):
 
 
 class Imbalance(NamedTuple):
-    """The eigenvalues of Λ that the bounds ask for, each [...]."""
+    """`Imbalance` holds the eigenvalues of Λ that the bounds ask for, each [...]."""
 
     most: Array  # [λ1(Λ)]₊
     least: Array  # [λ_r(Λ)]₊

@@ -1,4 +1,4 @@
-"""What theory says of a two-layer linear net in training, as a probe of the engine."""
+"""The probe `rate_bounds`: lower bounds on the rate of a two-layer linear net in training."""
 
 import numpy as np
 import torch

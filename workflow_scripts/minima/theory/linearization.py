@@ -1,4 +1,4 @@
-"""Networks linearized at their start, f(x) = f₀(x) + j(x)u with u = θ − θ₀: what the predictors work on.
+"""Networks linearized at their start, f(x) = f₀(x) + j(x)u with u = θ − θ₀: what every predictor is given.
 
 E networks at once, each for itself, in float64; the n training points come first, then the t test points;
 o outputs; p parameters. e₀ = y − f₀(X) and Θ = JJᵀ, of the training points.
@@ -21,7 +21,7 @@ from minima.theory.solve import solve
 
 @dataclass(frozen=True)
 class Predicted:
-    """What is predicted for E networks; NaN where a run did not get there."""
+    """`Predicted` holds one predictor's minimizers of E networks; NaN where a run did not reach its goal."""
 
     test: Tensor  # f on the test points [E, t, o]
     residual: Tensor  # ‖e‖/‖e₀‖ at the end [E]
@@ -31,13 +31,14 @@ class Predicted:
     across: Tensor  # and the part at right angles to it [E]
 
     def where(self, good: Tensor) -> "Predicted":
-        """NaN in place of the functions that are not `good` [E]; how far they came stays."""
+        """`where` returns the same with NaN for the functions of networks that are not `good` [E]; residual
+        and steps stay, to say how far their runs came."""
         return replace(self, test=torch.where(good[:, None, None], self.test, torch.nan))
 
 
 @dataclass(frozen=True, eq=False)
 class Linearization:
-    """E networks at their start, and how they are to be trained."""
+    """`Linearization` holds E networks at their start, and the recipe by which they are to be trained."""
 
     ensemble: Ensemble
     weights: Sequence[Tensor]  # θ₀ [E, K, out, in]
@@ -52,24 +53,24 @@ class Linearization:
     found: dict[Callable, Any] = field(default_factory=dict)
 
     def once(self, compute: Callable[["Linearization"], Any]) -> Any:
-        """compute(self), however many predictors ask for it."""
+        """`once` returns compute(self), which is computed for the first predictor that asks."""
         if compute not in self.found:
             self.found[compute] = compute(self)
         return self.found[compute]
 
     @property
     def points(self) -> int:
-        """n."""
+        """`points` returns n."""
         return self.targets.shape[1]
 
     @property
     def within(self) -> Tensor:
-        """Θ [E, n·o, n·o]."""
+        """`within` returns Θ [E, n·o, n·o]."""
         return self.kernel[:, : self.kernel.shape[2]]
 
     @property
     def error(self) -> Tensor:
-        """e₀ [E, n, o]."""
+        """`error` returns e₀ [E, n, o]."""
         return self.targets - self.start[:, : self.points]
 
     @cached_property
@@ -78,12 +79,13 @@ class Linearization:
 
     @property
     def at_start(self) -> Tensor:
-        """The network's own f at θ₀ [E, n + t, o], `start` but for centred networks."""
+        """`at_start` returns the network's own f at θ₀ [E, n + t, o]. It equals `start` except for centred
+        networks, whose `start` is 0."""
         return self._tangent[0]
 
     @property
     def factors(self) -> Jacobian:
-        """J of all points."""
+        """`factors` returns J of all points, in factors."""
         return self._tangent[1]
 
     @cached_property
@@ -92,17 +94,18 @@ class Linearization:
 
     @cached_property
     def rows(self) -> FlatJacobian:
-        """J of the training points."""
+        """`rows` returns J of the training points."""
         return FlatJacobian(self.factors.first(self.points))
 
     def solve(self, kernel: Tensor, right: Tensor) -> Tensor:
-        """K⁻¹r [E, n, o] for K [E, n·o, n·o] and r [E, n, o], by the ladder of `minima.theory.solve`."""
+        """`solve` returns K⁻¹r [E, n, o] for K [E, n·o, n·o] and r [E, n, o], by `minima.theory.solve`."""
         pairs = zip(kernel.cpu().numpy(), right.flatten(1).cpu().numpy(), strict=True)
         solutions = [torch.as_tensor(solve(matrix, vector).x) for matrix, vector in pairs]
         return torch.stack(solutions).to(right).view_as(right)
 
     def of_dual(self, dual: Tensor, start: Tensor | None = None, steps: Tensor | float = 0.0) -> Predicted:
-        """The prediction of u = Jᵀα for α [E, n, o], from f₀ or from another start [E, n + t, o]."""
+        """`of_dual` returns the prediction with u = Jᵀα for α [E, n, o], added to f₀ or to `start`
+        [E, n + t, o]."""
         start = self.start if start is None else start
         moved = torch.einsum("eij,ej->ei", self.kernel, dual.flatten(1)).view_as(start)
         length = (moved[:, : self.points] * dual).sum((1, 2)).clamp(min=0).sqrt()
@@ -110,7 +113,8 @@ class Linearization:
         return self._predicted(start + moved, error, steps, length, length, torch.zeros_like(length))
 
     def of_moved(self, u: Tensor, steps: Tensor | float = 0.0, f: Tensor | None = None) -> Predicted:
-        """The prediction of u [E, p]; of networks themselves where their f [E, n + t, o] is given."""
+        """`of_moved` returns the prediction with u [E, p]. A given f [E, n + t, o] replaces that of the
+        linearization, for predictors that follow the networks themselves."""
         f = self.start + self.all_rows.times(u) if f is None else f
         dual = self.solve(self.within, (f - self.start)[:, : self.points])
         along = self.rows.transposed(dual)
@@ -119,11 +123,12 @@ class Linearization:
     def of_weights(
         self, weights: Tensor, moved: Tensor | None = None, steps: Tensor | float = 0.0
     ) -> Predicted:
-        """The prediction of the limit under a fixed D = diag(weights), from u₁ on, θ₀ where omitted."""
+        """`of_weights` returns the prediction of `limit`."""
         return self.of_moved(self.limit(weights, moved), steps)
 
     def limit(self, weights: Tensor, moved: Tensor | None = None) -> Tensor:
-        """u = u₁ + DJᵀ(JDJᵀ)⁻¹e₁ [E, p], where a fixed D = diag(weights), weights [E, p], ends."""
+        """`limit` returns u = u₁ + DJᵀ(JDJᵀ)⁻¹e₁ [E, p], the end of training under a fixed D = diag(weights),
+        weights [E, p], from `moved` = u₁ (0 where omitted) with the error e₁ on."""
         error = self.error if moved is None else self.error - self.rows.times(moved)
         dual = self.solve(self.rows.weighted_kernel(weights), error)
         step = weights * self.rows.transposed(dual)

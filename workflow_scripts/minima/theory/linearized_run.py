@@ -23,14 +23,16 @@ from minima.theory.trajectories import run_linear, spectrum
 
 @dataclass(frozen=True)
 class Run:
-    """Where it ended, and the preconditioner of its last step [E, p]; None for the identity."""
+    """`Run` holds where a linearized training ended, and the preconditioner of its last step [E, p]; None
+    stands for the identity."""
 
     predicted: Predicted
     preconditioner: Tensor | None = None
 
 
 def run(linearization: Linearization) -> Run:
-    """Trains E linearized networks; the functions of those that did not converge are NaN."""
+    """`run` trains E linearized networks and returns where they ended; the functions of networks that did not
+    converge are NaN."""
     recipe = linearization.recipe
     if recipe is None:  # gradient flow
         return Run(linearization.of_dual(linearization.solve(linearization.within, linearization.error)))
@@ -60,7 +62,8 @@ def _on_the_kernel(linearization: Linearization) -> Predicted:
 
 
 def _on_the_parameters(linearization: Linearization) -> Run:
-    """Weights are those of the networks, θ, not u: a decay toward 0 pulls at θ. Jθ is y − f₀ + Jθ₀ then."""
+    """`_on_the_parameters` trains the linearized networks coordinate by coordinate. Their weights are θ, not
+    u, as a decay toward 0 pulls at θ; the targets of Jθ are then y − f₀ + Jθ₀."""
     recipe, model = linearization.recipe, LinearizedNetwork(linearization.ensemble)
     inputs = _reached(linearization)
     factors = linearization.factors.first(linearization.points)
@@ -81,7 +84,8 @@ def _on_the_parameters(linearization: Linearization) -> Run:
     )
 
     def whole(networks: Sequence[Sequence[Tensor]]) -> Tensor:
-        """Parameters [E, p] of networks given as their trained layers' weights, 0 for inputs left out."""
+        """`whole` returns the parameters [E, p] of networks given as the weights of their trained layers,
+        with 0 for inputs that were left out."""
         found = []
         for layers in networks:
             for layer, part in zip(linearization.ensemble.trained, layers, strict=True):
@@ -113,8 +117,8 @@ def _on_the_parameters(linearization: Linearization) -> Run:
 
 
 def _reached(linearization: Linearization) -> list[Tensor]:
-    """The inputs of each layer that some training point of some network reaches: the columns of J of all
-    others are 0, a quarter of digits' first layer. A weight decay moves those weights too."""
+    """`_reached` returns the inputs of each layer that a training point of some network reaches. All other
+    columns of J are 0, a quarter of digits' first layer, and only a weight decay moves their weights."""
     everything = linearization.recipe.decay_toward is not None
     return [
         (h[:, : linearization.points].abs().amax((0, 1)) > 0)

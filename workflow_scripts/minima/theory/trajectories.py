@@ -20,7 +20,7 @@ from minima.theory.linear_model import KernelModel
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Gradient descent and flow under Θ [E, n·o, n·o] from errors e₀ [E, n·o], in Θ's eigenbasis."""
+    """`Spectrum` gives gradient descent under Θ [E, n·o, n·o] from errors e₀ [E, n·o], in Θ's eigenbasis."""
 
     eigenvalues: Tensor  # [E, n·o], ascending
     basis: Tensor
@@ -37,9 +37,8 @@ class Spectrum:
         return self._back(torch.where(known, moved / self.eigenvalues, 0))
 
     def steps_to(self, residual: float, rate: Tensor, most: int) -> Tensor:
-        """The first step with ‖e_t‖ ≤ residual·‖e₀‖ [E], or `most` where that is sooner.
-
-        At a stable step ‖e_t‖ never grows: found by bisection.
+        """`steps_to` returns the first step with ‖e_t‖ ≤ residual·‖e₀‖ [E], at most `most`. The step is found
+        by bisection, as ‖e_t‖ never grows at a stable learning rate.
         """
         goal = residual * self.parts.norm(dim=1)
         low, high = torch.zeros_like(rate), torch.full_like(rate, most)
@@ -62,7 +61,7 @@ class Spectrum:
 
 
 def spectrum(kernel: Tensor, error: Tensor) -> Spectrum:
-    """Θ [E, n·o, n·o] and e₀ [E, n, o] in Θ's eigenbasis."""
+    """`spectrum` returns Θ [E, n·o, n·o] and e₀ [E, n, o] in Θ's eigenbasis."""
     eigenvalues, basis = torch.linalg.eigh(kernel)
     parts = (basis.mT @ error.flatten(1)[:, :, None])[:, :, 0]
     return Spectrum(eigenvalues.clamp(min=0), basis, parts)

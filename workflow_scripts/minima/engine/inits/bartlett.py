@@ -1,4 +1,4 @@
-"""Gaussian weights of a two-layer linear net of any width, drawn at the size of what moves.
+"""Gaussian weights of a two-layer linear net of any width, drawn as those of an equivalent narrow net.
 
 Only the span of the rows of [V; U1] in the hidden units matters (`minima.engine.models.narrow`); in a basis
 of it these rows are a lower triangle of normals and, on its diagonal, χ's with h, h − 1, … degrees of freedom
@@ -29,7 +29,8 @@ def draw(
 
 
 def triangle(rng: np.random.Generator, count: int, width: int, rows: int) -> np.ndarray:
-    """Normal matrices [rows, width], each in a basis of the span of its rows: [count, rows, rows]."""
+    """`triangle` draws `count` normal matrices [rows, width] and returns each in a basis of the span of its
+    rows: [count, rows, rows]."""
     if width < rows:
         raise ValueError(f"width {width} is less than the {rows} units that move: draw the network itself")
     z = np.tril(rng.standard_normal((count, rows, rows)), -1)
@@ -39,7 +40,7 @@ def triangle(rng: np.random.Generator, count: int, width: int, rows: int) -> np.
 
 
 def stand_in(model: MLP, points: int) -> MLP:
-    """The net that is trained for one of any width."""
+    """`stand_in` returns the narrow net that is trained in place of a net of any width."""
     inputs, _, outputs = model.sizes
     return replace(model, sizes=(inputs, units(model, points), outputs))
 

@@ -1,4 +1,8 @@
-"""As `invariant`, but for U1 U2ᵀ, which stays as drawn: V U2ᵀ = 0 alone, which training does not keep."""
+"""A gaussian net moved to V U2ᵀ = 0 only: one of the two conditions of `invariant`.
+
+U1 U2ᵀ stays as drawn, and then training does not keep V U2ᵀ = 0 either: the control that shows that the
+min-norm solution needs both conditions (2105.06351, Proposition 1).
+"""
 
 from collections.abc import Sequence
 

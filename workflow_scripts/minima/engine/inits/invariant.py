@@ -26,7 +26,8 @@ def row_space(x: np.ndarray) -> np.ndarray:
 
 
 def without(first: np.ndarray, rows: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """W_1 [1, h, d] whose part that the points do not see has nothing in the span of the rows [k, h]."""
+    """`without` returns W_1 [1, h, d] with the span of the rows [k, h] taken out of the part of W_1 that the
+    points do not see."""
     seen = first @ rows.T @ rows
     basis = np.linalg.qr(span.T).Q
     unseen = first - seen

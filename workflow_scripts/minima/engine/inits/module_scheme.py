@@ -21,7 +21,7 @@ class ModuleScheme(NamedTuple):
     def start(
         self, model: ModuleNet, options: Mapping[str, Any], seed: int, x: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        """One array [1, out, in] per tensor, whatever the points x."""
+        """`start` returns one array [1, out, in] per tensor; the points x do not matter."""
         return [
             np.full((1, *entry.matrix), entry.constant)
             if entry.fan_in is None
@@ -31,5 +31,5 @@ class ModuleScheme(NamedTuple):
 
 
 def uniform(entry: Entry, generator: np.random.Generator) -> np.ndarray:
-    """Within ±1/√fan-in."""
+    """`uniform` returns entries uniform within ±1/√fan-in."""
     return generator.uniform(-1, 1, entry.matrix) / entry.fan_in**0.5

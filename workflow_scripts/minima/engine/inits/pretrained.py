@@ -1,4 +1,4 @@
-"""Where another cell ended: its whole state, what a module remembers beside its parameters included."""
+"""A start at the end of another cell: its parameters, and running statistics where its model has them."""
 
 from collections.abc import Mapping
 from math import prod
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Pretrained(NamedTuple):
-    """As the other schemes; `start` finds the trained state among the options."""
+    """`Pretrained` is a scheme whose `start` takes the trained state from the options."""
 
     readout: tuple[float, ...] = (1.0,)
     centred: bool = False
@@ -16,7 +16,7 @@ class Pretrained(NamedTuple):
     def start(
         self, model: Any, options: Mapping[str, Any], seed: int, x: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        """One array [1, out, in] per tensor, whatever the seed and the points x."""
+        """`start` returns one array [1, out, in] per tensor; seed and points x do not matter."""
         shapes = [(1, *shape) for shape in model.weight_shapes]
         sizes = [prod(shape) for shape in shapes]
         state = np.asarray(options["state"], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""What an initialization scheme says, and the draw that the schemes share."""
+"""The interface of an initialization scheme, and the draw that schemes share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -24,7 +24,8 @@ class Scheme(NamedTuple):
     stand_in: Callable[[Any, int], Any] | None = None
 
     def start(self, model: Any, options: Mapping[str, Any], seed: int, x: np.ndarray) -> list[np.ndarray]:
-        """The weights of one network by a cell's `init` section: one array [copies, out, in] per layer."""
+        """`start` returns the weights of one network by a cell's `init` section: one array [copies, out, in]
+        per layer."""
         scale = options["scale"] * model.sizes[1] ** -options["width_power"]
         layers = options["layer_scales"] or [1.0] * len(model.draw_stds)
         stds = [scale * own * std for own, std in zip(layers, model.draw_stds, strict=True)]
@@ -39,7 +40,8 @@ class Scheme(NamedTuple):
 def gaussian(
     shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: np.ndarray | None = None
 ) -> list[np.ndarray]:
-    """Independent normal entries. Each layer has a stream of its own: none depends on another's size."""
+    """`gaussian` returns independent normal entries. Each layer is drawn from a stream of its own, so that no
+    layer depends on the size of another."""
     return [
         std * stream(seed, f"weights/{layer}").standard_normal((1, *shape))
         for layer, (shape, std) in enumerate(zip(shapes, stds, strict=True))

@@ -58,7 +58,8 @@ def shapes(model: MLP, points: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class GramForm:
-    """A stack of networks in these coordinates: what takes the place of ensemble, weights and points."""
+    """`GramForm` is a stack of networks in these coordinates, with the ensemble, weights and points to
+    train."""
 
     ensemble: Ensemble
     weights: list[Tensor]
@@ -73,7 +74,7 @@ class GramForm:
 
 
 def into(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> GramForm:
-    """Of weights [E, K, out, in] and points [E, n, d]."""
+    """`into` returns networks with weights [E, K, out, in] and points [E, n, d] in these coordinates."""
     model = ensemble.model
     gram = Gram(model.sizes, model.activation, model.parametrization, model.frozen)
     start = (weights[0] @ x.mT.unsqueeze(1)).mul_(model.factors[0])

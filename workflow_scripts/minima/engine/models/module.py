@@ -33,13 +33,13 @@ class Entry:
 
     @property
     def matrix(self) -> tuple[int, int]:
-        """Its shape as a matrix."""
+        """`matrix` returns the tensor's shape as a matrix [out, in]."""
         return (self.shape[0], prod(self.shape[1:])) if len(self.shape) > 1 else (1, self.shape[0])
 
 
 @dataclass(frozen=True)
 class Tape:
-    """What a pass in training leaves for the backward pass."""
+    """`Tape` holds what a forward pass in training leaves for the backward pass."""
 
     f: Tensor
     leaves: list[Tensor]
@@ -47,7 +47,8 @@ class Tape:
 
 @dataclass(frozen=True)
 class ModuleNet:
-    """A module, which holds shapes and no numbers (device `meta`), for rows of shape `row`."""
+    """`ModuleNet` wraps a torch module for rows of shape `row`. The module itself lives on the device `meta`:
+    it holds shapes and no numbers."""
 
     module: nn.Module
     row: tuple[int, ...]
@@ -65,7 +66,7 @@ class ModuleNet:
 
     @cached_property
     def parameters(self) -> list[int]:
-        """What is no buffer."""
+        """`parameters` returns the indices of the tensors that are parameters, not buffers."""
         return list(range(sum(1 for _ in self.module.parameters())))
 
     @property
@@ -140,7 +141,7 @@ class ModuleNet:
         return vmap(self._one, randomness="error")(weights, x)
 
     def _one(self, weights: Sequence[Tensor], x: Tensor, channels_last: bool = False) -> Tensor:
-        """One network: weights [out, in], x [n, d]."""
+        """`_one` returns f of one network: weights [out, in], x [n, d]."""
         named = {e.name: w.reshape(e.shape) for e, w in zip(self.entries, weights, strict=True)}
         x = x.reshape(-1, *self.row)
         if channels_last:  # measured: a fifth faster, the copies of the kernels included
@@ -179,7 +180,8 @@ def _entries(name: str, layer: nn.Module, last: bool) -> list[Entry]:
 
 
 def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
-    """Batch normalization where there is one; its running means have no need of the number of batches."""
+    """`norm` returns a list of one batch normalization, empty where the net has none. The layer does not
+    count batches, as running means with a fixed momentum do not use that number."""
     if not batch_norm:
         return []
     layer = nn.BatchNorm2d(channels)

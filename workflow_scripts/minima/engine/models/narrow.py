@@ -23,7 +23,8 @@ FLOWS = True
 
 @dataclass(frozen=True)
 class NarrowNet(MLP):
-    """Weights W_1B in the basis Q [n or d inputs] and W_2 in it; `scales` are the factors of the wide net."""
+    """`NarrowNet` is a net with the weights W_1B (n or d inputs) and W_2, both in the basis Q; `scales` are
+    the factors s_l of the wide net."""
 
     scales: tuple[float, ...] = ()
 
@@ -34,7 +35,7 @@ class NarrowNet(MLP):
     def forward(
         self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False
     ) -> tuple[Tensor, Tape]:
-        """f [B, n, outputs] at x [B, n, inputs], from the outputs' side."""
+        """`forward` returns f [B, n, outputs] at x [B, n, inputs], as (W_2 W_1) x: outputs are few."""
         return x @ ((weights[1] * self._factor) @ weights[0]).mT, Tape([x], [])
 
     def add_gradients(
@@ -45,7 +46,7 @@ class NarrowNet(MLP):
         into: Sequence[Tensor | None],
         before: Callable[[int], None] | None = None,
     ) -> None:
-        """As of an MLP, both layers."""
+        """`add_gradients` adds the gradients of both layers, as `MLP.add_gradients` does."""
         assert before is None  # of weight decay, which moves what this form does not hold
         slope = (delta.mT @ tape.hidden[0]) * self._factor  # G
         second = slope @ weights[0].mT  # into[0] may be the weights
@@ -82,7 +83,8 @@ def shapes(model: MLP, points: int) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class Narrow:
-    """A stack of networks in these coordinates: what takes the place of ensemble, weights and points."""
+    """`Narrow` is a stack of networks in these coordinates, with the ensemble, weights and points to
+    train."""
 
     ensemble: Ensemble
     weights: list[Tensor]  # [E, K, m + n, n] and [E, K, outputs, m + n]
@@ -102,7 +104,7 @@ class Narrow:
 
 
 def into(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> Narrow:
-    """Of weights [E, K, out, in] and points x [E, n, d]."""
+    """`into` returns networks with weights [E, K, out, in] and points x [E, n, d] in these coordinates."""
     model = ensemble.model
     rows = torch.linalg.qr(x.mT).Q.unsqueeze(1) if x.shape[1] < x.shape[2] else None
     inputs = x.shape[2] if rows is None else x.shape[1]

@@ -5,5 +5,6 @@ from minima.theory.linearization import Linearization, Predicted
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """From the initialization alone: no step size, no batches. `steps` are pieces of the flow."""
+    """`predict` returns the end of AdaGrad's flow, which depends on the initialization alone, not on a step
+    size or batches. `steps` are pieces of the flow."""
     return limit_of_flow(linearization, Rule())

@@ -7,6 +7,7 @@ from minima.theory.predictors import linearized
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """The linearized limit for methods that do not adapt. `steps` are pieces of the flow."""
+    """`predict` returns the end of the method's own flow; for methods that do not adapt that is the
+    linearized limit. `steps` are pieces of the flow."""
     rule = rule_of(linearization.recipe)
     return linearized.predict(linearization) if rule is None else limit_of_flow(linearization, rule)

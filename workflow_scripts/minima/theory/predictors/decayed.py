@@ -16,7 +16,7 @@ from minima.theory.linearization import Linearization, Predicted
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """The limit λ → 0."""
+    """`predict` returns the minimizer of least ‖θ₀ + u‖, the limit λ → 0."""
     weights = [linearization.weights[layer] for layer in linearization.ensemble.trained]
     moved = -torch.cat([weight.flatten(1) for weight in weights], dim=1)
     dual = linearization.solve(linearization.within, linearization.error - linearization.rows.times(moved))

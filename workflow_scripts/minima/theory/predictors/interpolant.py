@@ -9,6 +9,6 @@ from minima.theory.linearization import Linearization, Predicted
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """f_int, from f₀ = 0."""
+    """`predict` returns f_int, by the formula of the linearized limit with f₀ = 0."""
     dual = linearization.solve(linearization.within, linearization.targets)
     return linearization.of_dual(dual, torch.zeros_like(linearization.start))

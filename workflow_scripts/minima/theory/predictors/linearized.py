@@ -10,5 +10,5 @@ from minima.theory.linearization import Linearization, Predicted
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """u = JᵀΘ⁻¹e₀, the shortest way to the targets."""
+    """`predict` returns f for u = JᵀΘ⁻¹e₀, the shortest way to the targets."""
     return linearization.of_dual(linearization.solve(linearization.within, linearization.error))

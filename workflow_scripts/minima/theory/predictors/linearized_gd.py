@@ -13,7 +13,7 @@ MAX_STEPS = 1_000_000
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """After the last step, NaN if that comes first."""
+    """`predict` returns f after the run; NaN where the last step came before the residual."""
     kernels, errors = linearization.within.cpu().numpy(), linearization.error.flatten(1).cpu().numpy()
     runs = [_descend(kernel, error) for kernel, error in zip(kernels, errors, strict=True)]
     dual = torch.as_tensor(np.stack([dual for dual, _ in runs])).to(linearization.error)

@@ -5,5 +5,6 @@ from minima.theory.linearized_run import run
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """NaN for a run that does not converge within `linearized_run.max_steps`."""
+    """`predict` returns where the linearized run ended; NaN where it did not converge within
+    `linearized_run.max_steps`."""
     return linearization.once(run).predicted

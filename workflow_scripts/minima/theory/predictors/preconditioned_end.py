@@ -9,7 +9,8 @@ from minima.theory.linearized_run import run
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """The linearized limit for optimizers that do not adapt; NaN where the run did not converge."""
+    """`predict` returns the limit under D_∞; for optimizers that do not adapt that is the linearized limit.
+    NaN where the run did not converge."""
     done = linearization.once(run)
     weights = done.preconditioner
     if weights is None:

@@ -9,6 +9,7 @@ from minima.theory.linearization import Linearization, Predicted
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """0 for a parameter that the first gradient does not reach."""
+    """`predict` returns the limit under D₀, which is 0 for a parameter that the first gradient does not
+    reach."""
     gradient = linearization.rows.transposed(linearization.error).abs()
     return linearization.of_weights(torch.where(gradient > 0, 1 / gradient, 0))

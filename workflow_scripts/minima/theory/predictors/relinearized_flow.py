@@ -9,7 +9,8 @@ GROWTH = 1.15  # ReLU's kinks want shorter pieces than a linear model
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """f at the end of the flow. `steps` are pieces; NaN where they do not reach the residual."""
+    """`predict` returns f at the end of the flow; NaN where `max_steps` pieces do not reach the residual.
+    `steps` are pieces."""
     rule = rule_of(linearization.recipe)
     if rule is None:
         raise ValueError("relinearized_flow is the flow of an adaptive method")

@@ -8,6 +8,7 @@ TOLERANCE = 1e-8
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """`steps` are iterations; NaN where they did not settle."""
+    """`predict` returns the limit under the self-consistent D; NaN where the iteration did not settle.
+    `steps` are iterations."""
     point = self_consistent(linearization.rows, linearization.error, TOLERANCE)
     return linearization.of_weights(point.weights, steps=point.iterations).where(point.change <= TOLERANCE)
