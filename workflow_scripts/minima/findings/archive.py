@@ -25,7 +25,7 @@ To train the same networks again: the same command without its second line.
 
 
 def write_archive(plan: Plan, output: Path) -> None:
-    """Of a run that is complete."""
+    """`write_archive` writes the zip of a complete run."""
     config = plan.config.as_written()
     config |= {"results": "results", "run": plan.studies, "claims": REGISTER if plan.config.claims else None}
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What figures share: the places of a grid, a panel each, and mean curves in them."""
+"""Tools that figures share: the places of a grid, one panel each, and mean curves over seeds."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ SYMBOLS = {"scale": "σ = ", "depth": "H = "}  # in titles; other axes by name
 
 
 def places(values: xr.DataArray, *but: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Title and selection of every place in the grid, but for these dimensions."""
+    """`places` yields title and selection of every place of the grid without the dimensions `but`."""
     across = [str(dim) for dim in values.dims if dim not in but]
     for labels in product(*(values[dim].values.tolist() for dim in across)):
         place = dict(zip(across, labels, strict=True))
@@ -21,12 +21,12 @@ def places(values: xr.DataArray, *but: str) -> Iterator[tuple[str, dict[str, Any
 
 
 def text(label: Any) -> str:
-    """A coordinate in a title: 1, not 1.0."""
+    """`text` returns a coordinate as a title shows it: 1, not 1.0."""
     return f"{label:g}" if isinstance(label, float) else str(label)
 
 
 def means(values: xr.DataArray, x: str) -> list[tuple]:
-    """A curve over `x`: its value, mean, 95 % interval and n, over the seeds that have a value.
+    """`means` returns a curve over `x`: mean, 95 % interval and n, over the seeds that have a value.
 
     Another dimension would be pooled with the seeds and counted as n: it is refused.
     """
@@ -36,7 +36,8 @@ def means(values: xr.DataArray, x: str) -> list[tuple]:
 
 
 def same_networks(other: xr.Dataset, place: Mapping[str, Any]) -> bool:
-    """Whether another block has networks of this place: by its axes, else by the fields that all share."""
+    """`same_networks` returns whether another block trained the networks of this place, judged by the block's
+    axes, and by the fields that all of its cells share where it has no such axis."""
     sections = json.loads(other.attrs["fixed"]).values()
     fields = {name: value for part in sections if isinstance(part, dict) for name, value in part.items()}
     return all(
@@ -46,5 +47,6 @@ def same_networks(other: xr.Dataset, place: Mapping[str, Any]) -> bool:
 
 
 def at_place(values: xr.DataArray, place: Mapping[str, Any]) -> xr.DataArray:
-    """Another block's values at this place, along those of its axes that it has."""
+    """`at_place` returns another block's values at this place, selected along the axes that this block
+    has."""
     return values.sel({name: label for name, label in place.items() if name in values.dims})

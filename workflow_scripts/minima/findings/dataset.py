@@ -39,7 +39,7 @@ def write_study(
     references: Sequence[Path],
     output: Path,
 ) -> None:
-    """Writes the study's dataset, and the record that its config uses these cells."""
+    """`write_study` writes the study's dataset, and the record that its config uses these cells."""
     blocks = plan.blocks_of(study)
     cells = [cell for grid in blocks.values() for cell in grid.cells]
     settings = plan.config.studies[study]
@@ -94,7 +94,7 @@ def aggregate(
 
 
 def _fixed(grid: Grid) -> dict[str, Any]:
-    """The fields that all cells of a block share; those on an axis are left out."""
+    """`_fixed` returns the fields that all cells of a block share, without those on an axis."""
     first = deepcopy(grid.cells[0].values)
     for axis in grid.axes:
         *parents, last = axis.path.split(".")
@@ -107,7 +107,8 @@ def _fixed(grid: Grid) -> dict[str, Any]:
 
 
 def _shared_data(grid: Grid) -> list[int] | None:
-    """A number per seed, equal where two seeds have the same rows; None where every seed draws its own."""
+    """`_shared_data` returns a number per seed, equal for seeds with the same rows; None where every seed
+    draws rows of its own."""
     seeds = [seed for axis in grid.axes if axis.path == "seed" for seed in axis.values]
     splits = {canonical(cell["data"]["split"]): cell["data"]["split"] for cell in grid.cells}.values()
     if all(isinstance(split, int) for split in splits):
@@ -118,7 +119,8 @@ def _shared_data(grid: Grid) -> list[int] | None:
 
 
 def _shared_splits(grid: Grid) -> dict[str, Any]:
-    """A coordinate that says which seeds share their rows, where seeds in groups do."""
+    """`_shared_splits` returns the coordinate `split`, equal for seeds that share their rows; nothing where
+    every seed draws rows of its own."""
     numbers = _shared_data(grid)
     if numbers is None or any(isinstance(cell["data"]["split"], int) for cell in grid.cells):
         return {}
@@ -126,13 +128,13 @@ def _shared_splits(grid: Grid) -> dict[str, Any]:
 
 
 def _name_units(node: xr.Dataset) -> None:
-    """Words have no unit; a number that names none is a pure number."""
+    """`_name_units` gives units to variables that name none: words have none, numbers are pure numbers."""
     for variable in node.variables.values():
         variable.attrs.setdefault("units", "" if variable.dtype.kind in "UO" else "1")
 
 
 def _targets(grid: Grid, data_of: Mapping[str, Path]) -> xr.Dataset:
-    """The targets along those axes on which the data depend."""
+    """`_targets` returns the targets along the axes on which the data depend."""
 
     def load(cell: Cell) -> xr.Dataset:
         split = load_split(data_of[cell.digest], cell.split)[["y_train", "y_test"]]
@@ -145,7 +147,7 @@ def _targets(grid: Grid, data_of: Mapping[str, Path]) -> xr.Dataset:
 
 
 def _references(grid: Grid, reference_of: Mapping[str, Path]) -> xr.Dataset:
-    """The references along those axes on which they depend."""
+    """`_references` returns the references along the axes on which the references depend."""
 
     def load(cell: Cell) -> xr.Dataset:
         with xr.open_dataset(reference_of[cell.digest], engine="netcdf4") as fitted:
@@ -155,7 +157,7 @@ def _references(grid: Grid, reference_of: Mapping[str, Path]) -> xr.Dataset:
 
 
 def _predicted(block: xr.Dataset) -> xr.Dataset | None:
-    """The predictors' `<predictor>_<quantity>` side by side, as `<quantity>` along `predictor`."""
+    """`_predicted` returns the variables `<predictor>_<quantity>` as `<quantity>` along `predictor`."""
     names = [name for name in PREDICTORS if f"{name}_test" in block]
     if not names:
         return None
@@ -178,7 +180,8 @@ def _without(block: xr.Dataset, predicted: xr.Dataset | None) -> xr.Dataset:
 
 
 def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """Adds mean squared errors and, where the targets are classes, the fraction put in the wrong one."""
+    """`_with_errors` adds mean squared errors and, where the targets are classes, the fraction of points that
+    is put in the wrong class."""
     classes = all(cell["data"]["labels"] != "value" for cell in grid.cells)
     node = node.assign(targets if "train" in node else targets[["target_test"]])
     for part, point in (("train", "train_point"), ("test", "point")):

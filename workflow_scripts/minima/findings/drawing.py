@@ -16,7 +16,7 @@ NUMBERS = {"x", "estimate", "low", "high", "spread", "cost"}  # even where all o
 def draw_figure(
     kind: str, blocks: Sequence[str], dataset: Path, table_path: Path, pictures: Sequence[Path]
 ) -> None:
-    """Writes the table (.csv) and the pictures (.png, .svg) of one figure."""
+    """`draw_figure` writes the table (.csv) and the pictures (.png, .svg) of one figure."""
     figure_module = import_module(f"minima.findings.figures.{kind}")
     with xr.open_datatree(dataset, engine="netcdf4") as tree:
         table = figure_module.tabulate(tree, *blocks)
@@ -28,7 +28,8 @@ def draw_figure(
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A figure's table as it was written: an empty word stays a word, an empty number is NaN.
+    """`read_table` returns a figure's table as it was before it was written to CSV: an empty entry is "" in a
+    column of words and NaN in a column of numbers.
 
     Numbers are in the columns whose entries all are, but for empty ones; a column of nothing else is words,
     but for those that always are numbers.

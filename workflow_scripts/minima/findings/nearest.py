@@ -1,4 +1,4 @@
-"""Which minimizer did each network converge to? The nearest of all that theory computed for it.
+"""The minimizer nearest to each trained network, among those that theory computed for the network.
 
 The distance of a trained network f from a minimizer g is ‖f − g‖/‖f‖ in L2 over the test points and outputs:
 divided by the same number for every g, so that the least distance is the nearest function. A network that did
@@ -66,7 +66,8 @@ def _candidates(predicted: xr.Dataset | None, references: xr.Dataset | None) -> 
 
 
 def _length(function: xr.DataArray, real: xr.DataArray) -> xr.DataArray:
-    """L2 norm over the points and outputs that a cell really has; NaN where the function lacks one."""
+    """`_length` returns the L2 norm over the points and outputs that a cell really has; NaN where the
+    function misses one of them."""
     return np.sqrt((function**2).where(real, 0.0).sum(("point", "output"), skipna=False))
 
 

@@ -1,4 +1,4 @@
-"""From a heap of cells to labelled arrays in the shape of a block's grid."""
+"""From a list of cells to labelled arrays in the shape of a block's grid."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ LEFT_OUT = {"parameters", "key", "fields", "data", "start"}
 
 
 def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
-    """Every variable of the block's cells, in the shape of its grid."""
+    """`place` returns every variable of the block's cells, in the shape of the block's grid."""
     place = {cell.digest: position for position, cell in enumerate(grid.cells)}
     mine = []
     for pack in packs:
@@ -59,14 +59,14 @@ def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
 
 
 def _labels(axes: Iterable[Axis]) -> dict[str, Any]:
-    """The coordinates of some axes."""
+    """`_labels` returns the coordinates of some axes."""
     return {
         axis.dimension: (axis.dimension, np.array(axis.labels), {"long_name": axis.path}) for axis in axes
     }
 
 
 def _empty(like: xr.DataArray, shape: tuple[int, ...]) -> np.ndarray:
-    """Nothing found: NaN for numbers, `missing` for words."""
+    """`_empty` returns an array of missing values: NaN for numbers, `missing` for words."""
     if like.dtype.kind in "UO":
         return np.full(shape, "missing", dtype="U16")
     return np.full(shape, np.nan, dtype=np.float64)

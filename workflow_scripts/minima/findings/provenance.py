@@ -1,4 +1,4 @@
-"""Where a run's results come from: `results/provenance.json`.
+"""The provenance of a run's results: `results/provenance.json`.
 
 What may differ between two runs that find the same stands here and in the logs, and in no other result.
 """
@@ -26,7 +26,7 @@ NOTHING = {"cells": 0, "seconds": 0.0, "cpu_seconds": 0.0}
 
 
 def write_provenance(plan: Plan, output: Path, page: Path) -> None:
-    """Of a run whose datasets are written; `page` says how long it took."""
+    """`write_provenance` writes the provenance of a run whose datasets are written, and `page`, its times."""
     used = used_keys(Path(plan.paths.records))
     records = {study: record_path(plan, study) for study in plan.studies}
     if gone := [str(path) for path in records.values() if path.stem not in used]:
@@ -55,7 +55,7 @@ def write_provenance(plan: Plan, output: Path, page: Path) -> None:
 
 
 def runtimes(content: Mapping[str, Any]) -> str:
-    """The times of a provenance as a page."""
+    """`runtimes` returns the times of a provenance as a page."""
     lines = [
         "# How long it took",
         "",
@@ -141,13 +141,14 @@ def _count(total: dict[str, Any], entry: Mapping[str, Any], cells: int, whole: b
 
 
 def _journal_of(plan: Plan) -> Iterable[dict[str, Any]]:
-    """Of every pack that was ever trained here: cells move between packs when a config changes."""
+    """`_journal_of` returns the journal of every pack that was ever trained here, as cells move between packs
+    when a config changes."""
     for path in sorted(Path(plan.paths.journal("")).parent.glob("*.jsonl")):
         yield from journal.entries(path)
 
 
 def _wall_seconds(plan: Plan) -> dict[str, float]:
-    """Rule → seconds of its jobs together, each as it last ran."""
+    """`_wall_seconds` returns rule → seconds of its jobs together, each job as it last ran."""
     jobs = {
         "prepare_data": plan.data_files,
         "train_pack": plan.packs,

@@ -14,7 +14,7 @@ from minima.plan.workplan import Plan, cell_fingerprint
 
 @dataclass(frozen=True)
 class Unused:
-    """A shard none of whose cells is in use."""
+    """`Unused` is a shard none of whose cells is in use."""
 
     path: Path
     cells: int
@@ -22,7 +22,8 @@ class Unused:
 
 
 def unused_shards(plan: Plan) -> list[Unused]:
-    """Shards to prune. A shard with one cell in use stays whole: shards are immutable."""
+    """`unused_shards` returns the shards to prune. A shard with one cell in use stays whole, as shards are
+    immutable."""
     # Also studies that are not to run now, or whose run has not come to its record yet.
     configured = Plan(plan.config.as_written() | {"run": None}).cells
     recorded = set().union(*used_keys(Path(plan.paths.records)).values())
@@ -39,7 +40,7 @@ def unused_shards(plan: Plan) -> list[Unused]:
 
 
 def prune(plan: Plan) -> str:
-    """What was found, and with `prune: move` moved aside, in words."""
+    """`prune` returns in words what is unused, and with `prune: move` moves it aside."""
     shards = unused_shards(plan)
     records = sorted(used_keys(Path(plan.paths.records)))
     lines = [f"Records of use in {plan.paths.records}: {', '.join(records) or 'none'}"]
@@ -59,5 +60,6 @@ def prune(plan: Plan) -> str:
 
 
 def _serves(plan: Plan, cell: Cell, entry: store.Entry) -> bool:
-    """Whether a stored cell of these fields would be taken from the store, if its data are the same."""
+    """`_serves` returns whether a stored cell of these fields would be taken from the store for the present
+    config, if its data are the same."""
     return plan.config.reuse == "any_code" or cell_fingerprint(cell) == entry.identity.code

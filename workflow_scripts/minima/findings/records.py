@@ -13,7 +13,7 @@ from minima.plan.workplan import Plan
 
 
 def record_use(plan: Plan, study: str, keys: list[str]) -> Path:
-    """Records that the study, as configured, uses the cells of these keys."""
+    """`record_use` writes that the study, as configured, uses the cells of these keys."""
     config = plan.config.model_dump(mode="json", include={"data": True, "studies": {study}})
     path = record_path(plan, study)
     write_json({"study": study, "config": config, "keys": keys}, path)
@@ -25,7 +25,7 @@ def record_path(plan: Plan, study: str) -> Path:
 
 
 def keys_of_studies(folder: Path) -> dict[str, set[str]]:
-    """Study → keys that any record of it uses."""
+    """`keys_of_studies` returns study → keys that any record of the study uses."""
     keys: dict[str, set[str]] = {}
     for name, used in used_keys(folder).items():
         keys.setdefault(name.rsplit("_", 1)[0], set()).update(used)
@@ -33,7 +33,7 @@ def keys_of_studies(folder: Path) -> dict[str, set[str]]:
 
 
 def used_keys(folder: Path) -> dict[str, set[str]]:
-    """Record name → keys it uses."""
+    """`used_keys` returns record name → keys that the record uses."""
     return {
         path.stem: set(json.loads(path.read_text())["keys"]) for path in sorted(folder.glob("[!.]*.json"))
     }

@@ -1,4 +1,4 @@
-"""How every figure looks: colour-blind safe, readable in grey, the same colour for the same thing."""
+"""The look of every figure: colour-blind safe, readable in grey, one colour per predictor or optimizer."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +13,8 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLoca
 
 
 class Look(NamedTuple):
-    """Marker and dash say the same as the colour (Okabe and Ito's palette)."""
+    """`Look` is colour, marker and dash of a series; each alone tells the series (Okabe and Ito's
+    palette)."""
 
     colour: str
     marker: str
@@ -62,14 +63,15 @@ def styled() -> Iterator[None]:
 def panels(
     rows: int, columns: int, width: float = 3.2, height: float = 2.6, share: bool = True
 ) -> tuple[Figure, list[list[Axes]]]:
-    """A figure of panels; shared ones have one x axis by column and one y axis by row."""
+    """`panels` returns a figure and its panels; shared panels have one x axis per column and one y axis per
+    row."""
     figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     sharing = {"sharex": "col", "sharey": "row"} if share else {}
     return figure, figure.subplots(rows, columns, squeeze=False, **sharing).tolist()
 
 
 def line(axes: Axes, table: pd.DataFrame, look: Look, label: str) -> None:
-    """Estimates over x with their intervals; the table has columns x, estimate, low, high."""
+    """`line` draws estimates over x with their intervals; the table has columns x, estimate, low, high."""
     colour, marker, dash = look
     table = table.sort_values("x")
     axes.plot(
@@ -87,12 +89,12 @@ def line(axes: Axes, table: pd.DataFrame, look: Look, label: str) -> None:
 
 
 def looks_of(count: int) -> list[Look]:
-    """So many different looks for series that have none of their own."""
+    """`looks_of` returns `count` different looks, for series that have none of their own."""
     return [SERIES[i % len(SERIES)] for i in range(count)]
 
 
 def shades(count: int) -> list[tuple[float, float, float, float]]:
-    """Colours of values in order, light to dark."""
+    """`shades` returns the colours of ordered values, light to dark."""
     return [mpl.colormaps["viridis"](0.9 - 0.85 * i / max(count - 1, 1)) for i in range(count)]
 
 
@@ -125,7 +127,8 @@ def number_of_seeds(table: pd.DataFrame) -> str:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """Written under a temporary name and renamed; without dates, so that the bytes repeat."""
+    """`save` writes a figure under a temporary name and renames it; files hold no dates, so that their bytes
+    repeat."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}")
     kind = path.suffix[1:]
@@ -134,6 +137,6 @@ def save(figure: Figure, path: str | Path) -> None:
 
 
 def ink_on(colour: Sequence[float]) -> str:
-    """Black or white, whichever can be read on this RGB colour."""
+    """`ink_on` returns black or white, whichever can be read on this RGB colour."""
     luminance = sum(part * weight for part, weight in zip(colour, (0.3, 0.59, 0.11), strict=False))
     return "white" if luminance < 0.5 else "black"

@@ -51,7 +51,7 @@ def predicted_loss(block: xr.Dataset, ode: bool = False) -> xr.DataArray:
 
 
 def slowest(block: xr.Dataset) -> xr.DataArray:
-    """ηλmin/N per network."""
+    """`slowest` returns ηλmin/N per network."""
     return _shares(block).isel(mode=0, drop=True)
 
 
@@ -61,17 +61,17 @@ def sup_error(block: xr.Dataset, ode: bool = False) -> xr.DataArray:
 
 
 def near(curves: xr.DataArray, step: float) -> xr.DataArray:
-    """The curves at the recorded step nearest to this one."""
+    """`near` returns the curves at the recorded step nearest to `step`."""
     return curves.sel(step=step, method="nearest")
 
 
 def between(curves: xr.DataArray, window: tuple[float, float]) -> xr.DataArray:
-    """The recorded steps of a window, ends included."""
+    """`between` returns the recorded steps of a window, ends included."""
     return curves.sel(step=slice(*window))
 
 
 class Fit(NamedTuple):
-    """A straight line through log L: its slope, R² and the sum of squares that it leaves."""
+    """`Fit` is a straight line through log L: its slope, R² and the sum of squares that it leaves."""
 
     slope: float
     r_squared: float
@@ -95,7 +95,7 @@ def local_maxima(steps: Array, losses: Array) -> tuple[Array, Array]:
 
 
 def envelope(steps: Array, losses: Array, least: int = 5) -> tuple[Array, Array]:
-    """The local maxima, of which a fit needs `least`."""
+    """`envelope` returns the local maxima of a curve, and refuses a curve with fewer than `least` of them."""
     found = local_maxima(steps, losses)
     if len(found[0]) < least:
         raise NotEstimable(f"a curve has {len(found[0])} local maxima in the window where {least} are needed")
@@ -103,7 +103,7 @@ def envelope(steps: Array, losses: Array, least: int = 5) -> tuple[Array, Array]
 
 
 def where_it_can(fit: Callable[..., float]) -> Callable[..., float]:
-    """The fit with NaN for its refusals, as figures want it."""
+    """`where_it_can` returns the fit with NaN in place of its refusals, as figures need it."""
 
     def found(*arguments: Any) -> float:
         try:

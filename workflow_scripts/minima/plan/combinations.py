@@ -1,4 +1,4 @@
-"""Sections of a cell that are fine alone and impossible together."""
+"""Combinations of sections that are valid alone and impossible together."""
 
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -25,13 +25,15 @@ TWO_LINEAR_LAYERS = {
 
 
 def impossible(variants: Mapping[str, list[Any]]) -> list[str]:
-    """What is wrong with some combination of these sections' values, each said once."""
+    """`impossible` returns why some combinations of these sections' values are impossible, each reason
+    once."""
     combinations = product(*(_different(name, variants[name]) for name in LOOKED_AT))
     return list(dict.fromkeys(reason for values in combinations for reason in _reasons(*values)))
 
 
 def _different(name: str, values: list[Any]) -> list[Any]:
-    """Those that differ in what is looked at: a grid over a thousand scales is one combination."""
+    """`_different` returns one of each set of sections that agree in the fields that matter here: a grid over
+    a thousand scales is one combination."""
     if name in FIELDS:
         values = [{field: value[field] for field in FIELDS[name] if field in value} for value in values]
     return list({canonical(value): value for value in values}.values())
@@ -100,7 +102,8 @@ def _reasons_of_modules(
     predict: list[str],
     record: Mapping[str, Any],
 ) -> Iterator[str]:
-    """What asks for the structured tangent kernel of an mlp, and what the kind itself cannot do."""
+    """`_reasons_of_modules` refuses, for torch modules, options that need the tangent kernel by layers, and
+    options that the kind of network cannot have."""
     kind, batch = network["kind"], optimizer.get("batch_size")
     if problem := shape_problem(kind, row_shape(data)):
         yield problem
@@ -123,7 +126,8 @@ def _reasons_of_modules(
 
 
 def _reasons_of_batch_norm(batch: int | None, rows: int, replacement: bool) -> Iterator[str]:
-    """Every batch needs two rows; drawn with replacement all are full."""
+    """`_reasons_of_batch_norm` refuses batches of one row, whose variance is 0. Batches drawn with
+    replacement are all full."""
     if batch is None:
         yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
     elif batch == 1:
@@ -133,7 +137,7 @@ def _reasons_of_batch_norm(batch: int | None, rows: int, replacement: bool) -> I
 
 
 def _reasons_of_flows(optimizer: Mapping[str, Any], predict: list[str]) -> Iterator[str]:
-    """Flows of adaptive methods that are not known."""
+    """`_reasons_of_flows` refuses flows of adaptive methods for which no limit is derived."""
     name, flows = optimizer["name"], {"adaptive_flow", "relinearized_flow"} & set(predict)
     if "relinearized_flow" in flows and name not in KNOWN_FLOWS:
         yield f"predict: relinearized_flow is about {', '.join(KNOWN_FLOWS)}, not {name}"
@@ -146,7 +150,8 @@ def _reasons_of_flows(optimizer: Mapping[str, Any], predict: list[str]) -> Itera
 
 
 def _given(optimizer: Mapping[str, Any], option: str, unit: str) -> float:
-    """A number of the optimizer given in a unit of its own; 0 where it is given otherwise."""
+    """`_given` returns a number of the optimizer that is given in the unit `unit`; 0 where it is given in
+    another."""
     value = optimizer.get(option)
     return value.get(unit, 0.0) if isinstance(value, Mapping) else 0.0
 
@@ -154,7 +159,8 @@ def _given(optimizer: Mapping[str, Any], option: str, unit: str) -> float:
 def _reasons_of_linear_nets(
     data: Mapping[str, Any], init: Mapping[str, Any], network: Mapping[str, Any], record: Mapping[str, Any]
 ) -> Iterator[str]:
-    """What is defined for two linear layers alone, and the scales of the layers."""
+    """`_reasons_of_linear_nets` refuses options that are defined for two linear layers only, and scales of
+    layers whose number does not fit the depth."""
     scales = init.get("layer_scales")
     if scales is not None and len(scales) != network["depth"]:
         yield f"init.layer_scales has {len(scales)} numbers for {network['depth']} layers"

@@ -9,12 +9,12 @@ FIGURES = Path(__file__).parents[1] / "findings" / "figures"
 
 
 def known_figures() -> list[str]:
-    """Every kind there is."""
+    """`known_figures` returns every kind of figure."""
     return sorted(path.stem for path in FIGURES.glob("[a-z]*.py"))
 
 
 def caption(kind: str) -> str:
-    """What a figure shows, in words: CAPTION of its module."""
+    """`caption` returns what a figure shows in words: CAPTION of its module."""
     for node in _module(kind).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CAPTION":
             return ast.literal_eval(node.value)
@@ -22,7 +22,8 @@ def caption(kind: str) -> str:
 
 
 def blocks_drawn(kind: str) -> tuple[int, float]:
-    """Of how many blocks it is drawn, at least and at most: what its `tabulate(tree, block, …)` takes."""
+    """`blocks_drawn` returns of how many blocks a figure is drawn, at least and at most, by the arguments of
+    its `tabulate(tree, block, …)`."""
     (signature,) = (node.args for node in _module(kind).body if getattr(node, "name", None) == "tabulate")
     blocks = len(signature.args) - 1
     return blocks - len(signature.defaults), inf if signature.vararg else blocks

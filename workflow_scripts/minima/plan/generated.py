@@ -141,13 +141,13 @@ def _doc(model: type[BaseModel]) -> str:
 
 
 def _own_rows(model: type[BaseModel], shared: type[BaseModel]) -> dict[str, str]:
-    """The rows that a table of what all models of a kind share does not have, word for word."""
+    """`_own_rows` returns the rows of a model that do not stand, word for word, in the table of its base."""
     common = _rows(shared)
     return {name: row for name, row in _rows(model).items() if row != common.get(name)}
 
 
 def _rows(model: type[BaseModel]) -> dict[str, str]:
-    """Option → its row."""
+    """`_rows` returns option → its row."""
     rows = {}
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
@@ -167,7 +167,7 @@ def _default(default: Any) -> str:
 
 
 def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """A field's type in words, with its bounds."""
+    """`_kind` returns a field's type in words, with its bounds."""
     if "$ref" in schema:
         return "mapping"
     if "const" in schema:

@@ -41,7 +41,8 @@ RESERVED = {
 
 
 class Section(NamedTuple):
-    """One section of a cell, validated: model, values, their JSON, and the JSON of what a pack shares."""
+    """`Section` is one validated section of a cell: model, values, their JSON, and the JSON of the fields
+    that a pack shares."""
 
     model: Any
     values: Any
@@ -73,11 +74,12 @@ class Cell:
 
     @property
     def generation(self) -> int:
-        """How many cells it is behind: 0 for one that starts afresh."""
+        """`generation` returns how many cells must be trained before this one: 0 for a cell that starts
+        afresh."""
         return 0 if self.start is None else 1 + self.start.generation
 
     def shared(self, section: str) -> str:
-        """JSON of what a pack shares of a section."""
+        """`shared` returns the JSON of a section's fields that a pack shares."""
         return self.sections[SECTIONS.index(section)].shared
 
     @property
@@ -123,7 +125,7 @@ class Grid:
 
 
 def by_group(cells: Iterable[Cell]) -> dict[str, list[Cell]]:
-    """Group → its cells; either in the order in which they come."""
+    """`by_group` returns group → its cells, groups and cells in the order in which they come."""
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group, []).append(cell)
@@ -197,7 +199,7 @@ def _section(name: str, base: Mapping[str, Any], settings: Mapping[str, Any]) ->
 
 
 def _with(value: Any, keys: Sequence[str], leaf: Any) -> Any:
-    """`value` with `leaf` at `keys`; nothing is changed in place."""
+    """`_with` returns a copy of `value` with `leaf` at `keys`."""
     if not keys:
         return leaf
     inner = value if isinstance(value, dict) else {}
@@ -217,12 +219,14 @@ def _shared(model: Any, values: Any) -> Any:
 
 
 def _set_by_user(value: Any) -> Any:
-    """Only what was written: an axis may choose another optimizer, which has other defaults."""
+    """`_set_by_user` returns only what the user wrote, without defaults: an axis may choose another
+    optimizer, which has other defaults."""
     return value.model_dump(exclude_unset=True) if isinstance(value, BaseModel) else value
 
 
 def _with_defaults(block: Block, base: dict[str, Any]) -> dict[str, Any]:
-    """What a block of torch modules alone does not say has the defaults of its kind."""
+    """`_with_defaults` fills in the defaults of a block all of whose networks are torch modules: kaiming
+    initialization, float32 and no predictions."""
     networks = _mapping(block.axes.get("network")).values() or [base.get("network")]
     kinds = block.axes.get("network.kind") or [_mapping(network).get("kind") for network in networks]
     if not isinstance(kinds, list) or any(kind not in MODULES for kind in kinds):
@@ -267,8 +271,9 @@ def _read_axis(
     recipes: Mapping[str, BaseModel],
     where: str,
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Labels and values of one axis, each value tried on the block's base: alone, or else beside the first
-    values of the section's other axes, where it may belong (momentum: to the axis `optimizer`)."""
+    """`_read_axis` returns labels and values of one axis. Each value is validated on the block's base, alone
+    or else beside the first values of the section's other axes: a momentum may belong to the optimizer that
+    the axis `optimizer` names."""
     section, *keys = field.split(".")
     if section == "seed":
         raise ConfigError([Mistake(where, "seed is a key of the block: seed: {start: 100, count: 10}")])
@@ -303,7 +308,8 @@ def _read_axis(
 def _section_of_some(
     name: str, base: Mapping[str, Any], setting: Mapping[str, Any], company: Mapping[str, Any]
 ) -> Any:
-    """The section's values with a setting alone or, where that cannot be, in company."""
+    """`_section_of_some` returns the section's values with a setting alone or, where that is not valid, with
+    the first values of the other axes."""
     try:
         return _section(name, base, setting).values
     except ValidationError:
@@ -352,7 +358,8 @@ def _labels_and_values(given: Any, where: str) -> tuple[tuple[str, ...], tuple[A
 
 
 def _blame(where: str, keys: Sequence[str], mistake: Mistake) -> Mistake:
-    """A mistake at the axis's own field is the axis's; one elsewhere in the section names the field too."""
+    """`_blame` returns mistakes under the axis's path. A mistake in another field of the section also names
+    that field."""
     at = mistake.path
     own = ".".join(keys)
     same = at in ("config", own) or at.endswith(f".{own}") or not own
@@ -360,7 +367,8 @@ def _blame(where: str, keys: Sequence[str], mistake: Mistake) -> Mistake:
 
 
 def dimension_names(paths: Sequence[str]) -> list[str]:
-    """A path's last part; its parent where that part is `name`; parent_child where that would clash."""
+    """`dimension_names` returns the name of each path's dimension: the path's last part; its parent where
+    that part is `name`; parent_child where two dimensions would share a name."""
 
     def short(path: str) -> str:
         parts = path.split(".")

@@ -1,4 +1,4 @@
-"""Mistakes of a config: each a path, a reason and, where one is near, the word that was meant."""
+"""Mistakes of a config: each has a path, a reason and, where a known word is near, that word."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches

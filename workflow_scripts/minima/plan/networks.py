@@ -95,7 +95,8 @@ _PARAMETERS = {"resnet18": 11.2e6, "vgg16": 14.7e6}
 
 
 def shape_problem(kind: str, shape: Sequence[int] | None) -> str:
-    """Why this kind cannot take rows of this shape; nothing where it can, or where the shape is not known."""
+    """`shape_problem` returns why this kind cannot take rows of this shape; None where it can, or where the
+    shape is not known."""
     least = SMALLEST_IMAGE.get(kind)
     if least is None or shape is None:
         return ""
@@ -112,7 +113,8 @@ def moving_units(points: int, features: int, outputs: int) -> int:
 
 
 def size_of(network: Mapping[str, Any], shape: Sequence[int], outputs: int) -> tuple[float, float, float]:
-    """Parameters, multiplications of a forward pass per row, and numbers that it keeps per row."""
+    """`size_of` returns a network's parameters and, per row, the multiplications of a forward pass and the
+    numbers that the pass keeps."""
     kind, features = network["kind"], prod(shape)
     if kind in ("mlp", "dense"):
         hidden = [network["width"]] * (network["depth"] - 1) if kind == "mlp" else network["hidden"]

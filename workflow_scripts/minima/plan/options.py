@@ -20,7 +20,8 @@ class Options(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _true_is_no_number(cls, given: Any) -> Any:
-        """pydantic takes true for 1 and false for 0; as words they are refused like any other."""
+        """`_true_is_no_number` refuses true and false in fields of numbers, where pydantic would take 1 and
+        0."""
         if not isinstance(given, dict):
             return given
         return {name: _word(value) if name in _number_fields(cls) else value for name, value in given.items()}

@@ -66,12 +66,14 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
 
 
 def _mapping(value: Any) -> dict:
-    """The value where it is a mapping, as it should be; else the mistakes of form tell."""
+    """`_mapping` returns a value that is a mapping, and {} in place of anything else, which the validation of
+    the whole config refuses."""
     return value if isinstance(value, dict) else {}
 
 
 def _well_formed(raw: Any, kind: Any) -> dict[str, Any]:
-    """Those entries of a mapping that validate; the others' mistakes are told with the whole config's."""
+    """`_well_formed` returns the entries of a mapping that validate; the mistakes of the others are reported
+    with the whole config."""
     adapter = TypeAdapter(kind)
     good = {}
     for name, value in _mapping(raw).items():
@@ -83,7 +85,8 @@ def _well_formed(raw: Any, kind: Any) -> dict[str, Any]:
 
 
 def _sound_part(block: Any) -> Any:
-    """A block without its malformed sections and the axes over them: the rest may have other mistakes."""
+    """`_sound_part` returns a block without its malformed sections and the axes over these, so that mistakes
+    in the rest are found in the same run."""
     try:
         Block.model_validate(block)
     except ValidationError as error:
@@ -122,7 +125,7 @@ def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
 
 
 def _wrong_number(kind: str, beside: int) -> str:
-    """Why a figure cannot be drawn of a block and so many beside it; nothing where it can."""
+    """`_wrong_number` returns why a figure cannot be drawn of one block and `beside` others; "" where it can."""
     least, most = blocks_drawn(kind)
     if 1 + beside < least:
         return f"{REASONS['missing']}: {kind} draws {least} blocks"
@@ -130,7 +133,7 @@ def _wrong_number(kind: str, beside: int) -> str:
 
 
 def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:
-    """Networks that the wide-network kernels do not know."""
+    """`_reference_mistakes` refuses references for networks whose infinitely wide kernel is not known."""
     kinds = [kind for kind in ("ntk", "nngp") if _mapping(references).get(kind) is not None]
     used = [cell["network"] for cell in grid.cells]
     if others := sorted({network["kind"] for network in used} - {"mlp"}):

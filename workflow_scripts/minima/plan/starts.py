@@ -1,7 +1,7 @@
 """Cells that start where cells of another block ended.
 
-A cell of such a block stands for its start by the digest of that, which says all that the start depends on:
-what the block is called, and what else it holds, is no part of the cell.
+A cell holds the digest of the cell that it starts from, which says everything that the start depends on. The
+name of the other block, and its further cells, are no part of the cell.
 """
 
 from collections.abc import Collection, Mapping
@@ -107,7 +107,7 @@ def _own_label(cell: Cell, grid: Grid, axis: Axis) -> Any:
 
 
 def _value(cell: Cell, path: str) -> Any:
-    """What a cell has at a dotted path; None where there is no such field."""
+    """`_value` returns a cell's value at a dotted path; None where the cell has no such field."""
     section, *fields = path.split(".")
     value = cell[section]
     for field in fields:
@@ -116,7 +116,7 @@ def _value(cell: Cell, path: str) -> Any:
 
 
 def _misfits(cell: Cell, start: Cell) -> list[str]:
-    """Why a cell cannot start there."""
+    """`_misfits` yields the reasons why a cell cannot start from another."""
     problems = []
     if not start["keep_parameters"]:
         problems.append("needs keep_parameters: true, so that others can start from it")
@@ -131,7 +131,8 @@ def _misfits(cell: Cell, start: Cell) -> list[str]:
 
 
 def _started(cell: Cell, start: Cell) -> Cell:
-    """The cell with its start. Cells that differ in that alone share a pack, but not with their start."""
+    """`_started` returns the cell with its start. Cells that differ only in their starts share a pack, which
+    is never the pack of a start."""
     values = {"scheme": "pretrained", "start": start.digest}
     behind = {"after": start.generation} if start.generation else {}
     shared = canonical({"scheme": "pretrained"} | behind)
