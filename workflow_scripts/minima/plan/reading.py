@@ -125,7 +125,7 @@ def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
 
 
 def _wrong_number(kind: str, beside: int) -> str:
-    """`_wrong_number` returns why a figure cannot be drawn of one block and `beside` others; "" where it can."""
+    """`_wrong_number` returns why a figure cannot be drawn of one block and `beside` others, or ""."""
     least, most = blocks_drawn(kind)
     if 1 + beside < least:
         return f"{REASONS['missing']}: {kind} draws {least} blocks"
