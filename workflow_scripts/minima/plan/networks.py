@@ -95,8 +95,8 @@ _PARAMETERS = {"resnet18": 11.2e6, "vgg16": 14.7e6}
 
 
 def shape_problem(kind: str, shape: Sequence[int] | None) -> str:
-    """`shape_problem` returns why this kind cannot take rows of this shape; "" where it can, or where the shape
-    is not known."""
+    """`shape_problem` returns why this kind cannot take rows of this shape; "" where it can, or
+    where the shape is not known."""
     least = SMALLEST_IMAGE.get(kind)
     if least is None or shape is None:
         return ""
