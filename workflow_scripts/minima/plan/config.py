@@ -23,11 +23,11 @@ SCHEMES = {
     "gaussian": "independent normal weights",
     "antisymmetric": "(f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0",
     "centred": "train f − f₀",
-    "bartlett": "two linear layers, gaussian of any width, trained at the size of what moves",
+    "bartlett": "two linear layers, gaussian of any width, drawn and trained as an equivalent narrow net",
     "balanced": "two linear layers without imbalance",
-    "invariant": "two linear layers, gaussian, with nothing of the first layer's part that the points do not "
-    "see in the span of the rest",
-    "half_invariant": "the same of the last layer only",
+    "invariant": "two linear layers, gaussian, from which training goes to the min-norm solution (both "
+    "conditions of 2105.06351, Proposition 1)",
+    "half_invariant": "the same with the condition on the last layer only",
 }
 
 
@@ -58,14 +58,14 @@ class ModuleInit(Options):
     """How the other kinds start."""
 
     scheme: Literal["kaiming", "torch_default"] = Field(
-        description="torch_default: weights and biases uniform within ±1/√fan-in; kaiming: the last layer "
-        "so, the others normal with variance 2/fan-in and zero biases."
+        description="torch_default: weights and biases uniform within ±1/√fan-in; kaiming: weights normal "
+        "with variance 2/fan-in and zero biases, the last layer as in torch_default."
     )
     scale: float = Field(
         1.0,
         gt=0,
         le=1e6,
-        description="σ: multiplies all weights and biases, not batch normalization's.",
+        description="σ: multiplies all weights and biases except those of batch normalization.",
         json_schema_extra=VARIES,
     )
 
@@ -79,8 +79,8 @@ class PretrainedInit(Options):
     block: Name = Field(alias="from", description="The block that was trained before, with keep_parameters.")
     select: dict[str, Any] = Field(
         {},
-        description="Axis of that block → its label. An axis of one needs none, nor one of network or data "
-        "where the block has this cell's own.",
+        description="Axis of that block → the label at which to start. An axis with one label may be left "
+        "out, and so may an axis of network or data that has this cell's own value.",
     )
 
 
@@ -104,16 +104,21 @@ class Stop(Options):
         json_schema_extra=VARIES,
     )
     loss: float | None = Field(
-        None, gt=0, description="Converged also at this training loss.", json_schema_extra=VARIES
+        None,
+        gt=0,
+        description="A training loss at or below this counts as converged too.",
+        json_schema_extra=VARIES,
     )
     accuracy: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Converged also at this fraction of training points in the right class.",
+        description="Reaching this fraction of training points in the right class counts as converged too.",
         json_schema_extra=VARIES,
     )
-    max_steps: int = Field(100_000, ge=1, description="Stopped after so many steps.")
+    max_steps: int = Field(
+        100_000, ge=1, description="The last step; a network that gets there has stopped, not converged."
+    )
 
 
 class LinearizedRun(Options):
@@ -126,12 +131,14 @@ class LinearizedRun(Options):
         description="Residual at which linearized_trained and preconditioned_end stop training; AdaGrad goes "
         "on from there in closed form.",
     )
-    max_steps: int = Field(100_000, ge=1, description="Without a prediction after so many steps.")
+    max_steps: int = Field(
+        100_000, ge=1, description="A run that needs more steps gives no prediction (NaN)."
+    )
     growth: float = Field(
         1.3,
         gt=1,
         le=4,
-        description="From piece to piece of adagrad_flow and adaptive_flow.",
+        description="Each piece of adagrad_flow and adaptive_flow is this many times as long as the last.",
         json_schema_extra=VARIES,
     )
 
@@ -139,8 +146,8 @@ class LinearizedRun(Options):
 class Augment(Options):
     """Random changes of the images of every mini-batch."""
 
-    shift: int = Field(0, ge=0, description="Up to so many pixels each way, with zeros behind.")
-    flip: bool = Field(False, description="Mirror every other image.")
+    shift: int = Field(0, ge=0, description="Shift by up to this many pixels each way, padding with zeros.")
+    flip: bool = Field(False, description="Mirror an image with probability ½.")
 
 
 class Plane(Options):
@@ -158,13 +165,13 @@ class Plane(Options):
 
 
 class Record(Options):
-    """What is written down along the way."""
+    """What is recorded during training."""
 
     steps_per_decade: int = Field(
-        10, ge=1, le=1000, description="Log-spaced steps at which the loss is kept."
+        10, ge=1, le=1000, description="Number of recorded steps per decade, log-spaced."
     )
     steps: list[Annotated[int, Field(ge=0)]] | None = Field(
-        None, min_length=1, description="Declared steps instead of log-spaced ones."
+        None, min_length=1, description="The recorded steps, in place of log-spaced ones."
     )
     probes: list[
         Literal[
@@ -191,10 +198,10 @@ class Record(Options):
         "layer (unseen).",
     )
     plane: Plane | None = Field(
-        None, description="Where a trained network is evaluated beside its points, for data in the plane."
+        None, description="Grid on which a trained network is evaluated, for data in the plane."
     )
     residuals: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        [0.1, 0.01], description="Residuals whose first step is kept."
+        [0.1, 0.01], description="Residuals; the first step at or below each is recorded."
     )
     spectrum: bool = Field(
         False,
@@ -207,7 +214,7 @@ class SeedRange(Options):
     """`count` seeds from `start`."""
 
     start: int = Field(ge=0, description="First seed.")
-    count: int = Field(ge=1, le=100_000, description="How many.")
+    count: int = Field(ge=1, le=100_000, description="Number of seeds.")
 
     def values(self) -> list[int]:
         return list(range(self.start, self.start + self.count))
@@ -305,15 +312,15 @@ class References(Options):
     )
 
     def named(self) -> dict[str, dict[str, Any]]:
-        """Kind → options, of those that were asked for."""
+        """`named` returns kind → options of the references that the config names."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
 class Figure(Options):
     """One figure of a study."""
 
-    kind: str = Field("", description="Which drawing; the figure's own name where omitted.")
-    block: str = Field("", description="The block it draws; may be omitted where the study has one.")
+    kind: str = Field("", description="Kind of figure; the figure's own name where omitted.")
+    block: str = Field("", description="The block to draw; may be omitted in a study of one block.")
     beside: list[str] = Field([], description="Further blocks, drawn beside the first: one name or a list.")
 
     @field_validator("beside", mode="before")
@@ -326,7 +333,7 @@ class Study(Options):
     """One question: named blocks, and the references and figures that belong to it."""
 
     title: str = Field("", description="What the study asks.")
-    citation: str = Field("", description="Whose claim it tests.")
+    citation: str = Field("", description="The paper whose claims the study tests.")
     blocks: dict[Name, Block] = Field(min_length=1, description="Dense grids by name.")
     references: References = Field(References(), description="Kernel regressions to compare with.")
     figures: dict[Name, Figure] = Field({}, description="Figures by name.")
@@ -334,7 +341,7 @@ class Study(Options):
     @field_validator("figures", mode="before")
     @classmethod
     def _bare_names(cls, figures: Any) -> Any:
-        """`test_error:` with nothing behind it is `test_error: {}`."""
+        """`_bare_names` reads `test_error:` with nothing behind it as `test_error: {}`."""
         if not isinstance(figures, dict):
             return figures
         return {name: {} if figure is None else figure for name, figure in figures.items()}
@@ -344,7 +351,7 @@ class Execution(Options):
     """How jobs run. Never part of a digest: changing it retrains nothing."""
 
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="auto takes a GPU where the job has one."
+        "auto", description="auto: a GPU where the job has one, else the CPU; cuda: an error without a GPU."
     )
     pack_minutes: float = Field(10.0, gt=0, description="Estimated minutes a training job should take.")
     device_memory_gb: float = Field(8.0, gt=0, description="Device memory a pack may use.")
@@ -368,12 +375,12 @@ class Config(Options):
     studies: dict[Name, Study] = Field(min_length=1, description="Studies by name.")
 
     def as_written(self) -> dict[str, Any]:
-        """What was said, which reads back as the same config. Not so with every default written out: some
-        depend on the kind of network."""
+        """`as_written` returns the config without defaults, which validates to the same config. With every
+        default written out it might not, as some defaults depend on the kind of network."""
         return self.model_dump(mode="json", exclude_unset=True)
 
     @field_validator("run", mode="before")
     @classmethod
     def _one_study(cls, run: Any) -> Any:
-        """`--config run=init_size` arrives as a bare name."""
+        """`_one_study` reads a bare name, as `--config run=init_size` gives it, as a list of one."""
         return [run] if isinstance(run, str) else run

@@ -18,7 +18,9 @@ class RateOfLeast(Options):
     """A learning rate in units of the slowest mode."""
 
     relative_to_least: float = Field(
-        gt=0, description="Fraction of N/λmin of the tangent kernel at start: what a step takes of its error."
+        gt=0,
+        description="s of η = s·N/λmin, λmin the least eigenvalue of the tangent kernel at start: the share of "
+        "the slowest mode's error that a step of gradient descent removes.",
     )
 
 
@@ -98,16 +100,17 @@ class WeightDecay(Options):
 
 
 class OptimizerOptions(Options):
-    """What every optimizer has."""
+    """The options that every optimizer has."""
 
     lr: Rate = Field(
         RelativeRate(relative=0.5),
         description="Step size η, or {relative: r}: r times the stability edge of gradient descent, or "
-        "{relative_to_least: s}: so large that a step of it takes the share s of the slowest mode.",
+        "{relative_to_least: s}: the rate at which a step of gradient descent removes the share s of the "
+        "slowest mode's error.",
         json_schema_extra=VARIES,
     )
     batch_size: int | None = Field(None, ge=1, description="Points per step; null: all.")
-    replacement: bool = Field(False, description="Batches drawn with replacement instead of epoch by epoch.")
+    replacement: bool = Field(False, description="Draw batches with replacement, not epoch by epoch.")
     schedule: Schedule = Field(NoSchedule(), description="How η changes with the steps.")
     weight_decay: WeightDecay = Field(WeightDecay(), description="Pull of the weights.")
 
