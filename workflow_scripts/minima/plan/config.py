@@ -138,7 +138,7 @@ class LinearizedRun(Options):
         1.3,
         gt=1,
         le=4,
-        description="Each piece of adagrad_flow and adaptive_flow is this many times as long as the last.",
+        description="Length of a piece of adagrad_flow and adaptive_flow over that of the piece before.",
         json_schema_extra=VARIES,
     )
 
