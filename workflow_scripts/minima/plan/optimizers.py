@@ -19,8 +19,8 @@ class RateOfLeast(Options):
 
     relative_to_least: float = Field(
         gt=0,
-        description="s of η = s·N/λmin, λmin the least eigenvalue of the tangent kernel at start: the share of "
-        "the slowest mode's error that a step of gradient descent removes.",
+        description="s of η = s·N/λmin, λmin the least eigenvalue of the tangent kernel at start: the share "
+        "of the slowest mode's error that a step of gradient descent removes.",
     )
 
 
