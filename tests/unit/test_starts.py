@@ -1,17 +1,25 @@
 """Cells that start where others ended: found, refused, keyed and trained."""
 
 import copy
+from math import prod
 
 import numpy as np
 import pytest
+import torch
 import yaml
+from tests.unit.test_modules import SMALL, built
 
 from minima.data.files import save
 from minima.data.prepare import prepare
+from minima.engine.ensemble import Ensemble
+from minima.engine.inits import kaiming, matched, pretrained, torch_default
+from minima.engine.inits.scheme import gaussian
+from minima.engine.models.mlp import MLP
 from minima.findings.forecast import OTHER_START, forecast
 from minima.jobs import pack_file
 from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost
+from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.mistakes import ConfigError
 from minima.plan.workplan import Plan
 
@@ -262,16 +270,85 @@ def test_a_changed_start_trains_what_hangs_on_it_and_the_forecast_knows(tmp_path
 
 
 def test_a_start_of_another_size_is_an_error_that_says_so():
-    from tests.unit.test_modules import SMALL, built
-
-    from minima.engine.inits.pretrained import SCHEME
-
     with pytest.raises(
         ValueError, match=r"has 3 parameters, and this one \d+: both blocks need the same net"
     ):
-        SCHEME.start(built(SMALL), {"state": np.zeros(3)}, 0)
+        pretrained.SCHEME.start(built(SMALL), {"state": np.zeros(3)}, 0)
 
 
 def test_a_cell_that_starts_elsewhere_costs_as_much():
     random, bad = cells_of(CONFIG)[0], cells_of(CONFIG)[4]
     assert cell_cost(random) == cell_cost(bad)
+
+
+# Random starts as large as a trained network
+
+
+@pytest.mark.parametrize("match", ["norm", "path_norm"])
+def test_a_matched_start_is_the_random_one_times_a_factor(match):
+    """Of batch normalization, whose constants no scheme scales, nothing is multiplied."""
+    model = built(SMALL | {"batch_norm": True})
+    other = [3 * weight for weight in torch_default.SCHEME.start(model, {"scale": 0.5}, 1)]
+    options = {"draw": "kaiming", "match": match, "state": np.concatenate([w.ravel() for w in other])}
+    found = matched.SCHEME.start(model, options, 7)
+    random = kaiming.SCHEME.start(model, {"scale": 1.0}, 7)
+    factors = []
+    for entry, one, plain in zip(model.entries, found, random, strict=True):
+        assert one.shape == plain.shape
+        if entry.fan_in is None:
+            np.testing.assert_array_equal(one, plain)
+        else:
+            factors += (one[plain != 0] / plain[plain != 0]).ravel().tolist()
+    np.testing.assert_allclose(factors, factors[0], rtol=1e-10)
+    assert abs(factors[0] - 1) > 0.05
+
+    def size(weights):
+        if match == "path_norm":
+            return float(Ensemble(model).path_norms([torch.tensor(weight)[None] for weight in weights])[0, 1])
+        return np.sqrt(sum((weights[i] ** 2).sum() for i in model.parameters))  # not running statistics
+
+    assert size(found) == pytest.approx(size(other), rel=1e-10)
+
+
+def test_without_biases_the_path_norm_is_matched_by_the_root_of_the_ratio():
+    """Of H layers: c^H = ratio."""
+    model = MLP((5, 7, 6, 2), "relu", "ntk")
+    random = gaussian(model.weight_shapes, model.draw_stds, 3)
+    state = np.concatenate([2.0 * random[0].ravel(), random[1].ravel(), random[2].ravel()])
+    options = {"draw": "gaussian", "match": "path_norm", "state": state}
+    for one, plain in zip(matched.SCHEME.start(model, options, 3), random, strict=True):
+        np.testing.assert_allclose(one, 2 ** (1 / 3) * plain, rtol=1e-10)
+
+
+def test_a_size_that_no_factor_gives_is_an_error_that_says_so():
+    model = built(SMALL)
+    state = np.zeros(sum(prod(shape) for shape in model.weight_shapes))
+    with pytest.raises(ValueError, match="matched finds no factor between"):
+        matched.SCHEME.start(model, {"draw": "kaiming", "match": "norm", "state": state}, 0)
+
+
+MATCHED = PRETRAINED | {"scheme": "matched", "match": "norm"}
+
+
+def test_a_matched_cell_starts_as_large_as_the_cell_that_it_names(tmp_path):
+    config = changed(axes={"init": {"equal": MATCHED, "bad": PRETRAINED}})
+    found = by_cell(run(config, tmp_path))
+    equal, bad = cells_of(config)[:2], cells_of(config)[2:]
+    for one, other in zip(equal, bad, strict=True):
+        assert one.start == other.start
+        assert one.group != other.group
+        sizes = [np.linalg.norm(found[cell.digest].start_norm) for cell in (one, other)]
+        assert sizes[0] == pytest.approx(sizes[1], rel=1e-6)
+        assert not np.allclose(found[one.digest].start_test, found[other.digest].start_test)
+
+
+def test_a_matched_cell_uses_the_code_of_the_scheme_that_draws():
+    (cell, _) = cells_of(changed(axes={}, init=MATCHED | {"draw": "torch_default"}))
+    used = code_used(training_modules(cell.values))
+    assert {"minima.engine.inits.matched", "minima.engine.inits.torch_default"} <= set(used)
+    assert "minima.engine.inits.kaiming" not in used
+
+
+def test_a_matched_start_draws_what_its_kind_of_network_can_have():
+    told = mistakes(changed(axes={}, init=MATCHED | {"draw": "gaussian"}))
+    assert any("init: gaussian is for network.kind: mlp" in mistake for mistake in told), told

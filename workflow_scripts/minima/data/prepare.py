@@ -90,7 +90,7 @@ def _split(recipe: Recipe, pool: Pool, classes: list[int] | None, split: int) ->
     if classes is not None:
         y_train = _with_label_noise(y_train, classes, recipe.label_noise, split)
         if recipe.confusion is not None:
-            x_train, y_train = _confusion_set(recipe, x_train, classes, normalize, split)
+            x_train, y_train = _confusion_set(recipe, x_train, y_train, classes, normalize, split)
         arrays = {"label_train": y_train, "label_test": y_test}
         y_train, y_test = (_encode(y, classes, recipe.labels) for y in (y_train, y_test))
     x_train, x_test = x_train if recipe.confusion else normalize(x_train), normalize(x_test)
@@ -101,6 +101,7 @@ def _split(recipe: Recipe, pool: Pool, classes: list[int] | None, split: int) ->
 def _confusion_set(
     recipe: Recipe,
     x: np.ndarray,
+    y: np.ndarray,
     classes: list[int],
     normalize: Callable[[np.ndarray], np.ndarray],
     split: int,
@@ -111,7 +112,7 @@ def _confusion_set(
     copies = recipe.confusion.copies
     found = np.empty((copies * rows, features), np.float32)
     labels = np.empty(copies * rows, np.int64)
-    for number, (copy, drawn) in enumerate(confused(x, classes, recipe.confusion, split)):
+    for number, (copy, drawn) in enumerate(confused(x, y, classes, recipe.confusion, split)):
         place = slice(number * rows, (number + 1) * rows)
         found[place], labels[place] = normalize(copy), drawn
     return found, labels

@@ -12,7 +12,7 @@ from minima.plan.recipes import output_count, row_shape, training_rows
 # The sections that the rules below look at, and of some only these fields.
 LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record")
 FIELDS = {
-    "init": ("scheme", "layer_scales"),
+    "init": ("scheme", "draw", "layer_scales"),
     "network": ("kind", "batch_norm", "activation", "depth", "parametrization", "width"),
     "record": ("probes", "spectrum", "plane"),
 }
@@ -56,8 +56,8 @@ def _reasons(
         yield f"optimizer.batch_size {batch} is more than the {rows} training rows"
     if network["kind"] in MODULES:
         yield from _reasons_of_modules(data, init, network, optimizer, predict, record)
-    elif init["scheme"] in ("kaiming", "torch_default"):
-        yield f"init.scheme: {init['scheme']} is for kinds of network other than mlp"
+    elif (drawn := init.get("draw", init["scheme"])) in ("kaiming", "torch_default"):
+        yield f"init: {drawn} is for kinds of network other than mlp"
     shape = row_shape(data)
     if augment["shift"] or augment["flip"]:
         if batch is None:
@@ -107,8 +107,8 @@ def _reasons_of_modules(
     kind, batch = network["kind"], optimizer.get("batch_size")
     if problem := shape_problem(kind, row_shape(data)):
         yield problem
-    if init["scheme"] not in ("kaiming", "torch_default", "pretrained"):
-        yield f"init.scheme: {init['scheme']} is for network.kind: mlp; {kind} has kaiming and torch_default"
+    if (drawn := init.get("draw", init["scheme"])) not in ("kaiming", "torch_default", "pretrained"):
+        yield f"init: {drawn} is for network.kind: mlp; {kind} has kaiming and torch_default"
     if predict:
         yield f"predict: {', '.join(predict)} needs network.kind: mlp; with {kind} say predict: []"
     if isinstance(optimizer.get("lr"), Mapping):

@@ -70,12 +70,11 @@ class ModuleInit(Options):
     )
 
 
-class PretrainedInit(Options):
-    """Start where a cell of another block of the study ended: its whole state, of the same seed."""
+class StartingInit(Options):
+    """What starts that look at a trained cell share."""
 
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
 
-    scheme: Literal["pretrained"] = Field(description="Start from a trained cell.")
     block: Name = Field(alias="from", description="The block that was trained before, with keep_parameters.")
     select: dict[str, Any] = Field(
         {},
@@ -84,11 +83,31 @@ class PretrainedInit(Options):
     )
 
 
+class PretrainedInit(StartingInit):
+    """Start where a cell of another block of the study ended: its whole state, of the same seed."""
+
+    scheme: Literal["pretrained"] = Field(description="Start from a trained cell.")
+
+
+class MatchedInit(StartingInit):
+    """Start at random, with weights as large as those of a cell of another block of the study, of the same
+    seed: one factor multiplies all that is drawn. It tells whether the size of pretrained weights matters."""
+
+    scheme: Literal["matched"] = Field(description="Start at random, as large as a trained cell.")
+    match: Literal["norm", "path_norm"] = Field(
+        description="What is made equal: the norm of all parameters, or the ℓ2 norm over paths."
+    )
+    draw: Literal["kaiming", "torch_default", "gaussian"] = Field(
+        "kaiming", description="The scheme that draws; gaussian for kind: mlp."
+    )
+
+
 Init = Annotated[
     Union[tuple(Annotated[GaussianInit, Tag(name)] for name in SCHEMES)]  # noqa: UP007 a | of many
     | Annotated[ModuleInit, Tag("kaiming")]
     | Annotated[ModuleInit, Tag("torch_default")]
-    | Annotated[PretrainedInit, Tag("pretrained")],
+    | Annotated[PretrainedInit, Tag("pretrained")]
+    | Annotated[MatchedInit, Tag("matched")],
     tagged("scheme", "gaussian"),
 ]
 

@@ -22,7 +22,7 @@ def training_modules(cell: Mapping) -> list[str]:
         "minima.training.cells",
         f"minima.engine.models.{kind}",
         *forms_of(cell["network"]),
-        f"minima.engine.inits.{cell['init']['scheme']}",
+        *(f"minima.engine.inits.{cell['init'][name]}" for name in ("scheme", "draw") if name in cell["init"]),
         f"minima.engine.optimizers.{cell['optimizer']['name']}",
         *(["minima.theory.linear_probes"] if "rate_bounds" in cell["record"]["probes"] else []),
         *(["minima.training.predictions"] if cell["predict"] else []),

@@ -30,11 +30,14 @@ _NORMALIZE = (
 
 
 class Confusion(Options):
-    """Damaged copies of the training rows under random labels, in place of the training rows."""
+    """Damaged copies of the training rows in place of the training rows, under random labels."""
 
     copies: int = Field(1, ge=1, description="R: copies of each training row, each with a label of its own.")
     zeroed: float = Field(
         0.0, ge=0, lt=1, description="N: fraction of each copy's features set to 0, before normalization."
+    )
+    labels: Literal["random", "true"] = Field(
+        "random", description="random: each copy's own, uniform over the classes; true: those of the rows."
     )
 
 

@@ -38,7 +38,7 @@ def with_starts(
         found[name] = replace(grids[name], cells=tuple(cells))
 
     def _with_start(cell: Cell, name: str, users: tuple[str, ...]) -> Cell:
-        if cell["init"]["scheme"] != "pretrained":
+        if "from" not in cell["init"]:
             return cell
         init = cell["init"]
         where = f"{path}.{name}.init"
@@ -133,9 +133,9 @@ def _misfits(cell: Cell, start: Cell) -> list[str]:
 def _started(cell: Cell, start: Cell) -> Cell:
     """`_started` returns the cell with its start. Cells that differ only in their starts share a pack, which
     is never the pack of a start."""
-    values = {"scheme": "pretrained", "start": start.digest}
+    own = {field: value for field, value in cell["init"].items() if field not in ("from", "select")}
+    values = own | {"start": start.digest}
     behind = {"after": start.generation} if start.generation else {}
-    shared = canonical({"scheme": "pretrained"} | behind)
-    section = Section(cell.sections[INIT].model, values, canonical(values), shared)
+    section = Section(cell.sections[INIT].model, values, canonical(values), canonical(own | behind))
     sections = (*cell.sections[:INIT], section, *cell.sections[INIT + 1 :])
     return Cell(sections, start)
