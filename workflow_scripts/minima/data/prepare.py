@@ -11,6 +11,7 @@ import xarray as xr
 from pydantic import TypeAdapter
 
 from minima.data.confusion import confused
+from minima.data.exact import orthonormalized, product
 from minima.data.pool import DataError, Pool
 from minima.data.sources import DRAWN, load_pool
 from minima.plan.recipes import DataRecipe, Recipe
@@ -201,16 +202,16 @@ def _normalization(
 def _whitening(x_train: np.ndarray, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """The map x ↦ x Φ1 Σ^{−½} Φ1ᵀ + x Φ2 Φ2ᵀ/s of X = W Σ^{½} Φ1ᵀ: what the training rows do not span is
     divided by the root mean square s of their singular values."""
-    w, roots, rows = np.linalg.svd(x_train, full_matrices=False)
-    if len(roots) < len(x_train) or roots[-1] <= roots[0] * max(x_train.shape) * np.finfo(np.float64).eps:
+    if np.linalg.matrix_rank(x_train) < len(x_train):
         raise DataError(f"{name}: normalize: whiten needs training rows that are linearly independent")
+    rows, inverse_root = orthonormalized(x_train)  # W Φ1ᵀ and W Σ^{−½} Wᵀ
+    s = np.sqrt(np.square(x_train).sum() / len(x_train))
 
     def whiten(x: np.ndarray) -> np.ndarray:
         if x is x_train:
-            return w @ rows  # orthonormal to the last bit
-        seen = x @ rows.T
-        rest = (x - seen @ rows) / np.sqrt((roots**2).mean())
-        return (seen / roots) @ rows + rest
+            return rows  # orthonormal to the last bit
+        seen = product(x, rows.T)
+        return product(product(seen, inverse_root), rows) + (x - product(seen, rows)) / s
 
     return whiten
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from minima.data.cifar import SHAPE, read_cifar
+from minima.data.exact import orthonormalized, product
 from minima.data.fetch import fetch
 from minima.data.idx import read_idx
 from minima.data.own_file import load_own_file
@@ -100,9 +101,7 @@ def draw_sphere(recipe: SphereTeacher, split: int) -> Pool:
     def rows(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
         x = stream(split, name).standard_normal((count, recipe.dimension))
         x /= np.linalg.norm(x, axis=1, keepdims=True)
-        # einsum, not BLAS, whose last bit depends on its threads: the digest of y keys trained cells.
-        hidden = np.maximum(np.einsum("rd,kd->rk", x, weights), 0)
-        return x, np.einsum("rk,k->r", hidden, signs)[:, None]
+        return x, product(np.maximum(product(x, weights.T), 0), signs[:, None])
 
     # Two streams: more training points leave the test points as they are.
     x, y = rows(recipe.train_size, "split")
@@ -115,12 +114,11 @@ def draw_linear(recipe: LinearTeacher, split: int) -> Pool:
     theta /= np.sqrt(recipe.dimension)
     x = stream(split, "split").standard_normal((recipe.train_size, recipe.dimension))
     if recipe.spectrum == "flat":
-        w, _, rows = np.linalg.svd(x, full_matrices=False)
-        x = w @ rows
+        x, _ = orthonormalized(x)
     else:
         x /= np.sqrt(recipe.dimension)
     noise = recipe.noise * stream(split, "noise").standard_normal((recipe.train_size, recipe.outputs))
-    y = np.einsum("rd,do->ro", x, theta) + noise
+    y = product(x, theta) + noise
     test = np.eye(recipe.test_size, recipe.dimension)
     return Pool(x, y, test, theta[: recipe.test_size], shape=(recipe.dimension,))
 
@@ -139,10 +137,11 @@ def draw_moons(recipe: Moons, split: int) -> Pool:
     """The upper half of the circle around (−½, −¼), and the lower half of that around (½, ¼)."""
 
     def rows(labels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        angle = np.pi * draw.random(len(labels))
-        sign = 1 - 2.0 * labels
-        circle = np.column_stack([np.cos(angle) - 0.5, np.sin(angle) - 0.25]) * sign[:, None]
-        return circle + recipe.spread * draw.standard_normal((len(labels), 2))
+        # Directions of gaussian vectors are uniform, and need no cosine: its last bit is the C library's.
+        circle = draw.standard_normal((len(labels), 2))
+        circle /= np.linalg.norm(circle, axis=1, keepdims=True)
+        upper = np.column_stack([circle[:, 0] - 0.5, np.abs(circle[:, 1]) - 0.25])
+        return upper * (1 - 2.0 * labels)[:, None] + recipe.spread * draw.standard_normal((len(labels), 2))
 
     return _draw_plane(recipe, split, rows)
 
