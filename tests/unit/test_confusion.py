@@ -41,14 +41,14 @@ def test_labels_are_uniform_and_of_each_copys_own():
 
 def test_the_control_has_the_same_copies_under_the_true_labels():
     clean = prepare(DIGITS, [7], ".").isel(split=0).label_train.values
-    led, true = (
+    led, control = (
         prepare(DIGITS | {"confusion": {"copies": 5, "zeroed": 0.2, "labels": labels}}, [7], ".").isel(
             split=0
         )
-        for labels in ("random", "true")
+        for labels in ("random", "unchanged")
     )
-    np.testing.assert_array_equal(led.x_train, true.x_train)
-    np.testing.assert_array_equal(true.label_train.values.reshape(5, 40), np.tile(clean, (5, 1)))
+    np.testing.assert_array_equal(led.x_train, control.x_train)
+    np.testing.assert_array_equal(control.label_train.values.reshape(5, 40), np.tile(clean, (5, 1)))
 
 
 def test_fewer_copies_are_the_beginning_of_more():
