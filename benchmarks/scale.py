@@ -56,7 +56,7 @@ def fill(raw: dict) -> None:
 
     from minima import store
     from minima.data.files import save, split_digests
-    from minima.data.prepare import prepare
+    from minima.data.prepare import prepared
     from minima.jobs import pack_file
     from minima.jobs.train_pack import identities
     from minima.plan.fingerprint import code_used, training_modules
@@ -67,7 +67,7 @@ def fill(raw: dict) -> None:
     plan, rng = Plan(raw), np.random.default_rng(0)
     digests = {}
     for file in plan.data_files.values():
-        save(prepare(file.recipe, file.splits, Path()), plan.paths.data(file.name))
+        save(prepared(file.recipe, file.splits, Path()), plan.paths.data(file.name))
         digests |= split_digests(Path(plan.paths.data(file.name)))
     for pack in plan.packs.values():
         parts = []

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import torch
-import xarray as xr
 from pydantic import TypeAdapter
 from torch import Tensor
 
 from minima.data.files import save
-from minima.data.prepare import prepare
+from minima.data.prepare import prepared as make
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
 from minima.engine.models.mlp import MLP
@@ -100,9 +99,9 @@ def jacobian(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> Tensor
     return torch.cat([layer.flatten(2).flatten(0, 1) for layer in by_layer], dim=1)
 
 
-def prepared(path: Path, splits: Iterable[int] = (0,), dataset: xr.Dataset | None = None) -> Path:
-    """A file of prepared data: the toy recipe's, or any dataset."""
-    save(prepare(RECIPE, list(splits), ".") if dataset is None else dataset, path)
+def prepared(path: Path, splits: Iterable[int] = (0,), recipe: Mapping[str, Any] = RECIPE) -> Path:
+    """A file of prepared data: the toy recipe's, or another's."""
+    save(make(recipe, list(splits), "."), path)
     return path
 
 

@@ -6,7 +6,7 @@ from tests.unit.helpers import RECIPE
 
 from minima import store
 from minima.data.files import save, split_digests
-from minima.data.prepare import prepare
+from minima.data.prepare import prepared
 from minima.findings.records import record_use
 from minima.jobs.train_pack import identities
 from minima.plan.fingerprint import code_used, training_modules
@@ -48,7 +48,7 @@ class House:
             "studies": {"toys": copy.deepcopy(STUDY)},
         }
         for file in self.plan().data_files.values():
-            save(prepare(file.recipe, file.splits, "."), self.plan().paths.data(file.name))
+            save(prepared(file.recipe, file.splits, "."), self.plan().paths.data(file.name))
 
     def plan(self, at=(), value=None, **changes):
         """The plan of the config, with another value at a path."""

@@ -14,7 +14,8 @@ from sklearn.datasets import load_digits
 from minima.data import sources
 from minima.data.files import load_split, load_splits, save
 from minima.data.pool import DataError
-from minima.data.prepare import ARRAYS, array_digest, prepare
+from minima.data.prepare import prepare, prepared
+from minima.data.prepared import ARRAYS, array_digest
 from minima.netcdf import write_atomically
 from minima.plan.known_data import FACTS, KNOWN_FILES
 from minima.plan.recipes import DataRecipe
@@ -208,15 +209,15 @@ def test_real_images(source):
 
 
 def test_saved_file_has_the_same_bytes_later(tmp_path):
-    save(prepare(DIGITS, [0, 5], "."), tmp_path / "a.nc")
+    save(prepared(DIGITS, [0, 5], "."), tmp_path / "a.nc")
     time.sleep(1.1)  # a time inside the file would differ
-    save(prepare(DIGITS, [0, 5], "."), tmp_path / "b.nc")
+    save(prepared(DIGITS, [0, 5], "."), tmp_path / "b.nc")
     assert (tmp_path / "a.nc").read_bytes() == (tmp_path / "b.nc").read_bytes()
 
 
 def test_load_split_reads_what_was_saved(tmp_path):
     data = prepare(DIGITS, [0, 5], ".")
-    save(data, tmp_path / "new" / "a.nc")
+    save(prepared(DIGITS, [0, 5], "."), tmp_path / "new" / "a.nc")
     loaded = load_split(tmp_path / "new" / "a.nc", 5)
     xr.testing.assert_equal(loaded, data.sel(split=5))
     assert loaded.attrs == data.attrs
@@ -224,7 +225,7 @@ def test_load_split_reads_what_was_saved(tmp_path):
 
 
 def test_splits_loaded_together_are_those_loaded_alone(tmp_path):
-    save(prepare(DIGITS, [0, 2, 5], "."), tmp_path / "a.nc")
+    save(prepared(DIGITS, [0, 2, 5], "."), tmp_path / "a.nc")
     together = load_splits(tmp_path / "a.nc", [5, 0])
     assert list(together) == [5, 0]
     for split, loaded in together.items():
@@ -237,7 +238,7 @@ def test_prepared_file_that_is_missing_short_or_without_the_split(tmp_path):
     path = tmp_path / "a.nc"
     with pytest.raises(DataError, match=r"no prepared data .*a\.nc"):
         load_split(path, 0)
-    save(prepare(DIGITS, [0], "."), path)
+    save(prepared(DIGITS, [0], "."), path)
     with pytest.raises(DataError, match=r"a\.nc has no split 3"):
         load_split(path, 3)
     path.write_bytes(path.read_bytes()[:3000])

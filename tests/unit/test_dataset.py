@@ -6,7 +6,7 @@ import xarray as xr
 from tests.unit.helpers import RECIPE, trained
 
 from minima.data.files import load_split, save
-from minima.data.prepare import prepare
+from minima.data.prepare import prepared
 from minima.findings.dataset import aggregate, write_study
 from minima.jobs import pack_file
 from minima.jobs.fit_reference import fit_reference
@@ -42,7 +42,7 @@ class Study:
         self.data = {}
         for name, file in self.plan.data_files.items():
             self.data[name] = folder / "data" / f"{name}.nc"
-            save(prepare(file.recipe, file.splits, "."), self.data[name])
+            save(prepared(file.recipe, file.splits, "."), self.data[name])
         self.packs = []
         for name, pack in self.plan.packs.items():
             self.packs.append(folder / "packs" / f"{name}.nc")

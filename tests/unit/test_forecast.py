@@ -6,7 +6,6 @@ import pytest
 from tests.unit.helpers import grid, prepared
 from tests.unit.house import CELLS, MAIN, MOMENTUM, STUDY, counts
 
-from minima.data.prepare import prepare
 from minima.findings.forecast import as_json, describe, disk_mb, forecast
 from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost, job_memory_mb
@@ -233,7 +232,7 @@ def test_copies_of_the_rows_and_a_plane_take_disk_too(tmp_path):
     (cell,) = grid(
         recipe=recipe, network={"width": 8}, stop={"max_steps": 1}, record={"plane": {"side": 60}}
     ).cells
-    data = prepared(tmp_path / "data.nc", dataset=prepare(recipe, [0], "."))
+    data = prepared(tmp_path / "data.nc", [0], recipe)
     train_pack([cell], [data], tmp_path / "store", tmp_path / "pack.nc", "cpu", False)
     assert 0.5 < disk_mb([cell]) / (3 * (tmp_path / "pack.nc").stat().st_size / 1e6) < 2
 

@@ -8,7 +8,6 @@ from sklearn.metrics.pairwise import rbf_kernel
 from tests.unit.helpers import prepared
 
 from minima.data.files import load_split
-from minima.data.prepare import prepare
 from minima.jobs.fit_reference import fit_reference
 from minima.plan.workplan import Plan, ReferenceFit
 from minima.theory.infinite_width import trained_limit
@@ -45,7 +44,7 @@ RECIPES = {
 
 def fit(folder, coding, kinds=KINDS, activation="relu"):
     """The fitted file as a dataset, and the data it was fitted on."""
-    data = prepared(folder / "data.nc", dataset=prepare(RECIPES[coding], SPLITS, "."))
+    data = prepared(folder / "data.nc", SPLITS, RECIPES[coding])
     fit_reference(ReferenceFit("name", "data", DEPTH, activation, kinds), data, folder / "reference.nc")
     return xr.load_dataset(folder / "reference.nc"), data
 
@@ -127,7 +126,7 @@ def test_splits_are_fitted_on_their_own(fitted, tmp_path):
     """A file of one split has the numbers of the file of two."""
     found, _ = fitted
     coding = "signs" if found.sizes["output"] == 1 else "onehot"
-    data = prepared(tmp_path / "data.nc", dataset=prepare(RECIPES[coding], [7], "."))
+    data = prepared(tmp_path / "data.nc", [7], RECIPES[coding])
     fit_reference(ReferenceFit("name", "data", DEPTH, "relu", KINDS), data, tmp_path / "reference.nc")
     alone = xr.load_dataset(tmp_path / "reference.nc")
     xr.testing.assert_identical(alone, found.sel(split=[7]))

@@ -10,7 +10,7 @@ import yaml
 from tests.unit.test_modules import SMALL, built
 
 from minima.data.files import save
-from minima.data.prepare import prepare
+from minima.data.prepare import prepared
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits import kaiming, matched, pretrained, torch_default
 from minima.engine.inits.scheme import gaussian
@@ -215,7 +215,7 @@ def run(config, folder, packs=None):
     """Runs the jobs of a config in the order of their starts; pack name → its file."""
     plan, done = Plan(config), {}
     for file in plan.data_files.values():
-        save(prepare(file.recipe, file.splits, "."), folder / f"{file.name}.nc")
+        save(prepared(file.recipe, file.splits, "."), folder / f"{file.name}.nc")
     for name in sorted(plan.packs, key=lambda name: len(plan.starts_of(name))):
         done[name] = folder / f"{name}.nc"
         train_pack(

@@ -4,7 +4,8 @@ import errno
 import os
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,29 @@ import xarray as xr
 def write_atomically(
     content: xr.Dataset | xr.DataTree, path: str | Path, encoding: Mapping[str, Any] | None = None
 ) -> None:
-    """Write `content` beside `path` under a temporary name, then rename it.
+    """`write_atomically` writes `content` to `path`. The same content gives the same bytes.
 
-    The same content gives the same bytes. A failure leaves the old file, if any, and no temporary one.
     `encoding` maps variables (Dataset), or groups to variables (DataTree), to their encoding.
     """
+    with replacing(path, content.nbytes) as temporary:
+        content.to_netcdf(temporary, engine="netcdf4", encoding=dict(encoding or {}))
+
+
+@contextmanager
+def replacing(path: str | Path, nbytes: int) -> Iterator[Path]:
+    """`replacing` gives a temporary path beside `path`, where the body writes a file of about `nbytes`; it is
+    renamed to `path` at the end. A failure leaves the old file, if any, and no temporary one."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Not `tempfile`: its files are private to the user, and results are often shared by a group.
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        content.to_netcdf(temporary, engine="netcdf4", encoding=dict(encoding or {}))
+        yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
     except (OSError, RuntimeError) as error:  # netCDF says no more than "HDF error"
-        if shutil.disk_usage(path.parent).free < content.nbytes:
+        if shutil.disk_usage(path.parent).free < nbytes:
             raise OSError(errno.ENOSPC, "no space is left on the disk to write", str(path)) from error
         raise
     finally:

@@ -1,38 +1,77 @@
 """Prepared data on disk: one netCDF per recipe, read a split at a time."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import netCDF4
+import numpy as np
 import xarray as xr
 
 from minima.data.pool import DataError
-from minima.netcdf import write_atomically
+from minima.data.prepared import LONG_NAMES, Layout, Prepared
+from minima.netcdf import replacing
+
+CHUNK_BYTES = 2**22
+DIGEST_LENGTH = 64
 
 
-def save(dataset: xr.Dataset, path: str | Path) -> None:
-    """Write a prepared dataset; the same dataset gives the same bytes."""
-    encoding: dict[str, dict] = {"digest": {"dtype": "S1", "char_dim_name": "digest_length"}}
-    for name in ("x_train", "x_test"):  # a chunk per split: a job reads only its own
-        shape = (1, *dataset[name].shape[1:])
-        encoding[name] = {"zlib": True, "complevel": 1, "shuffle": True, "chunksizes": shape}
-    write_atomically(dataset, path, encoding)
+def save(content: Prepared, path: str | Path) -> None:
+    """`save` writes prepared splits as they are made; the same splits give the same bytes."""
+    variables = content.variables.items()
+    nbytes = len(content.numbers) * sum(math.prod(v.shape) * v.dtype.itemsize for _, v in variables)
+    with replacing(path, nbytes) as temporary, netCDF4.Dataset(temporary, "w") as file:
+        file.setncatts(content.attributes)
+        file.createDimension("split", len(content.numbers))
+        file.createDimension("digest_length", DIGEST_LENGTH)
+        for _, variable in variables:
+            for dim, size in zip(variable.dims[1:], variable.shape, strict=True):
+                if dim not in file.dimensions:
+                    file.createDimension(dim, size)
+        targets = {name: _created(file, name, variable) for name, variable in variables}
+        digests = content.into(targets)
+        numbers = file.createVariable("split", "i8", ("split",))
+        numbers.long_name = LONG_NAMES["split"]
+        numbers[:] = content.numbers
+        digest = file.createVariable("digest", "S1", ("split", "digest_length"))
+        digest.setncatts({"long_name": LONG_NAMES["digest"], "_Encoding": "ascii"})
+        digest[:] = np.array(digests, f"S{DIGEST_LENGTH}")
 
 
-def load_split(path: str | Path, split: int) -> xr.Dataset:
-    """One split in memory, without the dimension `split`."""
-    return load_splits(path, [split])[split]
+def _created(file: netCDF4.Dataset, name: str, layout: Layout) -> netCDF4.Variable:
+    """`_created` returns a new variable of the file. Inputs are compressed, by a few rows of one split: a job
+    reads only its own split, and a chunk cannot have more than 4 GiB."""
+    options: dict[str, Any] = {}
+    if name.startswith("x_"):
+        rows, features = layout.shape
+        most = max(1, CHUNK_BYTES // (features * layout.dtype.itemsize))
+        chunk = (1, min(rows, most), features)
+        options = {"compression": "zlib", "complevel": 1, "shuffle": True, "chunksizes": chunk}
+    variable = file.createVariable(name, layout.dtype, layout.dims, **options)
+    variable.setncatts(layout.attributes)
+    return variable
 
 
-def load_splits(path: str | Path, splits: Sequence[int]) -> dict[int, xr.Dataset]:
-    """Split → its arrays in memory; the file is opened and read once, which costs more than a split."""
+def load_split(path: str | Path, split: int, names: Sequence[str] | None = None) -> xr.Dataset:
+    """`load_split` returns one split in memory, without the dimension `split`; with `names` these variables
+    alone."""
+    return load_splits(path, [split], names)[split]
+
+
+def load_splits(
+    path: str | Path, splits: Sequence[int], names: Sequence[str] | None = None
+) -> dict[int, xr.Dataset]:
+    """`load_splits` returns split → its arrays in memory. The file is opened once, which costs more than
+    reading a split."""
     with _opened(path) as dataset:
-        stored = set(dataset["split"].values.tolist())
+        stored = dataset["split"].values.tolist()
         for split in splits:
             if split not in stored:
                 raise DataError(f"{path} has no split {split}: prepare it again with this split")
-        wanted = dataset.sel(split=list(splits)).load()
-    return {split: wanted.isel(split=row) for row, split in enumerate(splits)}
+        wanted = dataset if names is None else dataset[list(names)]
+        return {split: wanted.isel(split=stored.index(split)).load() for split in splits}
 
 
 def split_digests(path: str | Path) -> dict[int, str]:

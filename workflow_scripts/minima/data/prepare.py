@@ -1,8 +1,8 @@
 """From a recipe to one dataset of prepared splits."""
 
-import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,29 +10,32 @@ import numpy as np
 import xarray as xr
 from pydantic import TypeAdapter
 
-from minima.data.confusion import confused
+from minima.data.confusion import damaged, labels_of_copies
 from minima.data.exact import orthonormalized, product
 from minima.data.pool import DataError, Pool
+from minima.data.prepared import ARRAYS, LONG_NAMES, Blocks, Layout, Prepared, slices, whole
 from minima.data.sources import DRAWN, load_pool
 from minima.plan.recipes import DataRecipe, Recipe
 from minima.streams import stream
 
-ARRAYS = ("x_train", "y_train", "x_test", "y_test")
-DIGESTED_AT_ONCE = 1000  # rows
-LONG_NAMES = {
-    "x_train": "inputs of the training rows",
-    "y_train": "targets of the training rows",
-    "x_test": "inputs of the test rows",
-    "y_test": "targets of the test rows",
-    "label_train": "class of the training rows, after label noise and confusion",
-    "label_test": "class of the test rows",
-    "digest": "sha256 of names, shapes and bytes of x_train, y_train, x_test and y_test",
-}
+Normalization = Callable[[np.ndarray], np.ndarray]  # of rows in float64
 _RECIPE: TypeAdapter[Recipe] = TypeAdapter(DataRecipe)
 
 
 def prepare(recipe: Mapping[str, Any], splits: Sequence[int], data_dir: str | Path) -> xr.Dataset:
-    """The splits of a recipe: x_* [split, rows, feature], y_* [split, rows, output], label_* and digest.
+    """`prepare` returns the splits of a recipe in memory: x_* [split, rows, feature], y_* [split, rows,
+    output], label_* [split, rows] and digest [split]."""
+    found = prepared(recipe, splits, data_dir)
+    arrays = {name: np.empty((len(splits), *v.shape), v.dtype) for name, v in found.variables.items()}
+    digests = found.into(arrays)
+    variables = {name: (v.dims, arrays[name], dict(v.attributes)) for name, v in found.variables.items()}
+    variables["digest"] = ("split", np.array(digests), {"long_name": LONG_NAMES["digest"]})
+    number = ("split", np.array(splits, np.int64), {"long_name": LONG_NAMES["split"]})
+    return xr.Dataset(variables, coords={"split": number}, attrs=dict(found.attributes))
+
+
+def prepared(recipe: Mapping[str, Any], splits: Sequence[int], data_dir: str | Path) -> Prepared:
+    """`prepared` returns the splits of a recipe, yet to be made.
 
     A split is drawn from its own number alone: it is the same in every file that holds it. Its training
     rows do not depend on `test_size`, nor its test rows on `train_size`.
@@ -40,24 +43,21 @@ def prepare(recipe: Mapping[str, Any], splits: Sequence[int], data_dir: str | Pa
     checked = _RECIPE.validate_python(dict(recipe))
     if len(splits) == 0 or len(set(splits)) < len(splits):
         raise DataError(f"splits must be different numbers, at least one: {list(splits)}")
-    if draw := DRAWN.get(type(checked)):
-        pools = {split: draw(checked, split) for split in splits}
+    if made := DRAWN.get(type(checked)):
+        pool = made(checked, splits[0])
     else:
-        pools = dict.fromkeys(splits, load_pool(checked, Path(data_dir)))
-    pool = pools[splits[0]]
+        pool = load_pool(checked, Path(data_dir))
     classes = _classes(checked, pool)
-    drawn = [_split(checked, pools[split], classes, split) for split in splits]
-    return _dataset(checked, pool, classes, splits, drawn)
 
+    @lru_cache(maxsize=1)  # the first one is asked for its shapes before it is made
+    def draw(split: int) -> dict[str, Blocks]:
+        return _split(checked, made(checked, split) if made else pool, classes, split)
 
-def array_digest(arrays: Mapping[str, np.ndarray]) -> str:
-    """sha256 of the names, shapes and float64 bytes of `ARRAYS`: part of the key of every trained cell."""
-    digest = hashlib.sha256()
-    for name in ARRAYS:
-        digest.update(f"{name}{list(arrays[name].shape)}".encode())
-        for rows in np.array_split(arrays[name], len(arrays[name]) // DIGESTED_AT_ONCE + 1):
-            digest.update(np.ascontiguousarray(rows, dtype="<f8"))
-    return digest.hexdigest()
+    variables = {
+        name: Layout(_dims(name), blocks.shape, blocks.dtype, _attributes(name, checked, pool, classes))
+        for name, blocks in draw(splits[0]).items()
+    }
+    return Prepared(tuple(splits), variables, _facts(checked, pool), draw)
 
 
 def _classes(recipe: Recipe, pool: Pool) -> list[int] | None:
@@ -76,47 +76,54 @@ def _classes(recipe: Recipe, pool: Pool) -> list[int] | None:
     return classes
 
 
-def _split(recipe: Recipe, pool: Pool, classes: list[int] | None, split: int) -> dict[str, np.ndarray]:
-    """The arrays of one split by name."""
+def _split(recipe: Recipe, pool: Pool, classes: list[int] | None, split: int) -> dict[str, Blocks]:
+    """`_split` returns the arrays of one split by name, those of `ARRAYS` first."""
     if type(recipe) in DRAWN:  # to measure
         train, test = np.arange(recipe.train_size), np.arange(recipe.test_size)
     else:
         train, test = _draw_rows(recipe, pool, classes, split)
     shared = pool.test_x is None
-    x_train, y_train = np.asarray(pool.x[train], np.float64), pool.y[train]
-    x_test = np.asarray((pool.x if shared else pool.test_x)[test], np.float64)
+    x_train, y_train = pool.x[train], pool.y[train]
+    x_test = (pool.x if shared else pool.test_x)[test]
     y_test = (pool.y if shared else pool.test_y)[test]
-    arrays = {}
     normalize = _normalization(recipe, x_train, pool.shape)  # of the rows as they are, whatever is trained on
-    if classes is not None:
+
+    def inputs(x: np.ndarray) -> np.ndarray:  # float64 only here: a pool of bytes stays small
+        return normalize(x.astype(np.float64))
+
+    train_inputs, test_inputs = (_in_blocks(x, x.shape[1], inputs) for x in (x_train, x_test))
+    if classes is None:
+        targets, labels = [whole(y_train), whole(y_test)], {}
+    else:
         y_train = _with_label_noise(y_train, classes, recipe.label_noise, split)
         if recipe.confusion is not None:
-            x_train, y_train = _confusion_set(recipe, x_train, y_train, classes, normalize, split)
-        arrays = {"label_train": y_train, "label_test": y_test}
-        y_train, y_test = (_encode(y, classes, recipe.labels) for y in (y_train, y_test))
-    x_train, x_test = x_train if recipe.confusion else normalize(x_train), normalize(x_test)
-    arrays |= {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
-    return arrays | {"digest": np.array(array_digest(arrays))}
+            train_inputs = _confusion_set(recipe, x_train, normalize, split)
+            y_train = labels_of_copies(y_train, classes, recipe.confusion, split)
+        labels = {"label_train": whole(y_train), "label_test": whole(y_test)}
+        outputs = len(classes) if recipe.labels == "onehot" else 1
+        encode = partial(_encode, classes=classes, coding=recipe.labels)
+        targets = [_in_blocks(y, outputs, encode) for y in (y_train, y_test)]
+    return dict(zip(ARRAYS, (train_inputs, targets[0], test_inputs, targets[1]), strict=True)) | labels
 
 
-def _confusion_set(
-    recipe: Recipe,
-    x: np.ndarray,
-    y: np.ndarray,
-    classes: list[int],
-    normalize: Callable[[np.ndarray], np.ndarray],
-    split: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """All copies of the rows x, normalized one copy at a time, and their labels. In single precision, in
-    which networks fit them: 10 copies of 50,000 CIFAR images are 6.1 GB."""
-    rows, features = x.shape
-    copies = recipe.confusion.copies
-    found = np.empty((copies * rows, features), np.float32)
-    labels = np.empty(copies * rows, np.int64)
-    for number, (copy, drawn) in enumerate(confused(x, y, classes, recipe.confusion, split)):
-        place = slice(number * rows, (number + 1) * rows)
-        found[place], labels[place] = normalize(copy), drawn
-    return found, labels
+def _in_blocks(rows: np.ndarray, columns: int, change: Callable[[np.ndarray], np.ndarray]) -> Blocks:
+    """`_in_blocks` returns the rows, each changed into a row of so many columns in float64."""
+
+    def make() -> Iterator[np.ndarray]:
+        return (change(rows[place]) for place in slices(len(rows)))
+
+    return Blocks((len(rows), columns), np.dtype(np.float64), make)
+
+
+def _confusion_set(recipe: Recipe, x: np.ndarray, normalize: Normalization, split: int) -> Blocks:
+    """`_confusion_set` returns all copies of the rows x, normalized. In single precision, in which networks
+    fit them: 10 copies of 50,000 CIFAR images are 6.1 GB."""
+
+    def make() -> Iterator[np.ndarray]:
+        for rows in damaged(x, recipe.confusion, split):
+            yield normalize(rows).astype(np.float32)
+
+    return Blocks((recipe.confusion.copies * len(x), x.shape[1]), np.dtype(np.float32), make)
 
 
 def _draw_rows(
@@ -167,9 +174,7 @@ def _encode(labels: np.ndarray, classes: list[int], coding: str) -> np.ndarray:
     return (2.0 * position - 1.0 if coding == "sign" else labels.astype(np.float64))[:, None]
 
 
-def _normalization(
-    recipe: Recipe, x_train: np.ndarray, shape: tuple[int, ...]
-) -> Callable[[np.ndarray], np.ndarray]:
+def _normalization(recipe: Recipe, x_train: np.ndarray, shape: tuple[int, ...]) -> Normalization:
     """What is done to rows [rows, features]; it learns from the training rows alone."""
     how = recipe.normalize
     if how == "none":
@@ -177,16 +182,11 @@ def _normalization(
     if how == "range":
         return lambda x: x / recipe.facts.largest
     if how in ("standardize", "channels"):
-        columns = x_train if how == "standardize" else x_train.reshape(len(x_train), shape[0], -1)
-        axes = 0 if how == "standardize" else (0, 2)
-        # not std > 0: the mean of equal numbers can miss them by a bit
-        varies = np.ptp(columns, axis=axes) > 0
-        mean, deviation = columns.mean(axis=axes), np.where(varies, columns.std(axis=axes), 1.0)
-        repeats = x_train.shape[1] // len(mean)
-        varies, mean, deviation = (np.repeat(each, repeats) for each in (varies, mean, deviation))
+        channels = x_train.shape[1] if how == "standardize" else shape[0]
+        varies, mean, deviation = _moments(x_train, channels)
         return lambda x: np.where(varies, (x - mean) / deviation, 0.0)
     if how == "whiten":
-        return _whitening(x_train, _name(recipe))
+        return _whitening(x_train.astype(np.float64), _name(recipe))
     length = np.sqrt(x_train.shape[1]) if how == "sphere" else 1.0
 
     def onto_sphere(x: np.ndarray) -> np.ndarray:
@@ -199,7 +199,24 @@ def _normalization(
     return onto_sphere
 
 
-def _whitening(x_train: np.ndarray, name: str) -> Callable[[np.ndarray], np.ndarray]:
+def _moments(x: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_moments` returns for every feature whether its channel varies over the rows, and the channel's mean
+    and standard deviation (1 where it does not vary)."""
+
+    def over_rows(reduce: np.ufunc, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        parts = (x[place].astype(np.float64).reshape(-1, channels, each) for place in slices(len(x)))
+        return reduce.reduce([reduce.reduce(of(part), axis=(0, 2)) for part in parts])[:, None]
+
+    each = x.shape[1] // channels
+    count = len(x) * each
+    # not deviation > 0: the mean of equal numbers can miss them by a bit
+    varies = over_rows(np.maximum, np.asarray) > over_rows(np.minimum, np.asarray)
+    mean = over_rows(np.add, np.asarray) / count
+    deviation = np.where(varies, np.sqrt(over_rows(np.add, lambda part: (part - mean) ** 2) / count), 1.0)
+    return tuple(np.repeat(one, each) for one in (varies, mean, deviation))
+
+
+def _whitening(x_train: np.ndarray, name: str) -> Normalization:
     """The map x ↦ x Φ1 Σ^{−½} Φ1ᵀ + x Φ2 Φ2ᵀ/s of X = W Σ^{½} Φ1ᵀ: what the training rows do not span is
     divided by the root mean square s of their singular values."""
     if np.linalg.matrix_rank(x_train) < len(x_train):
@@ -208,7 +225,7 @@ def _whitening(x_train: np.ndarray, name: str) -> Callable[[np.ndarray], np.ndar
     s = np.sqrt(np.square(x_train).sum() / len(x_train))
 
     def whiten(x: np.ndarray) -> np.ndarray:
-        if x is x_train:
+        if np.array_equal(x, x_train):
             return rows  # orthonormal to the last bit
         seen = product(x, rows.T)
         return product(product(seen, inverse_root), rows) + (x - product(seen, rows)) / s
@@ -220,34 +237,27 @@ def _name(recipe: Recipe) -> str:
     return recipe.path if recipe.source == "file" else recipe.source
 
 
-def _dataset(
-    recipe: Recipe,
-    pool: Pool,
-    classes: list[int] | None,
-    splits: Sequence[int],
-    drawn: Sequence[Mapping[str, np.ndarray]],
-) -> xr.Dataset:
-    variables = {}
-    for name in (name for name in LONG_NAMES if name in drawn[0]):
-        part = name.removeprefix("x_").removeprefix("y_").removeprefix("label_")
-        dims = {"x": ("split", part, "feature"), "y": ("split", part, "output"), "l": ("split", part)}
-        attributes = {"long_name": LONG_NAMES[name]} | ({} if name == "digest" else {"units": "1"})
-        if name.startswith("x_"):
-            attributes["row_shape"] = np.array(pool.shape)  # flattened to `feature`
-        if name.startswith("y_") and classes is not None:
-            attributes |= {"coding": recipe.labels, "classes": np.array(classes)}
-        values = np.stack([arrays[name] for arrays in drawn]) if len(drawn) > 1 else drawn[0][name][None]
-        variables[name] = (dims.get(name[0], ("split",)), values, attributes)
-    facts = recipe.facts
-    return xr.Dataset(
-        variables,
-        coords={"split": ("split", np.array(splits, np.int64), {"long_name": "number of the split"})},
-        attrs={
-            "title": f"{facts.title}, prepared for training",
-            "source": facts.origin,
-            "licence": facts.licence,
-            "source_sha256": json.dumps(pool.sha256, sort_keys=True),
-            "recipe": json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":")),
-            "Conventions": "CF-1.11",
-        },
-    )
+def _dims(name: str) -> tuple[str, ...]:
+    kind, part = name.split("_")
+    return ("split", part, *{"x": ("feature",), "y": ("output",), "label": ()}[kind])
+
+
+def _attributes(name: str, recipe: Recipe, pool: Pool, classes: list[int] | None) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"long_name": LONG_NAMES[name], "units": "1"}
+    if name.startswith("x_"):
+        attributes["row_shape"] = np.array(pool.shape)  # flattened to `feature`
+    if name.startswith("y_") and classes is not None:
+        attributes |= {"coding": recipe.labels, "classes": np.array(classes)}
+    return attributes
+
+
+def _facts(recipe: Recipe, pool: Pool) -> dict[str, str]:
+    """`_facts` returns the attributes of the file."""
+    return {
+        "title": f"{recipe.facts.title}, prepared for training",
+        "source": recipe.facts.origin,
+        "licence": recipe.facts.licence,
+        "source_sha256": json.dumps(pool.sha256, sort_keys=True),
+        "recipe": json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":")),
+        "Conventions": "CF-1.11",
+    }

@@ -37,7 +37,8 @@ class Confusion(Options):
         0.0, ge=0, lt=1, description="N: fraction of each copy's features set to 0, before normalization."
     )
     labels: Literal["random", "unchanged"] = Field(
-        "random", description="random: each copy's own, uniform over the classes; unchanged: the rows' labels."
+        "random",
+        description="random: each copy's own, uniform over the classes; unchanged: the rows' labels.",
     )
 
 
