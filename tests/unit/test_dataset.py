@@ -12,6 +12,7 @@ from minima.jobs import pack_file
 from minima.jobs.fit_reference import fit_reference
 from minima.jobs.train_pack import train_pack
 from minima.netcdf import tree_encoding, write_atomically
+from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan, data_file
 from minima.theory.reference import NTKRegressor
 from minima.training.cells import Arrays
@@ -47,7 +48,7 @@ class Study:
         for name, pack in self.plan.packs.items():
             self.packs.append(folder / "packs" / f"{name}.nc")
             data = [self.data[file] for file in self.plan.data_of(name)]
-            train_pack(pack.cells, data, folder / "store", self.packs[-1], "cpu", False)
+            train_pack(pack.cells, data, folder / "store", self.packs[-1], "cpu", "same_code")
         self.references = []
         for name, fit in self.plan.reference_fits.items():
             self.references.append(folder / "references" / f"{name}.nc")
@@ -117,6 +118,12 @@ def test_seeds_that_share_their_data_say_so(tmp_path):
     assert np.array_equal(targets[0], targets[1])
     assert not np.array_equal(targets[1], targets[2])
     assert not np.array_equal(starts[0], starts[1])
+
+
+def test_every_cell_says_what_code_and_which_versions_trained_it(tree):
+    block = tree["trained/main"].ds
+    assert set(block.versions.values.ravel()) == {library_versions()}
+    assert all(len(code) == 16 for code in block.code.values.ravel())
 
 
 def test_where_every_seed_has_its_own_data_nothing_is_said(tree):

@@ -6,9 +6,11 @@ import pytest
 from tests.unit.helpers import grid, prepared
 from tests.unit.house import CELLS, MAIN, MOMENTUM, STUDY, counts
 
+from minima import store
 from minima.findings.forecast import as_json, describe, disk_mb, forecast
 from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost, job_memory_mb
+from minima.plan.versions import library_versions
 
 
 def test_an_empty_store_has_nothing(house):
@@ -143,6 +145,26 @@ def test_any_code_does_not_take_other_data(house):
     plan = house.plan(reuse="any_code")
     house.fill(plan, data="as it was")
     assert counts(forecast(plan)) == (0, 0, CELLS)
+
+
+def test_cells_that_other_versions_trained_are_counted_and_trained_again_where_the_same_are_asked_for(
+    house, monkeypatch
+):
+    plan, strict = house.plan(), house.plan(reuse="same_versions")
+    with monkeypatch.context() as then:
+        then.setattr(store, "library_versions", lambda: "numpy 1.0, torch 1.0")
+        house.fill(plan)
+    found = forecast(plan)
+    assert counts(found) == (CELLS, 0, 0)
+    assert found.other_versions == {"numpy 1.0, torch 1.0": CELLS}
+    assert f"{CELLS} of the cached cells were trained by numpy 1.0, torch 1.0, not by" in describe(found)
+    found = forecast(strict)
+    assert counts(found) == (0, 0, CELLS)
+    assert found.reasons["toys"] == {f"versions: numpy 1.0, torch 1.0 → {library_versions()}": CELLS}
+    house.fill(plan)
+    for each in (plan, strict):
+        assert counts(forecast(each)) == (CELLS, 0, 0)
+        assert not forecast(each).other_versions
 
 
 def test_unused_cells_are_counted(house):

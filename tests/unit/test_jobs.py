@@ -16,6 +16,7 @@ from minima.jobs import train_pack as training_job
 from minima.jobs.devices import processor
 from minima.jobs.journal import entries
 from minima.plan.cost import cell_cost
+from minima.plan.versions import library_versions
 from minima.training import cells as training
 
 NETWORK = {"width": 16}
@@ -39,12 +40,12 @@ def job(tmp_path, caplog, monkeypatch):
 
     journal = tmp_path / "journal" / "pack.jsonl"
 
-    def run(cells, data=None, any_code=False):
+    def run(cells, data=None, reuse="same_code"):
         counted.clear()
         caplog.clear()
         data = data or prepared(tmp_path / "data.nc", splits=range(4))
         output.unlink(missing_ok=True)
-        training_job.train_pack(cells, [data], tmp_path / "store", output, "cpu", any_code, journal)
+        training_job.train_pack(cells, [data], tmp_path / "store", output, "cpu", reuse, journal)
         parts = pack_file.read(output)
         return parts[0] if len(parts) == 1 else parts, len(counted)
 
@@ -200,10 +201,24 @@ def test_other_code_retrains_unless_told_not_to(job, monkeypatch, any_code, retr
     """`reuse: any_code` accepts what older code trained, and the pack says which code that was."""
     first, _ = job.run(small_cells())
     monkeypatch.setattr(training_job, "cell_fingerprint", lambda cell: "f" * 16)
-    second, trained = job.run(small_cells(), any_code=any_code)
+    second, trained = job.run(small_cells(), reuse="any_code" if any_code else "same_code")
     assert trained == retrained
     assert (set(second["code"].values) == {"f" * 16}) is (not any_code)
     assert (set(second["code"].values) == set(first["code"].values)) is any_code
+
+
+def test_other_versions_of_libraries_retrain_only_where_the_same_are_asked_for(job, monkeypatch):
+    """The pack says which versions trained each cell."""
+    with monkeypatch.context() as then:
+        then.setattr(store, "library_versions", lambda: "numpy 1.0, torch 1.0")
+        first, _ = job.run(small_cells(seeds=1))
+    second, trained = job.run(small_cells())
+    assert trained == 2
+    assert sorted(second["versions"].values) == ["numpy 1.0, torch 1.0"] * 2 + [library_versions()] * 2
+    third, trained = job.run(small_cells(), reuse="same_versions")
+    assert trained == 2
+    assert set(third["versions"].values) == {library_versions()}
+    assert set(first["key"].values) < set(third["key"].values), "versions are no part of a key"
 
 
 def test_a_diverged_cell_is_a_result(job):
@@ -231,7 +246,12 @@ def test_a_gpu_that_is_not_there_stops_the_job(job, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="sees no GPU"):
         training_job.train_pack(
-            small_cells(), [prepared(job.folder / "data.nc", range(2))], job.store, job.output, "cuda", False
+            small_cells(),
+            [prepared(job.folder / "data.nc", range(2))],
+            job.store,
+            job.output,
+            "cuda",
+            "same_code",
         )
     assert not job.output.exists()
 

@@ -66,6 +66,14 @@ def test_older_code_is_in_use_where_any_code_serves(house):
     assert unused_shards(house.plan(reuse="any_code")) == []
 
 
+def test_cells_of_other_versions_are_in_use_unless_the_same_are_asked_for(house, monkeypatch):
+    with monkeypatch.context() as then:
+        then.setattr(store, "library_versions", lambda: "numpy 1.0, torch 1.0")
+        house.fill(house.plan())
+    assert unused_shards(house.plan()) == []
+    assert sum(shard.cells for shard in unused_shards(house.plan(reuse="same_versions"))) == CELLS
+
+
 def test_prune_lists_and_moves_nothing(house):
     """The default tells what is there, by shard, and how to go on."""
     plan = house.plan()

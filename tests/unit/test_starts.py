@@ -224,7 +224,7 @@ def run(config, folder, packs=None):
             folder / "store",
             done[name],
             "cpu",
-            any_code=False,
+            reuse="same_code",
             starts=[done[start] for start in plan.starts_of(name)],
         )
     return done

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from harness import Workflow
 
+from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan
 
 INCREASE = {
@@ -58,6 +59,7 @@ def test_the_provenance_says_config_code_cells_devices_and_times(judged):
     assert content["git"]["commit"] == head
     assert content["git"]["dirty"]
     assert {"torch", "numpy", "snakemake", "xarray"} <= {*content["packages"]}
+    assert content["versions"] == {library_versions(): 22}
     (device,) = content["devices"].values()
     assert device["cells"] == 22
     assert device["seconds"] > 0

@@ -1,15 +1,17 @@
 """The cell store: a cache of trained cells, content-addressed. Deleting it costs only time.
 
-    store/<group>/<name>.nc    an immutable shard: some cells of a group, written once, renamed into place
+    store/<group>/<bits>_<name>.nc    an immutable shard: some cells of a group, written once, then renamed
 
-A cell's key is the digest of everything its training depends on, so nothing in the store is ever stale; it
-can only be unused. There is no index and no lock: a job reads the keys of its own group's shards. A file
-that cannot be read is passed over with a warning and left where it is.
+A cell's key is the digest of everything its training depends on but the versions of libraries, so nothing in
+the store is ever stale; it can only be unused. There is no index and no lock. The digests of all cells of a
+shard begin with its <bits>, as those of a pack do: a job opens those shards of its group that may hold its
+cells, whoever wrote them, and passes the others by. A file that cannot be read is passed over with a warning
+and left where it is.
 """
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +21,14 @@ import numpy as np
 import xarray as xr
 
 from minima.netcdf import string_encoding, write_atomically
-from minima.plan.digest import digest
+from minima.plan.digest import bits, digest
+from minima.plan.versions import library_versions
 from minima.variables import COORDINATES, VARIABLES, Variable
 
 logger = logging.getLogger("minima")
 
 KEY_LENGTH = 24
+LONGEST_BITS = 16  # in a shard's name
 # What identifies a stored cell, beside its results.
 LABELS = {
     "key": "digest of the cell, its data, its code and the cells it starts from",
@@ -32,9 +36,11 @@ LABELS = {
     "fields": "the cell's canonical JSON",
     "data": "digest of the data arrays it was trained on",
     "code": "fingerprint of the code that trained it",
+    "versions": "versions of the libraries that trained it",
     "start": "key of the cell that it starts from, or none",
 }
 NO_START = "none"
+NOT_RECORDED = "not recorded"  # versions, in shards of before they were
 
 
 @dataclass(frozen=True)
@@ -57,9 +63,24 @@ class Entry:
     """A stored cell's labels, and where it stands."""
 
     identity: Identity
+    versions: str
     shard: Path
     row: int
     modules: Mapping[str, str]  # the code behind `identity.code`: module → digest
+
+
+def serves(entry: Entry, code: str, reuse: str) -> bool:
+    """`serves` returns whether a stored cell is taken for one that today's code, of this fingerprint, would
+    train on the same data from the same start. `reuse` is the option of the config."""
+    if reuse == "any_code":
+        return True
+    return entry.identity.code == code and (reuse != "same_versions" or entry.versions == library_versions())
+
+
+def best(entries: Iterable[Entry], code: str) -> Entry:
+    """`best` returns of several stored cells that serve one of today's code before others, and of these one
+    of today's libraries."""
+    return max(entries, key=lambda entry: (entry.identity.code == code, entry.versions == library_versions()))
 
 
 def write(
@@ -69,56 +90,93 @@ def write(
     coordinates: Mapping[str, Sequence[float]],
     modules: Mapping[str, str],
 ) -> Path:
-    """Writes one shard of trained cells, which share their coordinates, and returns its path."""
+    """`write` writes one shard of trained cells, which share their coordinates, and returns its path."""
     cells = sorted(cells, key=lambda cell: cell[0].cell)
-    path = folder / group / f"{digest(','.join(identity.key for identity, _ in cells))}.nc"
+    name = digest(",".join([*(identity.key for identity, _ in cells), library_versions()]))
+    first, last = (bits(cells[place][0].cell)[:LONGEST_BITS] for place in (0, -1))  # of sorted digests
+    shared = "".join(a for place, a in enumerate(first) if last.startswith(first[: place + 1]))
+    path = folder / group / f"{shared or 'all'}_{name}.nc"
     dataset = to_dataset(cells, coordinates)
     dataset.attrs["modules"] = json.dumps(modules, sort_keys=True)
     write_atomically(dataset, path, encoding=string_encoding(dataset))
     return path
 
 
-def find(
-    folder: Path, group: str, wanted: Mapping[str, Identity], any_code: bool = False
-) -> xr.Dataset | None:
-    """Those of the wanted cells (by cell digest) that the store has, in the order of `wanted`; None if none.
+def look_up(folder: Path, group: str, wanted: Mapping[str, Identity], reuse: str) -> dict[str, Entry]:
+    """`look_up` returns cell digest → the best stored cell that serves, of those of the wanted cells (by cell
+    digest) for which there is one."""
+    beginnings = {bits(cell)[:length] for cell in wanted for length in range(LONGEST_BITS + 1)}
+    shards = (path for path in shards_of(folder, group) if _bits_of(path) in beginnings)
+    return among(shards, wanted, reuse)
 
-    With `any_code`, cells of the same fields and data that other code trained serve too, today's first.
-    """
-    rows: dict[str, tuple[Path, int]] = {}
-    for entry in inventory(folder, group):
-        target = wanted.get(entry.identity.cell)
-        if target is None:
-            continue
-        exact = entry.identity.key == target.key
-        same = (entry.identity.data, entry.identity.start) == (target.data, target.start)
-        if exact or (any_code and same and entry.identity.cell not in rows):
-            rows[entry.identity.cell] = (entry.shard, entry.row)
+
+def among(shards: Iterable[Path], wanted: Mapping[str, Identity], reuse: str) -> dict[str, Entry]:
+    """`among` returns the same of these shards alone."""
+    fitting: dict[str, list[Entry]] = {}
+    for entry in entries_of(shards):
+        stored, target = entry.identity, wanted.get(entry.identity.cell)
+        if (
+            target is not None
+            and (stored.data, stored.start) == (target.data, target.start)
+            and serves(entry, target.code, reuse)
+        ):
+            fitting.setdefault(stored.cell, []).append(entry)
+    return {cell: best(entries, wanted[cell].code) for cell, entries in fitting.items()}
+
+
+def read(entries: Sequence[Entry]) -> xr.Dataset:
+    """`read` returns stored cells with their results, in this order."""
+    rows: dict[Path, list[int]] = {}
+    for entry in entries:
+        rows.setdefault(entry.shard, []).append(entry.row)
     parts = []
-    for shard in dict.fromkeys(path for path, _ in rows.values()):
+    for shard, mine in rows.items():
         with xr.open_dataset(shard, engine="netcdf4") as dataset:
-            parts.append(dataset.isel(cell=[row for path, row in rows.values() if path == shard]).load())
-    return join(parts, [cell for cell in wanted if cell in rows]) if parts else None
+            part = dataset.isel(cell=mine).load()
+        if "versions" not in part:
+            part["versions"] = ("cell", [NOT_RECORDED] * len(mine))
+        parts.append(part)
+    return join(parts, [entry.identity.cell for entry in entries])
 
 
-def inventory(folder: Path, group: str | None = None) -> Iterator[Entry]:
-    """Every readable entry, of one group or of all, in a fixed order."""
-    for path in sorted(folder.glob(f"{group or '*'}/[!.]*.nc")):
+def inventory(folder: Path) -> Iterator[Entry]:
+    """`inventory` yields every readable entry, in a fixed order."""
+    return entries_of(shards_of(folder))
+
+
+def shards_of(folder: Path, group: str = "*") -> list[Path]:
+    """`shards_of` returns the finished files of one group or of all."""
+    return sorted(folder.glob(f"{group}/[!.]*.nc"))
+
+
+def entries_of(shards: Iterable[Path]) -> Iterator[Entry]:
+    """`entries_of` yields every readable entry of these shards."""
+    for path in shards:
         try:
             # Not through xarray, which takes ten times as long for a few columns of words.
             with netCDF4.Dataset(path) as shard:
-                columns = (shard[name][:].tolist() for name in LABELS)
-                rows = list(zip(*columns, strict=True))
+                columns = {name: shard[name][:].tolist() for name in LABELS if name in shard.variables}
+                columns.setdefault("versions", [NOT_RECORDED] * len(columns["key"]))
+                rows = list(zip(*(columns[name] for name in LABELS), strict=True))
                 modules = json.loads(shard.modules)
         except (OSError, TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
             logger.warning("%s is not a readable shard and is passed over: %s", path, error)
             continue
-        for row, (key, *values) in enumerate(rows):
-            identity = Identity(*values)
+        for row, values in enumerate(rows):
+            labels = dict(zip(LABELS, values, strict=True))
+            key, versions = labels.pop("key"), labels.pop("versions")
+            identity = Identity(**labels)
             if identity.key == key:
-                yield Entry(identity, path, row, modules)
+                yield Entry(identity, versions, path, row, modules)
             else:
                 logger.warning("%s, row %d: the key does not fit its cell; passed over", path, row)
+
+
+def _bits_of(shard: Path) -> str:
+    """`_bits_of` returns the bits that a shard's name begins with: none for `all`, nor for the names that
+    shards once had, which every job of the group opens."""
+    beginning, _, rest = shard.stem.partition("_")
+    return beginning if rest and not beginning.strip("01") else ""
 
 
 def join(parts: Sequence[xr.Dataset], order: Sequence[str]) -> xr.Dataset:
@@ -143,7 +201,13 @@ def to_dataset(
     labels = {
         name: ("cell", np.array([getattr(identity, name) for identity, _ in cells]), {"long_name": text})
         for name, text in LABELS.items()
+        if name != "versions"
     }
+    labels["versions"] = (
+        "cell",
+        np.array([library_versions()] * len(cells)),
+        {"long_name": LABELS["versions"]},
+    )
     shared = {
         name: (COORDINATES[name].dims, np.asarray(values), _attributes(COORDINATES[name]))
         for name, values in coordinates.items()

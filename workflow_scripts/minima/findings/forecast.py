@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.networks import size_of
 from minima.plan.recipes import output_count, row_shape, training_rows
+from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
 from minima.training.recording import step_grid
 
@@ -33,6 +34,7 @@ class Forecast:
     studies: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
     reasons: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
     unused: int = 0  # stored cells that this config would not use, of recorded studies or not
+    other_versions: dict[str, int] = field(default_factory=dict)  # of libraries → cached cells they trained
     jobs: int = 0
     hours: float = 0.0
     peak_memory_mb: int = 0
@@ -52,7 +54,7 @@ def forecast(plan: Plan) -> Forecast:
     digests = _known_digests(plan)
     neighbours = _Neighbours(e.identity.fields for e in entries if e.identity.cell not in plan.cells)
     states: dict[str, tuple[str, str]] = {}
-    keys: dict[str, str] = {}  # of the cached cells, from which others may start
+    cached: dict[str, store.Entry] = {}  # from which others may start
 
     def look_up(cell: Cell) -> None:
         if cell.digest in states:
@@ -60,13 +62,13 @@ def forecast(plan: Plan) -> Forecast:
         start = store.NO_START
         if cell.start is not None:
             look_up(cell.start)
-            start = keys.get(cell.start.digest, "")  # one that is still to be trained fits no stored cell
+            # One that is still to be trained fits no stored cell.
+            start = cached[cell.start.digest].identity.key if cell.start.digest in cached else ""
         data = digests.get((data_file(cell).name, cell.split))
-        any_code = plan.config.reuse == "any_code"
-        state, reason, key = _state(cell, data, start, stored[cell.digest], neighbours, any_code)
+        state, reason, entry = _state(cell, data, start, stored[cell.digest], neighbours, plan.config.reuse)
         states[cell.digest] = state, reason
-        if key:
-            keys[cell.digest] = key
+        if entry:
+            cached[cell.digest] = entry
 
     found = Forecast()
     for pack in plan.packs.values():
@@ -86,7 +88,10 @@ def forecast(plan: Plan) -> Forecast:
             found.studies[study][state] += 1
             if reason:
                 found.reasons[study][reason] += 1
-    _count_orphans(found, plan, entries, set(keys.values()))
+    found.other_versions = dict(
+        Counter(entry.versions for entry in cached.values() if entry.versions != library_versions())
+    )
+    _count_orphans(found, plan, entries, {entry.identity.key for entry in cached.values()})
     return found
 
 
@@ -132,6 +137,11 @@ def describe(found: Forecast) -> str:
         )
     else:
         lines.append("Nothing to train.")
+    lines += [
+        f"{count} of the cached cells were trained by {versions}, not by today's {library_versions()} "
+        "(--config reuse=same_versions trains them again)"
+        for versions, count in sorted(found.other_versions.items())
+    ]
     if found.unused:
         lines.append(f"{found.unused} stored cells are not used by this config (snakemake --cores 1 prune)")
     return "\n".join(lines)
@@ -163,28 +173,30 @@ def _state(
     start: str,
     entries: list[store.Entry],
     neighbours: "_Neighbours",
-    any_code: bool,
-) -> tuple[str, str, str]:
-    """Cached, new or changed; the reason of a change; the key of what is cached."""
+    reuse: str,
+) -> tuple[str, str, store.Entry | None]:
+    """`_state` returns whether a cell is cached, new or changed; the reason of a change; the cached cell."""
     code = cell_fingerprint(cell)
     same_data = [entry for entry in entries if data in (None, entry.identity.data)]
     same_start = [entry for entry in same_data if entry.identity.start == start]
-    # Today's code first, as the store looks.
-    fitting = sorted(same_start, key=lambda entry: entry.identity.code != code)
-    if fitting and (any_code or fitting[0].identity.code == code):
-        return CACHED, "", fitting[0].identity.key
+    if fitting := [entry for entry in same_start if store.serves(entry, code, reuse)]:
+        return CACHED, "", store.best(fitting, code)
     if same_start:
-        return CHANGED, _code_change(cell, same_start[-1].modules), ""
+        return CHANGED, _difference(cell, store.best(same_start, code)), None
     if same_data:
-        return CHANGED, OTHER_START, ""
+        return CHANGED, OTHER_START, None
     if entries:
-        return CHANGED, f"data: {cell['data']['source']}, split {cell.split}", ""
+        return CHANGED, f"data: {cell['data']['source']}, split {cell.split}", None
     reason = neighbours.difference(cell.json)
-    return (CHANGED, reason, "") if reason else (NEW, "", "")
+    return (CHANGED, reason, None) if reason else (NEW, "", None)
 
 
-def _code_change(cell: Cell, old: Mapping[str, str]) -> str:
-    new = code_used(training_modules(cell.values))
+def _difference(cell: Cell, entry: store.Entry) -> str:
+    """`_difference` returns in what today's code, or else its libraries, differ from those that trained a
+    stored cell."""
+    if entry.identity.code == cell_fingerprint(cell):
+        return f"versions: {entry.versions} → {library_versions()}"
+    old, new = entry.modules, code_used(training_modules(cell.values))
     changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
     return f"code: {', '.join(changed)}"
 

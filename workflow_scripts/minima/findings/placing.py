@@ -36,7 +36,7 @@ def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
             len(coordinates[dim]) if dim in coordinates else max(part.sizes[dim] for part, _ in parts)
             for dim in dims
         ]
-        values = _empty(parts[0][0], (len(grid.cells), *sizes))
+        values = _empty([part for part, _ in parts], (len(grid.cells), *sizes))
         for part, positions in parts:
             where = [
                 np.searchsorted(coordinates[dim], part[dim].values)
@@ -65,10 +65,12 @@ def _labels(axes: Iterable[Axis]) -> dict[str, Any]:
     }
 
 
-def _empty(like: xr.DataArray, shape: tuple[int, ...]) -> np.ndarray:
-    """`_empty` returns an array of missing values: NaN for numbers, `missing` for words."""
-    if like.dtype.kind in "UO":
-        return np.full(shape, "missing", dtype="U16")
+def _empty(parts: Sequence[xr.DataArray], shape: tuple[int, ...]) -> np.ndarray:
+    """`_empty` returns an array of missing values: NaN for numbers, `missing` for words, with room for the
+    longest of `parts`."""
+    if parts[0].dtype.kind in "UO":
+        longest = max(len(word) for part in parts for word in ("missing", *part.values.ravel()))
+        return np.full(shape, "missing", dtype=f"U{longest}")
     return np.full(shape, np.nan, dtype=np.float64)
 
 

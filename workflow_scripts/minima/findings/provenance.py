@@ -35,7 +35,7 @@ def write_provenance(plan: Plan, output: Path, page: Path) -> None:
             "snakemake --cores all --forcerun aggregate_study"
         )
     keys = {study: used[path.stem] for study, path in records.items()}
-    devices, training = _training(plan, keys)
+    devices, training, versions = _training(plan, keys)
     content = {
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": plan.config.model_dump(mode="json"),
@@ -48,6 +48,7 @@ def write_provenance(plan: Plan, output: Path, page: Path) -> None:
         "packages": {d.name: d.version for d in sorted(distributions(), key=lambda d: d.name.lower())},
         "devices": devices,
         "training": training,
+        "versions": versions,
         "wall_seconds": _wall_seconds(plan),
     }
     write_json(content, output)
@@ -109,16 +110,21 @@ def _git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-def _training(plan: Plan, keys: Mapping[str, set[str]]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _training(
+    plan: Plan, keys: Mapping[str, set[str]]
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
     """Device and study → how many cells were trained, and how long; device `not recorded` for a lost journal.
+    Versions of libraries → how many stored cells they trained.
 
     A shard's time is shared evenly among its cells; a cell of two studies counts in both.
     """
     stored: dict[str, set[str]] = defaultdict(set)
+    versions: Counter[str] = Counter()
     used = set().union(*keys.values())
     for entry in store.inventory(Path(plan.paths.store)):
         if (key := entry.identity.key) in used:
             stored[f"{entry.shard.parent.name}/{entry.shard.name}"].add(key)
+            versions[entry.versions] += 1
     devices: dict[str, dict[str, Any]] = defaultdict(lambda: NOTHING | {"hosts": set()})
     studies = {study: dict(NOTHING) for study in keys}
     for entry in _journal_of(plan):
@@ -130,7 +136,8 @@ def _training(plan: Plan, keys: Mapping[str, set[str]]) -> tuple[dict[str, Any],
                 _count(studies[study], entry, len(cells & mine))
     if stored:
         devices["not recorded"]["cells"] = sum(map(len, stored.values()))
-    return {name: device | {"hosts": sorted(device["hosts"])} for name, device in devices.items()}, studies
+    devices = {name: device | {"hosts": sorted(device["hosts"])} for name, device in devices.items()}
+    return devices, studies, dict(versions)
 
 
 def _count(total: dict[str, Any], entry: Mapping[str, Any], cells: int, whole: bool = False) -> None:

@@ -62,4 +62,4 @@ def prune(plan: Plan) -> str:
 def _serves(plan: Plan, cell: Cell, entry: store.Entry) -> bool:
     """`_serves` returns whether a stored cell of these fields would be taken from the store for the present
     config, if its data are the same."""
-    return plan.config.reuse == "any_code" or cell_fingerprint(cell) == entry.identity.code
+    return store.serves(entry, cell_fingerprint(cell), plan.config.reuse)

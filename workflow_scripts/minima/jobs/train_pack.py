@@ -32,12 +32,12 @@ def train_pack(
     store_folder: Path,
     output: Path,
     device: str,
-    any_code: bool,
+    reuse: str,
     journal_file: Path | None = None,
     starts: Sequence[Path] = (),
 ) -> None:
     """Writes `output`, the pack of these cells, training those the store does not have, group after group.
-    `starts` are the packs of the cells that they start from.
+    `starts` are the packs of the cells that they start from, `reuse` is the option of the config.
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
@@ -49,10 +49,9 @@ def train_pack(
     place: tuple[torch.device, str] | None = None
     for group, members in by_group(cells).items():
         wanted = identities(members, digests, start_keys)
-        stored = store.find(store_folder, group, wanted, any_code)
-        found = set() if stored is None else set(stored["cell"].values.tolist())
-        missing = [cell for cell in members if cell.digest not in found]
-        logger.info("%d cells: %d in the store, %d to train", len(members), len(found), len(missing))
+        stored = store.look_up(store_folder, group, wanted, reuse)
+        missing = [cell for cell in members if cell.digest not in stored]
+        logger.info("%d cells: %d in the store, %d to train", len(members), len(stored), len(missing))
         if missing:
             needed = {cell.split for cell in missing}
             splits: dict[int, xr.Dataset] = {}
@@ -60,11 +59,10 @@ def train_pack(
                 splits |= load_splits(file, [split for split in needed if where[split][0] == file])
             states = _of_starts(missing, starts, "parameters")
             place = place or take(device)
-            _train(missing, splits, wanted, store_folder, place, journal_file, states)
-            stored = store.find(store_folder, group, wanted, any_code)
+            shards = _train(missing, splits, wanted, store_folder, place, journal_file, states)
+            stored |= store.among(shards, wanted, reuse)
         logger.info("trained %d cells", len(missing))
-        assert stored is not None
-        parts.append(store.join([stored], [cell.digest for cell in members]))
+        parts.append(store.read([stored[cell.digest] for cell in members]))
     pack_file.write(parts, output)
 
 
@@ -119,7 +117,8 @@ def _train(
     place: "tuple[torch.device, str]",
     journal_file: Path | None,
     states: Mapping[str, Any],
-) -> None:
+) -> list[Path]:
+    """`_train` trains the cells and returns the shards that it wrote."""
     # torch takes a second to import: a pack that the store holds whole does without.
     from minima.training.cells import Arrays, DoesNotFit, train_cells
 
@@ -136,12 +135,14 @@ def _train(
     results = train_cells(given, [arrays[cell.split] for cell in cells], device)
     journal = Journal(journal_file, name)
     finished: list[tuple[store.Identity, dict[str, Any]]] = []
+    shards: list[Path] = []
 
     def flush() -> None:
         if finished:
             shard = store.write(folder, cells[0].group, finished, coordinates(cells[0].values), modules)
             logger.info("wrote %d cells to %s", len(finished), shard)
             journal.wrote(shard, len(finished))
+            shards.append(shard)
             finished.clear()
 
     begun = last = time.monotonic()
@@ -163,3 +164,4 @@ def _train(
         ) from error
     finally:
         flush()
+    return shards

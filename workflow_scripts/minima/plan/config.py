@@ -385,8 +385,11 @@ class Config(Options):
     )
     claims: str | None = Field("config/claims.yaml", description="The claims register; null: no verdicts.")
     run: list[str] | None = Field(None, min_length=1, description="Studies to run; all where omitted.")
-    reuse: Literal["same_code", "any_code"] = Field(
-        "same_code", description="any_code accepts stored cells that older code trained."
+    reuse: Literal["same_code", "same_versions", "any_code"] = Field(
+        "same_code",
+        description="Stored cells that serve: same_code takes those of today's code, whatever versions of "
+        "torch and NumPy trained them; same_versions those of today's versions alone; any_code those of "
+        "older code too.",
     )
     prune: Literal["list", "move"] = Field("list", description="What `snakemake prune` does.")
     execution: Execution = Field(Execution(), description="How jobs run.")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from minima.plan.cost import Cost, cost_of
-from minima.plan.digest import digest
+from minima.plan.digest import bits, digest
 from minima.plan.grid import Cell, by_group
 
 SMALL = 1 / 5  # of the wanted time: what takes less joins others; a longer job may run alone at the end
@@ -83,11 +83,7 @@ def _split(
         return
     halves: tuple[list[str], list[str]] = ([], [])
     for name in digests:
-        halves[_bit(name, len(path))].append(name)
+        halves[int(bits(name)[len(path)])].append(name)
     for bit, half in enumerate(halves):
         if half:
             yield from _split(half, fits, f"{path}{bit}")
-
-
-def _bit(hex_digest: str, position: int) -> int:
-    return int(hex_digest[position // 4], 16) >> (3 - position % 4) & 1

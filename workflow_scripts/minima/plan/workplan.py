@@ -18,6 +18,7 @@ from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
 from minima.plan.recipes import Recipe
 from minima.plan.register import Claim, read_register
+from minima.plan.versions import library_versions
 
 # A data file holds a whole decade of splits, used or not: one more seed rewrites no file.
 SPLITS_PER_FILE = 10
@@ -144,10 +145,13 @@ class Plan:
         return {block: grid for (name, block), grid in self.grids.items() if name == study}
 
     def pack_stamp(self, pack: str) -> str:
-        """What a pack's output depends on beside its data: cells and code."""
+        """What a pack's output depends on beside its data: cells, code and, where the config insists on them,
+        the versions of libraries."""
         cells = self.packs[pack].cells
         code = sorted({cell_fingerprint(group[0]) for group in by_group(cells).values()})
-        return f"{self.packs[pack].digest}-{digest(','.join(code))}-{self.config.reuse}"
+        reuse = self.config.reuse
+        libraries = f" {library_versions()}" if reuse == "same_versions" else ""
+        return f"{self.packs[pack].digest}-{digest(','.join(code))}-{reuse}{libraries}"
 
     def study_stamp(self, study: str) -> str:
         """What a study's dataset depends on beside its packs: names, axes and cells."""
