@@ -27,8 +27,6 @@ studies:
 PACK_COUNT, CELLS = 2, 4  # and cells of a pack
 PACKS = "packs/*.nc"
 DATASET = "results/question/dataset.nc"
-JOBS = "workflow_scripts/minima/jobs/train_pack.py"  # no part of any fingerprint
-AFTER_A_CELL = "            now = time.monotonic()\n"
 QUICK = Path(__file__).with_name("snakemake_quick.py")
 
 
@@ -51,15 +49,11 @@ class Campaign(Workflow):
             command=[sys.executable, str(QUICK)], environment=self.slurm.environment,
         )  # fmt: skip
 
-    def after_two_cells(self, statement: str) -> None:
-        """Puts a statement where two cells of a pack have been trained and written."""
-        here = f"            if len(finished) == 2:\n                flush()\n                {statement}\n"
-        self.edit(JOBS, AFTER_A_CELL, here + AFTER_A_CELL)
-
     def hold(self) -> None:
-        """Makes every pack wait in its middle for `release`, and say so."""
-        wait = "while not Path('go').exists(): time.sleep(0.05)"
-        self.after_two_cells(f"Path('held_' + cells[0].group).touch()\n                {wait}")
+        """Makes every pack wait in its middle, two of its cells in the store, for `release`, and say so."""
+        self.after_two_cells(
+            "Path('held_' + cells[0]['optimizer']['name']).touch(); wait_for('go')", written=True
+        )
 
     def release(self) -> None:
         (self.folder / "go").touch()

@@ -1,7 +1,6 @@
 """The workflow on a real SLURM: what its jobs ask for, and whatever happens to them costs no finished cell.
 
-Packs are held in their middle, at a line of the copy that is no part of any fingerprint: nothing depends on
-the speed of the machine.
+Packs are held in their middle: nothing depends on the speed of the machine.
 """
 
 import os
@@ -71,9 +70,9 @@ def test_scancel_of_a_running_pack_loses_no_finished_cell(campaign, undisturbed,
 
 def test_a_job_killed_for_memory_or_time_asks_for_more_and_gets_through(campaign, undisturbed, slurm):
     campaign.after_two_cells(
-        "first = not (mark := Path('mark_' + cells[0]['optimizer']['name'])).exists(); mark.touch()\n"
-        "                hog = np.ones(2**27) if first and 'gd' in mark.name else None\n"
-        "                time.sleep(600 if first else 0)"
+        "first = not (mark := Path('mark_' + cells[0]['optimizer']['name'])).exists(); mark.touch(); "
+        "hog = np.ones(2**27) if first and 'gd' in mark.name else None; time.sleep(600 if first else 0)",
+        written=True,
     )
     process = campaign.submit(*packs_of(undisturbed))
     wait_for(

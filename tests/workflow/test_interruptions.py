@@ -1,7 +1,7 @@
 """Jobs that are killed, that fail or that meet: finished cells are safe, only the others are trained again.
 
-The interruptions strike between two cells of a pack of six, at a line of `minima/jobs/train_pack.py` (in the
-copy) that is no part of any fingerprint: the moment is exact, and nothing depends on the machine's speed.
+The interruptions strike between two cells of a pack of six: the moment is exact, and nothing depends on the
+machine's speed.
 """
 
 import os
@@ -18,8 +18,7 @@ from harness import DATASET, Run, Workflow, cells_of
 
 from minima.plan.workplan import Plan
 
-JOBS = "workflow_scripts/minima/jobs/train_pack.py"
-AFTER_A_CELL = "            now = time.monotonic()\n"
+HELD = "Path('held').touch(); wait_for('go')"
 NEW_CELLS = 6
 
 
@@ -38,20 +37,14 @@ def undisturbed(completed: Workflow, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def interrupted(workflow: Workflow) -> Callable[[str], None]:
-    """Asks for the new cells, and puts a statement where two of them have finished (and none is written)."""
-    ask_for_new_cells(workflow)
-
-    def after_two_cells(statement: str) -> None:
-        here = f"            if len(finished) == 2:\n                {statement}\n{AFTER_A_CELL}"
-        workflow.edit(JOBS, AFTER_A_CELL, here)
-
-    return after_two_cells
+def interrupted(workflow: Workflow) -> Callable[..., None]:
+    """Asks for the new cells, and puts a statement where two of them have finished."""
+    return ask_for_new_cells(workflow).after_two_cells
 
 
 def recovered(workflow: Workflow, undisturbed: Workflow) -> Run:
     """Takes the interruption out and runs again, to the results of the undisturbed run."""
-    shutil.copy(undisturbed.folder / JOBS, workflow.folder / JOBS)
+    workflow.without_traps()
     run = workflow.run(DATASET).succeeded()
     for pattern in ("packs/file_*.nc", "question/dataset.nc"):
         assert workflow.files(pattern) == undisturbed.files(pattern)
@@ -71,7 +64,7 @@ def shards(workflow: Workflow) -> set[str]:
 
 
 def test_kill_9_in_mid_pack_costs_the_missing_cells_only(workflow, undisturbed, interrupted):
-    interrupted("flush(); time.sleep(600)")
+    interrupted("time.sleep(600)", written=True)
     before = shards(workflow)
     process = workflow.start()
     wait_for(lambda: any(name.endswith(".nc") for name in shards(workflow) - before), process)
@@ -100,10 +93,9 @@ def test_a_pack_that_fails_leaves_its_finished_cells_and_says_why(workflow, undi
 
 def test_sigterm_writes_the_finished_cells(workflow, undisturbed, interrupted):
     """What a cluster sends at a job's time limit."""
-    interrupted('logger.info("waiting"); time.sleep(600)')
+    interrupted(HELD)
     process = workflow.start()
-    logs = workflow.folder / "results/logs/train_pack"
-    wait_for(lambda: any("waiting" in log.read_text(encoding="utf-8") for log in logs.glob("*.log")), process)
+    wait_for((workflow.folder / "held").exists, process)
     (job,) = (
         child
         for child in psutil.Process(process.pid).children(recursive=True)
@@ -116,10 +108,9 @@ def test_sigterm_writes_the_finished_cells(workflow, undisturbed, interrupted):
 
 def test_ctrl_c_leaves_a_folder_that_the_next_run_accepts(workflow, undisturbed, interrupted):
     """The terminal sends it to Snakemake and to its jobs; both put things in order."""
-    interrupted('logger.info("waiting"); time.sleep(600)')
+    interrupted(HELD)
     process = workflow.start()
-    logs = workflow.folder / "results/logs/train_pack"
-    wait_for(lambda: any("waiting" in log.read_text(encoding="utf-8") for log in logs.glob("*.log")), process)
+    wait_for((workflow.folder / "held").exists, process)
     os.killpg(process.pid, signal.SIGINT)
     assert workflow.finish(process).code != 0
     assert recovered(workflow, undisturbed).trained == NEW_CELLS - 2
@@ -127,7 +118,7 @@ def test_ctrl_c_leaves_a_folder_that_the_next_run_accepts(workflow, undisturbed,
 
 def test_sigterm_to_snakemake_waits_for_its_jobs(workflow, undisturbed, interrupted):
     """What a batch system sends to a Snakemake that is itself a job: what runs ends, nothing is begun."""
-    interrupted("Path('held').touch(); [time.sleep(0.05) for _ in iter(lambda: Path('go').exists(), True)]")
+    interrupted(HELD)
     process = workflow.start()
     wait_for((workflow.folder / "held").exists, process)
     process.terminate()
@@ -140,7 +131,7 @@ def test_sigterm_to_snakemake_waits_for_its_jobs(workflow, undisturbed, interrup
 
 
 def test_a_second_snakemake_on_the_folder_is_refused_and_harms_nothing(workflow, undisturbed, interrupted):
-    interrupted("Path('held').touch(); [time.sleep(0.05) for _ in iter(lambda: Path('go').exists(), True)]")
+    interrupted(HELD)
     first = workflow.start(DATASET)
     wait_for((workflow.folder / "held").exists, first)
     second = workflow.run()
@@ -163,8 +154,7 @@ def test_a_full_disk_is_named_and_costs_what_did_not_fit(workflow, undisturbed, 
         pytest.skip("a disk of a few megabytes can be mounted by root alone")
     try:
         shutil.copytree(kept, store, dirs_exist_ok=True)
-        fill = "flush(); f = open('results/store/full', 'wb'); [f.write(bytes(4096)) for _ in iter(int, 1)]"
-        interrupted(f"import contextlib\n                with contextlib.suppress(OSError): {fill}")
+        interrupted("os.system('cat /dev/zero > results/store/full')", written=True)
         before = workflow.files("store/*/*.nc")
         run = workflow.run()
         assert run.code == 1
