@@ -11,7 +11,7 @@ from tests.unit.worlds import ROOT, blocks, config, unit
 
 from minima.findings import stats
 from minima.findings.claims import judge
-from minima.findings.dataset import _fixed
+from minima.findings.dataset import fixed_fields
 from minima.findings.drawing import draw_figure, read_table
 from minima.findings.estimands import adaptive
 from minima.findings.figures import distance_vs_batch, minimizer_map, persistence, predictors, small_steps
@@ -97,7 +97,7 @@ class World:
                     "distance": shaped([net["distance"] for net, _ in found], "layer"),
                     "status": shaped([net["status"] for net, _ in found]),
                 },
-                attrs={"fixed": canonical(_fixed(grid))},
+                attrs={"fixed": canonical(fixed_fields(grid))},
             )
             nodes[f"trained/{name}"] = trained
             if not (names := list(grid.cells[0]["predict"])):

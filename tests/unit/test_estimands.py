@@ -10,7 +10,7 @@ from tests.unit.worlds import MISS, POINTS, World, blocks, changed, rms, spoiled
 from minima import store
 from minima.findings import dataset
 from minima.findings.estimands import init_size
-from minima.findings.measures import converged, fixed, half_difference, power_of_scale
+from minima.findings.measures import converged, fixed, half_difference, last_rise, power_of_scale
 from minima.findings.measures import rms as rms_over_points
 from minima.findings.placing import place
 from minima.findings.stats import NotEstimable
@@ -74,7 +74,7 @@ def test_the_worlds_have_the_shape_of_datasets(tree):
             assert made[variable].dims == real[variable].dims
         for dim in real.test.dims[:-2]:
             assert real[dim].values[: made.sizes[dim]].tolist() == made[dim].values.tolist()
-        assert json.loads(made.attrs["fixed"]) == dataset._fixed(grid)
+        assert json.loads(made.attrs["fixed"]) == dataset.fixed_fields(grid)
         assert set(tree[f"predicted/{name}"].ds.test.dims) == {*made.test.dims, "predictor"}
 
 
@@ -235,7 +235,7 @@ def test_where_a_curve_rises_through_a_level(curve, crossing):
         crossing = 4 * 2 ** (np.log(level) / np.log(4))
     if curve == [4, 1, 8, 16]:
         crossing = 2 * 2 ** (np.log(level) / np.log(8))
-    found = init_size._crossing(scales, np.array(curve, dtype=float), level)
+    found = last_rise(scales, np.array(curve, dtype=float), level)
     np.testing.assert_allclose(found, crossing, rtol=1e-12)
 
 

@@ -263,7 +263,7 @@ def test_too_little_device_memory_is_told_with_the_plans_estimate(job, monkeypat
     def no_room(*_):
         raise torch.OutOfMemoryError("no room")
 
-    monkeypatch.setattr(training, "_train_stack", no_room)
+    monkeypatch.setattr(training, "train", no_room)
     estimate = 2 * cell_cost(cells[0]).memory_mb
     wanted = rf"2 networks do not fit .* estimate for them: {estimate:.0f} MB.* execution\.device_memory_gb"
     with pytest.raises(RuntimeError, match=wanted):

@@ -101,7 +101,7 @@ def test_blocks_do_not_show(monkeypatch, activation):
     x = np.random.default_rng(4).normal(size=(23, 6))
     x[7] = x[2]
     whole = nngp_and_ntk(x, None, 3, activation, 1.2, 0.1)
-    monkeypatch.setattr(kernels, "_BLOCK", 60)
+    monkeypatch.setattr(kernels, "BLOCK", 60)
     for blocked in (
         nngp_and_ntk(x, None, 3, activation, 1.2, 0.1),
         nngp_and_ntk(x, x.copy(), 3, activation, 1.2, 0.1),

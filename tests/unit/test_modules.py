@@ -240,7 +240,7 @@ def test_a_cell_does_not_depend_on_its_pack(network, monkeypatch):
     assert len({values["steps"] for values in alone}) > 2
     order = np.random.default_rng(0).permutation(len(many))
     for size, places in ((3, range(len(many))), (8, order)):
-        monkeypatch.setattr(training, "_stack_size", lambda *_, size=size: size)
+        monkeypatch.setattr(training, "networks_together", lambda *_, size=size: size)
         together = trained([many[i] for i in places], [splits[i] for i in places])
         for place, values in zip(places, together, strict=True):
             assert values["steps"] == alone[place]["steps"]

@@ -181,7 +181,7 @@ def test_inputs_that_no_point_reaches_change_nothing(monkeypatch):
     }
     without = predicted(split, **asked)
     monkeypatch.setattr(
-        linearized_run, "_reached", lambda here: [torch.arange(h.shape[2]) for h in here.factors.hidden]
+        linearized_run, "reached", lambda here: [torch.arange(h.shape[2]) for h in here.factors.hidden]
     )
     whole = predicted(split, **asked)
     assert without["linearized_trained_steps"] == whole["linearized_trained_steps"] > 3

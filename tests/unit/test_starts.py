@@ -86,7 +86,8 @@ def test_regimes_share_their_start_and_cells_that_differ_in_it_a_pack():
     assert len({cell.start.digest for cell in bad}) == 2
     assert len({cell.group for cell in bad}) == 1
     (pack,) = {name for name, pack in plan.packs.items() if bad[0].digest in [c.digest for c in pack.cells]}
-    assert plan.starts_of(pack) == sorted({plan._pack_of[cell.start.digest] for cell in bad})
+    packs = {cell.digest: name for name, pack in plan.packs.items() for cell in pack.cells}
+    assert plan.starts_of(pack) == sorted({packs[cell.start.digest] for cell in bad})
     assert not plan.starts_of(plan.starts_of(pack)[0])
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from minima.engine.ensemble import Ensemble, flat
 
-_BLOCK = 2**20  # entries of a kernel computed at once: what is not its own memory stays in cache
+BLOCK = 2**20  # entries of a kernel computed at once: what is not its own memory stays in cache
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Jacobian:
         """JJ'ᵀ [E, n·outputs, n'·outputs], rows and columns ordered by point, then output."""
         _, rows, outputs, _ = self.signals[-1].shape
         columns, networks = other.signals[-1].shape[1], len(self.hidden[0]) // len(self.ensemble.readout)
-        step = max(1, _BLOCK // (networks * columns * outputs**2))
+        step = max(1, BLOCK // (networks * columns * outputs**2))
         if step >= rows:
             return self._kernel(other)
         found = self.hidden[0].new_empty(networks, rows * outputs, columns * outputs)

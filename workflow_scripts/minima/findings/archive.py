@@ -36,7 +36,7 @@ def write_archive(plan: Plan, output: Path) -> None:
             _add(archive, CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
             if plan.config.claims:
                 _add(archive, REGISTER, Path(plan.config.claims).read_bytes())
-            for path in _results(plan):
+            for path in results_of(plan):
                 inside = Path("results") / path.relative_to(plan.paths.results)
                 _add(archive, inside.as_posix(), path.read_bytes())
         os.replace(temporary, output)
@@ -44,7 +44,8 @@ def write_archive(plan: Plan, output: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _results(plan: Plan) -> list[Path]:
+def results_of(plan: Plan) -> list[Path]:
+    """`results_of` returns the results that an archive holds: what people read, not what jobs hand over."""
     paths = plan.paths
     figures = [paths.figure(*figure, kind) for figure in plan.figures for kind in ("png", "svg", "csv")]
     claims = [paths.claims, paths.claims_page] if plan.claims else []

@@ -75,7 +75,7 @@ def aggregate(
     """
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=dict(attributes))}
     for name, grid in blocks.items():
-        block = place(grid, packs).assign_attrs(fixed=canonical(_fixed(grid)))
+        block = place(grid, packs).assign_attrs(fixed=canonical(fixed_fields(grid)))
         block = block.assign_coords(_shared_splits(grid))
         targets = _targets(grid, data_of)
         predicted = _predicted(block)
@@ -93,8 +93,8 @@ def aggregate(
     return xr.DataTree.from_dict(nodes)
 
 
-def _fixed(grid: Grid) -> dict[str, Any]:
-    """`_fixed` returns the fields that all cells of a block share, without those on an axis."""
+def fixed_fields(grid: Grid) -> dict[str, Any]:
+    """`fixed_fields` returns the fields that all cells of a block share, without those on an axis."""
     first = deepcopy(grid.cells[0].values)
     for axis in grid.axes:
         *parents, last = axis.path.split(".")

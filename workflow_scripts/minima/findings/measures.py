@@ -58,3 +58,15 @@ def crossings(plane: xr.DataArray, segments: int = 1000, points: int = 200) -> x
     return xr.DataArray(
         np.where(missing, np.nan, counted), dims=dims, coords={d: f[d] for d in dims if d in f.coords}
     )
+
+
+def last_rise(scales: np.ndarray, curve: np.ndarray, level: float) -> float:
+    """`last_rise` returns the last scale at which a curve over `scales` rises through the level, interpolated
+    in logarithms; NaN where it does not."""
+    above = curve > level
+    rising = np.flatnonzero(~above[:-1] & above[1:])
+    if not len(rising):
+        return np.nan
+    left = rising[-1]
+    x, y = np.log(scales[left : left + 2]), np.log(curve[left : left + 2])
+    return float(np.exp(np.interp(np.log(level), y, x)))

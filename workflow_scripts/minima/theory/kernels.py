@@ -33,7 +33,7 @@ Array = NDArray[np.float64]
 PairMoments = tuple[Array, Array]  # angle of the activations, E φ'φ'
 
 _NEAR = 1e-3  # pairs with |cos| above 1 − _NEAR get their angle from differences
-_BLOCK = 2**18  # elements per temporary array: 2 MB
+BLOCK = 2**18  # elements per temporary array: 2 MB
 
 
 class Kernels(NamedTuple):
@@ -151,7 +151,7 @@ def _blockwise(
         raise ValueError(f"x1 has {left[1].shape[1]} features but x2 has {right[1].shape[1]}")
     n1, n2 = len(left[0]), len(right[0])
     out = [np.empty((n1, n2)) for _ in wanted]
-    step = max(1, _BLOCK // max(n2, 1))
+    step = max(1, BLOCK // max(n2, 1))
     for start in range(0, n1, step):
         rows = slice(start, min(start + step, n1))
         columns = slice(0, rows.stop if symmetric else n2)
@@ -203,7 +203,7 @@ def _angles(u: Array, v: Array) -> Array:
     cosine = np.clip(u @ v.T, -1, 1)
     angle = np.arccos(cosine)
     rows, columns = np.nonzero(np.abs(cosine) > 1 - _NEAR)
-    step = max(1, _BLOCK // max(u.shape[1], 1))
+    step = max(1, BLOCK // max(u.shape[1], 1))
     for start in range(0, len(rows), step):
         i, j = rows[start : start + step], columns[start : start + step]
         apart = np.linalg.norm(u[i] - v[j], axis=1)

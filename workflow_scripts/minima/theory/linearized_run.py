@@ -65,7 +65,7 @@ def _on_the_parameters(linearization: Linearization) -> Run:
     """`_on_the_parameters` trains the linearized networks coordinate by coordinate. Their weights are θ, not
     u, as a decay toward 0 pulls at θ; the targets of Jθ are then y − f₀ + Jθ₀."""
     recipe, model = linearization.recipe, LinearizedNetwork(linearization.ensemble)
-    inputs = _reached(linearization)
+    inputs = reached(linearization)
     factors = linearization.factors.first(linearization.points)
     hidden = [h[:, :, own] for h, own in zip(factors.hidden, inputs, strict=True)]
     x = model.features(replace(factors, hidden=hidden))
@@ -116,8 +116,8 @@ def _on_the_parameters(linearization: Linearization) -> Run:
     return Run(linearization.of_moved(moved, steps).where(good), ends)
 
 
-def _reached(linearization: Linearization) -> list[Tensor]:
-    """`_reached` returns the inputs of each layer that a training point of some network reaches. All other
+def reached(linearization: Linearization) -> list[Tensor]:
+    """`reached` returns the inputs of each layer that a training point of some network reaches. All other
     columns of J are 0, a quarter of digits' first layer, and only a weight decay moves their weights."""
     everything = linearization.recipe.decay_toward is not None
     return [

@@ -94,7 +94,7 @@ def train_cells(
             yield Trained(positions[trained.position], trained.values)
 
     points = splits[0].x_train.shape[0]
-    size = _stack_size(model, cells, points, len(scheme.readout), device)
+    size = networks_together(model, cells, points, len(scheme.readout), device)
     for begin in range(0, len(cells), size):
         yield from halved_where_memory_is_short(train_some, range(len(cells))[begin : begin + size])
 
@@ -131,11 +131,11 @@ def _warn_of_rounding(cells: Sequence[Mapping[str, Any]]) -> None:
             logger.warning("stop.%s %g is below what %s resolves (%.0e)", name, min(goals), dtype, reachable)
 
 
-def _stack_size(
+def networks_together(
     model: Any, cells: Sequence[Mapping[str, Any]], points: int, copies: int, device: torch.device
 ) -> int:
-    """`_stack_size` returns how many networks to train together; torch modules are trained one by one on a
-    CPU, where PyTorch's own kernels are fastest."""
+    """`networks_together` returns how many networks to train at once; torch modules are trained one by one on
+    a CPU, where PyTorch's own kernels are fastest."""
     if cells[0]["network"]["kind"] != "mlp":
         return 1 if device.type == "cpu" else 2**30
     form = fitting_form(model, cells, points)

@@ -7,7 +7,7 @@ converged. Distances are in function space: root mean square over test points an
 import numpy as np
 import xarray as xr
 
-from minima.findings.measures import converged, half_difference, power_of_scale, rms
+from minima.findings.measures import converged, half_difference, last_rise, power_of_scale, rms
 from minima.findings.samples import Selection, at, left_out, node_of, only_seeds, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 from minima.theory.infinite_width import crossing
@@ -112,21 +112,10 @@ def crossing_ratio(
 
     def ratio(units: np.ndarray) -> float:
         *curve, centred_mse, mse_int, share = units.mean(axis=0)
-        return _crossing(scales, np.array(curve), 2 * centred_mse) / crossing(mse_int, share, depth)
+        return last_rise(scales, np.array(curve), 2 * centred_mse) / crossing(mse_int, share, depth)
 
     kept = usable.values
     return Sample(columns[kept], ratio, left_out(kept))
-
-
-def _crossing(scales: np.ndarray, curve: np.ndarray, level: float) -> float:
-    """The last σ at which the curve rises through the level; NaN where it does not."""
-    above = curve > level
-    rising = np.flatnonzero(~above[:-1] & above[1:])
-    if not len(rising):
-        return np.nan
-    left = rising[-1]
-    x, y = np.log(scales[left : left + 2]), np.log(curve[left : left + 2])
-    return float(np.exp(np.interp(np.log(level), y, x)))
 
 
 def _functions(tree: xr.DataTree, block: str, source: str, select: Selection) -> xr.DataArray:
