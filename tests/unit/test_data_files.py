@@ -206,7 +206,7 @@ def test_npz_csv_and_nc_give_the_same_rows(table):
     ]
     npz, nc, table_csv = (prepare(recipe, [0, 1], ".") for recipe in recipes)
     assert npz.digest.values.tolist() == nc.digest.values.tolist() == table_csv.digest.values.tolist()
-    assert npz.x_train.attrs["row_shape"].tolist() == [2, 2]
+    assert npz.x_train.attrs["row_shape"].tolist() == [1, 2, 2]
     np.testing.assert_array_equal(npz.y_train[..., 0], npz.label_train)
 
 

@@ -96,13 +96,14 @@ def _rows(
             raise DataError(f"{path}: {name} has missing or infinite values. Fill or drop these rows.")
     if len(x) != len(y):
         raise DataError(f"{path}: {x_name} has {len(x)} rows and {y_name} has {len(y)}.")
+    shape = (1, *x.shape[1:]) if x.ndim in (1, 3) else x.shape[1:]  # one feature; images of one channel
     if not classes:
-        return x.reshape(len(x), -1), y.reshape(len(y), -1).astype(np.float64), x.shape[1:] or (1,)
+        return x.reshape(len(x), -1), y.reshape(len(y), -1).astype(np.float64), shape
     if y.size != len(y) or not np.array_equal(y, np.round(y)):
         raise DataError(
             f"{path}: {y_name} must hold one whole number per row, its class, or use labels: value."
         )
-    return x.reshape(len(x), -1), y.ravel().astype(np.int64), x.shape[1:] or (1,)
+    return x.reshape(len(x), -1), y.ravel().astype(np.int64), shape
 
 
 READERS = {".npz": _read_npz, ".csv": _read_csv, ".nc": _read_nc}

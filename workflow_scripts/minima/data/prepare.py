@@ -181,6 +181,8 @@ def _normalization(recipe: Recipe, x_train: np.ndarray, shape: tuple[int, ...]) 
         return lambda x: x
     if how == "range":
         return lambda x: x / recipe.facts.largest
+    if how == "channels" and len(shape) != 3:
+        raise DataError(f"{_name(recipe)}: normalize: channels needs images, and a row has the shape {shape}")
     if how in ("standardize", "channels"):
         channels = x_train.shape[1] if how == "standardize" else shape[0]
         varies, mean, deviation = _moments(x_train, channels)

@@ -14,6 +14,7 @@ from minima.data.files import load_splits, split_digests
 from minima.jobs import pack_file
 from minima.jobs.devices import take
 from minima.jobs.journal import Journal
+from minima.jobs.prepare_data import refuse_misfits
 from minima.plan.cost import cell_cost
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell, by_group
@@ -57,6 +58,10 @@ def train_pack(
             splits: dict[int, xr.Dataset] = {}
             for file in data_files:
                 splits |= load_splits(file, [split for split in needed if where[split][0] == file])
+            for cell in missing:  # a network of today on data prepared for others
+                refuse_misfits(
+                    [cell], np.atleast_1d(splits[cell.split]["x_train"].attrs["row_shape"]).tolist()
+                )
             states = _of_starts(missing, starts, "parameters")
             place = place or take(device)
             shards = _train(missing, splits, wanted, store_folder, place, journal_file, states)

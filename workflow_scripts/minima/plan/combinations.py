@@ -1,12 +1,12 @@
 """Combinations of sections that are valid alone and impossible together."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 from typing import Any
 
 from minima.plan.digest import canonical
-from minima.plan.networks import MODULES, moving_units, shape_problem
+from minima.plan.networks import MODULES, SMALLEST_IMAGE, moving_units, shape_problem
 from minima.plan.recipes import output_count, row_shape, training_rows
 
 # The sections that the rules below look at, and of some only these fields.
@@ -58,14 +58,10 @@ def _reasons(
         yield from _reasons_of_modules(data, init, network, optimizer, predict, record)
     elif (drawn := init.get("draw", init["scheme"])) in ("kaiming", "torch_default"):
         yield f"init: {drawn} is for kinds of network other than mlp"
-    shape = row_shape(data)
-    if augment["shift"] or augment["flip"]:
-        if batch is None:
-            yield "augment needs mini-batches: give optimizer.batch_size"
-        if shape is not None and len(shape) != 3:
-            yield f"augment needs images, and the data are rows of {prod(shape)} numbers"
-    if record["plane"] is not None and shape not in (None, (2,)):
-        yield f"record.plane needs rows of 2 numbers, not {prod(shape)}"
+    if (augment["shift"] or augment["flip"]) and batch is None:
+        yield "augment needs mini-batches: give optimizer.batch_size"
+    if shape := row_shape(data):
+        yield from misfits(shape, {"augment": augment, "network": network, "record": record})
     if optimizer["name"] == "flow" and "test_accuracy" in record["probes"]:
         yield "record.probes: test_accuracy goes with every optimizer but flow"
     labels = {"cross_entropy": "onehot", "logistic": "sign"}.get(loss)
@@ -94,6 +90,18 @@ def _reasons(
         yield f"optimizer: flow integrates loss: mse, not {loss}"
 
 
+def misfits(shape: Sequence[int], cell: Mapping[str, Any]) -> Iterator[str]:
+    """`misfits` yields why rows of this shape do not go with sections of a cell. Where only the user's file
+    knows the shape, the job that prepares the data asks."""
+    augment = cell["augment"]
+    if problem := shape_problem(cell["network"]["kind"], shape):
+        yield problem
+    if (augment["shift"] or augment["flip"]) and len(shape) != 3:
+        yield f"augment needs images, and the data are rows of {prod(shape)} numbers"
+    if cell["record"]["plane"] is not None and tuple(shape) != (2,):
+        yield f"record.plane needs rows of 2 numbers, not {prod(shape)}"
+
+
 def _reasons_of_modules(
     data: Mapping[str, Any],
     init: Mapping[str, Any],
@@ -105,8 +113,8 @@ def _reasons_of_modules(
     """`_reasons_of_modules` refuses, for torch modules, options that need the tangent kernel by layers, and
     options that the kind of network cannot have."""
     kind, batch = network["kind"], optimizer.get("batch_size")
-    if problem := shape_problem(kind, row_shape(data)):
-        yield problem
+    if kind in SMALLEST_IMAGE and data.get("path", "").endswith(".csv"):
+        yield f"network.kind: {kind} needs images, and a .csv file has rows of numbers"
     if (drawn := init.get("draw", init["scheme"])) not in ("kaiming", "torch_default", "pretrained"):
         yield f"init: {drawn} is for network.kind: mlp; {kind} has kaiming and torch_default"
     if predict:

@@ -94,16 +94,21 @@ _PER_PIXEL = {"resnet18": 5.4e5, "vgg16": 3.1e5}
 _PARAMETERS = {"resnet18": 11.2e6, "vgg16": 14.7e6}
 
 
-def shape_problem(kind: str, shape: Sequence[int] | None) -> str:
-    """`shape_problem` returns why this kind cannot take rows of this shape; "" where it can, or
-    where the shape is not known."""
+def shape_problem(kind: str, shape: Sequence[int]) -> str:
+    """`shape_problem` returns why this kind cannot take rows of this shape; "" where it can."""
     least = SMALLEST_IMAGE.get(kind)
-    if least is None or shape is None:
+    if least is None:
         return ""
     if len(shape) != 3:
-        return f"network.kind: {kind} needs images, and the data are rows of {prod(shape)} numbers"
+        what = f"{prod(shape)} numbers" if len(shape) == 1 else f"shape {tuple(shape)}"
+        return f"network.kind: {kind} needs images, and the data are rows of {what}"
+    if shape[2] <= 4 < shape[0]:
+        return (
+            f"network.kind: {kind} needs images as (channels, height, width), and {tuple(shape)} looks like "
+            "(height, width, channels): put the last axis first"
+        )
     if min(shape[1:]) < least:
-        return f"network.kind: {kind} needs images of {least}×{least} pixels or more, not {shape[1:]}"
+        return f"network.kind: {kind} needs images of {least}×{least} pixels or more, not {tuple(shape[1:])}"
     return ""
 
 

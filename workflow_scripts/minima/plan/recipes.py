@@ -263,7 +263,11 @@ class File(Recipe):
     labels: Labels = Field("value", description=_LABELS)
     path: str = Field(pattern=r"\.(npz|csv|nc)$", description="The file, relative to the working directory.")
     sha256: Sha256 | None = Field(None, description="Checksum to insist on.")
-    x: str = Field("x", description="Name of the inputs in an .npz or .nc file, rows first.")
+    x: str = Field(
+        "x",
+        description="Name of the inputs in an .npz or .nc file: (rows, features), or images as (rows, "
+        "channels, height, width) or, of one channel, (rows, height, width).",
+    )
     y: str = Field("y", description="Name of the targets in an .npz or .nc file, rows first.")
     x_test: str | None = Field(
         None, description="Name of the test inputs in an .npz or .nc file; null: x_test where there is one."
