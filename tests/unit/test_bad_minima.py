@@ -104,28 +104,6 @@ def test_two_blocks_are_paired_by_seed():
     assert found.values[:, 0] == pytest.approx(found.values[:, 1])
 
 
-def test_a_claim_about_nine_of_ten_seeds_spares_the_worst():
-    errors = np.full(10, 0.3)
-    errors[4] = 0.0
-    values = study.drop(tree(pair=pair(0.1, errors)), "pair", spare=1).values
-    assert values.tolist() == pytest.approx([20] * 9)
-
-
-@pytest.mark.parametrize("least", [True, False])
-def test_a_seed_that_is_left_out_is_one_of_those_spared(least):
-    """8 of 10: with one left out the worst other is spared too, with two none, with three 7 are left."""
-    values = xr.DataArray(np.arange(10.0), dims="seed", coords={"seed": SEEDS})
-    for left_out, found in (
-        ([], np.arange(2, 10) if least else np.arange(8)),
-        ([5], [1, 2, 3, 4, 6, 7, 8, 9] if least else [0, 1, 2, 3, 4, 6, 7, 8]),
-        ([4, 5], [0, 1, 2, 3, 6, 7, 8, 9]),
-        ([4, 5, 6], [0, 1, 2, 3, 7, 8, 9]),
-    ):
-        usable = ~np.isin(np.arange(10), left_out)
-        sample = study._sample(values.where(xr.DataArray(usable, dims="seed")), spare=2, least=least)
-        assert sample.values.tolist() == list(found)
-
-
 def test_what_a_regime_avoids_is_a_difference_of_drops():
     regimes = ["vanilla", "momentum"]
     errors = np.array([[[0.1], [0.12]], [[0.3], [0.15]]])  # init × optimizer
@@ -138,13 +116,12 @@ def test_what_a_regime_avoids_is_a_difference_of_drops():
         study.drop_avoided(tree(regimes=node), "regimes", {"shift": 1}, {"shift": 0})
 
 
-def test_the_dose_is_judged_by_its_least_increase():
+def test_the_dose_is_judged_step_by_step():
     copies = [1, 2, 5, 10]
     errors = 0.1 + np.array([[0.03], [0.08], [0.07], [0.2]]) + 0 * SEEDS
     there = tree(dose=block({"copies": copies}, test_error=errors), first=block(test_error=0.1))
-    least = study.dose(there, "dose", "first", copies)
-    assert least.statistic(least.values) == pytest.approx(-1)
-    assert study.dose(there, "dose", "first", copies, ends=True).values == pytest.approx(17)
+    for step, points in (([1, 2], 5), ([2, 5], -1), ([1, 10], 17)):
+        assert study.dose(there, "dose", "first", step).values == pytest.approx(points)
 
 
 # Quantities
@@ -171,7 +148,6 @@ def test_ratios_of_distance_path_norm_and_steps():
         study.ratio(there, "pair", "depth")
     there = tree(dose=block({"copies": [1, 10]}, steps=[[40], [20]] + 0 * SEEDS), first=block(steps=100))
     assert study.steps_ratio(there, "dose", {"copies": 10}, "first").values == pytest.approx(0.2)
-    assert len(study.steps_ratio(there, "dose", {"copies": 10}, "first", spare=1).values) == 9
 
 
 def plane(f):
@@ -207,8 +183,8 @@ def toy():
 
 def test_a_fragmented_boundary_is_crossed_more_often():
     there = tree(toy=toy())
-    fragmented = study.ratio(there, "toy", "crossings", {"optimizer": "vanilla"}, spare=2)
-    assert len(fragmented.values) == 8
+    fragmented = study.ratio(there, "toy", "crossings", {"optimizer": "vanilla"})
+    assert len(fragmented.values) == 10
     assert (fragmented.values > 3).all()
     repaired = study.ratio(there, "toy", "crossings", {"optimizer": "regularized"})
     assert repaired.values == pytest.approx(1)
@@ -380,7 +356,8 @@ FALSE = [
 
 @pytest.mark.parametrize(("name", "truth"), FALSE)
 def test_what_is_false_is_refuted(name, truth):
-    assert judge(CLAIMS[name], claimed(**truth))["verdict"] == "refuted"
+    found = judge(CLAIMS[name], claimed(**truth))
+    assert "refuted" in (found["verdict"], found["verdict_ours"])
 
 
 def test_every_claim_has_a_world_that_refutes_it():

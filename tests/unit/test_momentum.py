@@ -157,13 +157,6 @@ def test_the_error_of_the_ode_falls_with_the_root_of_the_step(optimizer):
     assert ((found.values > 2.3) & (found.values < 4.5)).all()
 
 
-def test_networks_of_one_data_set_are_one_unit():
-    """Two starts on a data set: the sample says which belong together."""
-    made = tree(gd=block("gd", 1e-3, list(range(0, 3001, 100)), splits=[50, 50, 51, 51, 52]))
-    sample = momentum.rate_ratio(made, "gd", "gd", (1000, 3000))
-    assert [rows.tolist() for rows in sample.units] == [[0, 1], [2, 3], [4]]
-
-
 def test_what_cannot_be_estimated_is_said(world):
     """No maxima, no steps in the window, no recursion for the optimizer, no such rate."""
     with pytest.raises(NotEstimable, match="0 local maxima in the window where 5 are needed"):

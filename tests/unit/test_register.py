@@ -127,6 +127,12 @@ def _sources(arguments):
 
 
 @pytest.mark.parametrize(("claim", "part"), ASKED)
+def test_whose_statement_a_part_is_stands_written(claim, part):
+    """By itself or by the part that it is copied from: nobody's default."""
+    assert part is claim.control or "source" in part.model_fields_set
+
+
+@pytest.mark.parametrize(("claim", "part"), ASKED)
 def test_regions_are_numbers_that_can_be_missed(claim, part):
     """YAML 1.1 reads 1e-6 as a word: bounds are floats whatever the spelling, low ≤ high, one at least."""
     bounds = [bound for bound in part.region if bound is not None]
@@ -180,6 +186,7 @@ def test_defaults(register):
     """Five units and Student's interval, unless said; a seed redraws data and initialization."""
     (claim,) = read_register(register(GOOD.replace("REGION", "[0, 1]")))
     assert (claim.parts[0].interval, claim.parts[0].replicates) == ("t", 5)
+    assert (claim.parts[0].source, claim.source, claim.parts[0].pilot) == ("ours", "ours", None)
     assert claim.unit == "seed: data split and initialization"
     assert isinstance(claim.control, NoControl)
     assert claim.asked == claim.parts
@@ -218,7 +225,12 @@ PART = (*FIRST, "parts", 1)
         ((*PART, "arguments", "blok"), "width", "init-1", "'blok' is no argument of init_size.gap"),
         ((*PART, "arguments"), {"block": "width"}, "init-1", "init_size.gap needs the argument between"),
         ((*PART, "arguments"), [1], "init-1.parts.1.arguments", "should be a mapping"),
-        ((*PART, "interval"), "students", "init-1.parts.1.interval", "known: t, bootstrap, every"),
+        ((*PART, "interval"), "students", "init-1.parts.1.interval", "known: t, bootstrap, every, count"),
+        ((*PART, "interval"), "count", "init-1.parts.1", "at_least belongs to interval: count"),
+        ((*PART, "at_least"), 3, "init-1.parts.1", "at_least belongs to interval: count"),
+        ((*PART, "interval"), "bootstrap", "init-1.parts.1", "bootstrap needs replicates of 20 or more"),
+        ((*PART, "source"), "theirs", "init-1.parts.1.source", "known: published, ours"),
+        ((*PART, "pilot"), {"mean": 1, "sd": -1, "n": 9}, "init-1.parts.1.pilot.sd", "greater than or equal"),
         ((*PART, "replicates"), 1, "init-1.parts.1.replicates", "greater than or equal to 2"),
         ((*PART, "label"), "", "init-1.parts.1.label", "at least 1 character"),
         ((*FIRST, "parts"), [], "init-1.parts", "needs at least 1"),

@@ -5,10 +5,32 @@ import pytest
 from scipy import stats as scipy_stats
 
 from minima.findings import stats
-from minima.findings.stats import Sample, bootstrap_interval, bootstrap_mean, extent, t_interval
+from minima.findings.stats import (
+    Sample,
+    bootstrap_interval,
+    bootstrap_mean,
+    clopper_pearson,
+    extent,
+    student,
+    units_inside,
+)
 
 pytestmark = pytest.mark.filterwarnings("error")
 VALUES = [2.0, 4.0, 4.0, 5.0, 7.0, 9.0]
+
+
+def sample(values, *statistic):
+    """Every value of a unit of its own."""
+    values = np.asarray(values)
+    return Sample(values, np.arange(len(values)), *statistic)
+
+
+def t_interval(values, level=0.95):
+    return student(sample(values), level)
+
+
+def mean_interval(values):
+    return bootstrap_interval(sample(values))
 
 
 def test_the_t_interval_is_students():
@@ -39,10 +61,6 @@ def test_one_unit_has_no_interval(interval, values, estimate):
     np.testing.assert_equal((found.estimate, found.low, found.high), (estimate, np.nan, np.nan))
 
 
-def mean_interval(values):
-    return bootstrap_interval(Sample(np.asarray(values)))
-
-
 @pytest.mark.parametrize("interval", [t_interval, bootstrap_mean, mean_interval])
 @pytest.mark.parametrize("value", [0.0, 1.0, -2.5, 1e-300])
 def test_without_spread_the_interval_is_a_point(interval, value):
@@ -69,10 +87,10 @@ def test_the_bootstrap_of_too_few_units_has_no_interval(n):
 
 def test_every_is_from_least_to_greatest():
     """For claims about every unit; one NaN among them is not passed over, for it cannot be said to hold."""
-    assert extent(Sample(np.array(VALUES))) == (pytest.approx(np.mean(VALUES)), 2.0, 9.0, 6)
-    assert extent(Sample(np.array([True, False]))) == (0.5, 0.0, 1.0, 2)
-    assert np.isnan(extent(Sample(np.array([1.0, np.nan]))).low)
-    np.testing.assert_equal(tuple(extent(Sample(np.empty(0)))), (np.nan, np.nan, np.nan, 0))
+    assert extent(sample(VALUES)) == (pytest.approx(np.mean(VALUES)), 2.0, 9.0, 6)
+    assert extent(sample([True, False])) == (0.5, 0.0, 1.0, 2)
+    assert np.isnan(extent(sample([1.0, np.nan])).low)
+    np.testing.assert_equal(tuple(extent(sample(np.empty(0)))), (np.nan, np.nan, np.nan, 0))
 
 
 def slope(units):
@@ -82,7 +100,7 @@ def slope(units):
 @pytest.fixture
 def curves():
     rng = np.random.default_rng(3)
-    return Sample(
+    return sample(
         np.array([0.0, 1.0, 2.0]) * -0.5 + rng.normal(size=(12, 3)) + rng.normal(size=(12, 1)), slope
     )
 
@@ -98,7 +116,7 @@ def test_whole_units_are_resampled(curves):
     """An offset that all points of a curve share cancels in its slope; were points resampled it would not."""
     found = bootstrap_interval(curves)
     assert found.estimate == pytest.approx(slope(curves.values))
-    offset = bootstrap_interval(Sample(curves.values + 100 * np.arange(12)[:, None], slope))
+    offset = bootstrap_interval(sample(curves.values + 100 * np.arange(12)[:, None], slope))
     assert tuple(offset) == pytest.approx(tuple(found), rel=1e-9)
 
 
@@ -125,7 +143,7 @@ def test_a_statistic_that_some_resamples_lack_has_no_interval():
     def picky(units):
         return float(units.mean()) if units.mean() < 6.5 else np.nan
 
-    found = bootstrap_interval(Sample(np.array(VALUES), picky))
+    found = bootstrap_interval(sample(VALUES, picky))
     assert found.estimate == pytest.approx(np.mean(VALUES))
     assert np.isnan(found.low)
     assert np.isnan(found.high)
@@ -136,29 +154,68 @@ CLUSTERS = np.array([7, 3, 7, 3, 5, 5])
 
 def test_replicates_of_a_unit_count_as_one():
     """Two networks on each of three data sets: n = 3, t of the three means, resamples of whole data sets."""
-    sample = Sample(np.array(VALUES), clusters=CLUSTERS)
-    assert [rows.tolist() for rows in sample.units] == [[1, 3], [4, 5], [0, 2]]
+    shared = Sample(np.array(VALUES), CLUSTERS)
+    assert [rows.tolist() for rows in shared.units] == [[1, 3], [4, 5], [0, 2]]
     means = [4.5, 8.0, 3.0]
-    assert sorted(sample.unit_means) == sorted(means)
-    assert t_interval(sample.unit_means) == pytest.approx(t_interval(means))
-    found = bootstrap_interval(sample)
+    assert sorted(shared.unit_means) == sorted(means)
+    assert student(shared) == pytest.approx(t_interval(means))
+    found = bootstrap_interval(shared)
     assert (found.estimate, found.n) == (pytest.approx(np.mean(VALUES)), 3)
-    assert extent(sample) == (pytest.approx(np.mean(VALUES)), 2.0, 9.0, 3)
+    assert extent(shared) == (pytest.approx(np.mean(means)), 2.0, 9.0, 3)
     seen = []
-    bootstrap_interval(
-        Sample(np.array(VALUES), lambda units: seen.append(units) or float(units.mean()), "", CLUSTERS)
-    )
-    pairs = {(4.0, 5.0), (7.0, 9.0), (2.0, 4.0)}
-    assert all({tuple(pair) for pair in units.reshape(-1, 2)} <= pairs for units in seen)
+    bootstrap_interval(shared.rebuilt(shared.values, lambda units: seen.extend(units) or float(units.mean())))
+    assert set(seen) == set(means)
 
 
 def test_copies_of_every_value_make_nothing_surer():
     """Each value twice within its unit: the interval of the values once, not a narrower one."""
-    twice = Sample(np.repeat(VALUES, 2), clusters=np.repeat(np.arange(6), 2))
-    assert t_interval(twice.unit_means) == pytest.approx(t_interval(VALUES))
-    assert bootstrap_interval(twice) == pytest.approx(bootstrap_interval(Sample(np.array(VALUES))))
+    twice = Sample(np.repeat(VALUES, 2), np.repeat(np.arange(6), 2))
+    assert student(twice) == pytest.approx(t_interval(VALUES))
+    assert bootstrap_interval(twice) == pytest.approx(bootstrap_interval(sample(VALUES)))
     alone = t_interval(twice.values)
     assert alone.high - alone.low < 0.75 * (t_interval(VALUES).high - t_interval(VALUES).low)
+
+
+def test_a_rebuilt_sample_keeps_its_units():
+    """Other values, another statistic: who owns them stays, and so does what was left out."""
+    shared = Sample(np.array(VALUES), CLUSTERS, note="2 seeds left out")
+    found = shared.rebuilt(np.log(VALUES), np.median)
+    assert (found.owners.tolist(), found.note) == (CLUSTERS.tolist(), "2 seeds left out")
+
+
+def test_seeds_of_one_data_set_are_pooled():
+    """Each owner by the unit that it belongs to; those that share with none stay by themselves."""
+    found = Sample(np.array(VALUES), np.arange(6)).pooled(
+        {0: "split 0", 1: "split 0", 4: "split 2", 5: "split 2"}
+    )
+    assert sorted(map(len, found.units)) == [1, 1, 2, 2]
+    assert t_interval(VALUES).n == 6
+    assert student(found).n == 4
+
+
+def test_a_slope_fitted_per_unit_has_students_interval(curves):
+    """The jackknife of a mean curve's slope is Student's interval of the curves' own slopes, to rounding."""
+    slopes = [slope(curve[None]) for curve in curves.values]
+    assert student(curves) == pytest.approx(t_interval(slopes), rel=1e-9)
+
+
+def test_units_without_a_finite_value_are_not_counted():
+    assert student(sample([1.0, np.nan, 3.0, 2.0])) == pytest.approx(t_interval([1, 2, 3]))
+    assert student(sample([[1.0, 2.0], [np.inf, 1.0], [3.0, 2.0]])).n == 2
+
+
+def test_counted_are_the_units_of_which_all_lie_inside():
+    """Bounds included; a data set with one network outside is outside, and NaN lies nowhere."""
+    assert units_inside(sample([1.0, 2.0, 3.0, np.nan]), 1, 2) == 2
+    assert units_inside(Sample(np.array(VALUES), CLUSTERS), 2, 8) == 2
+    assert units_inside(sample(VALUES), 4.5, np.inf) == 3
+
+
+def test_the_interval_of_a_count_is_exact():
+    """Clopper and Pearson's, as scipy has it; certain ends are 0 and 1."""
+    for count, n in ((0, 10), (9, 10), (10, 10), (3, 7)):
+        wanted = scipy_stats.binomtest(count, n).proportion_ci(method="exact")
+        assert clopper_pearson(count, n) == pytest.approx(tuple(wanted))
 
 
 @pytest.mark.parametrize(

@@ -110,19 +110,85 @@ def test_infinite_numbers_are_no_json(true_world):
     assert (found["estimate"], found["high"], found["verdict"]) == (None, None, "refuted")
 
 
-@pytest.mark.parametrize("interval", ["t", "bootstrap", "every"])
+@pytest.mark.parametrize("interval", ["t", "bootstrap", "every", "count"])
 def test_the_interval_asked_for_is_the_one_given(interval, true_world):
     """t, bootstrap and every disagree; the page says which it was."""
-    found = judge_part(part(interval=interval), true_world)
+    more = {"bootstrap": {"replicates": 20}, "count": {"at_least": 4}}.get(interval, {})
+    found = judge_part(part(interval=interval, **more), true_world)
     mse = true_world["trained/scale"].ds.test_mse.sel(width=256)
     units = (mse.sel(scale=3) - mse.sel(scale=1)).values
-    words = {"t": "t interval", "bootstrap": "BCa bootstrap", "every": "least to greatest"}
+    words = {"t": "95 % t", "bootstrap": "95 % BCa", "every": "least to greatest", "count": "k of n"}
     assert words[interval] in found["estimand"]
+    assert found["interval"] == interval
     assert found["estimate"] == pytest.approx(units.mean())
-    if interval == "every":
+    if interval in ("every", "count"):
         assert (found["low"], found["high"]) == pytest.approx((units.min(), units.max()))
     else:
         assert units.min() < found["low"] < found["high"] < units.max()
+
+
+@pytest.mark.parametrize(
+    ("lost", "inside", "at_least", "verdict"),
+    [
+        (0, 10, 9, "supported"),
+        (0, 9, 9, "supported"),
+        (0, 8, 9, "refuted"),
+        (0, 8, 8, "supported"),
+        (1, 9, 9, "supported"),
+        (1, 8, 9, "inconclusive"),
+        (2, 8, 9, "inconclusive"),
+        (2, 6, 9, "refuted"),
+    ],
+)
+def test_a_count_leaves_out_no_unit(lost, inside, at_least, verdict, true_world):
+    """k of n: the estimate is of all units, those inside are counted, and a seed without a value is neither
+    inside nor outside."""
+    block = true_world["trained/scale"].to_dataset().copy(deep=True)
+    block.test_mse[:] = 0.0
+    block.test_mse[{"scale": -1}] = np.where(np.arange(10) < inside, 1.0, 9.0)
+    block.status[{"seed": slice(10 - lost, None)}] = "diverged"
+    found = judge_part(
+        part(interval="count", at_least=at_least, replicates=10, region=[None, 2]),
+        changed(true_world, "trained/scale", block),
+    )
+    n = 10 - lost
+    assert (found["verdict"], found["inside"], found["n"]) == (verdict, inside, n)
+    assert found["estimate"] == pytest.approx((inside + 9 * (n - inside)) / n)
+    assert found["share"][0] < inside / n <= found["share"][1]
+    assert ("left out" in found["reason"]) == (lost > 0)
+
+
+def test_seeds_of_one_data_set_are_one_unit_to_every_claim(true_world):
+    """Two networks on each data set make five units of ten seeds, whatever the estimand does to its sample: n
+    is that of the data sets, or too small an interval would pass for certainty."""
+    tree = true_world
+    for path in [node.path[1:] for node in true_world["trained"].children.values()]:
+        node = true_world[path].to_dataset()
+        tree = changed(tree, path, node.assign_coords(split=("seed", np.arange(node.sizes["seed"]) // 2)))
+    for claim in REGISTER.values():
+        for asked in claim.asked:
+            alone, shared = judge_part(asked, true_world), judge_part(asked, tree)
+            assert shared["n"] == (alone["n"] + 1) // 2, asked.label
+            assert shared["estimate"] == pytest.approx(alone["estimate"], rel=0.2)
+
+
+def test_published_parts_decide_and_ours_stand_beside(true_world):
+    """A part of ours can neither support nor refute what the paper says; a claim without a published part is
+    ours as a whole."""
+
+    def verdicts(*sources_and_regions):
+        parts = [
+            part(label=f"part {i}", source=source, region=region)
+            for i, (source, region) in enumerate(sources_and_regions)
+        ]
+        found = judge(REGISTER["init-4"].model_copy(update={"parts": parts}), true_world)
+        return found["source"], found["verdict"], found["verdict_ours"], found["estimand"][:6]
+
+    yes, no = (0, 100), (50, 100)
+    assert verdicts(("ours", no), ("published", yes)) == ("published", "supported", "refuted", "part 1")
+    assert verdicts(("published", no), ("ours", yes)) == ("published", "refuted", "supported", "part 0")
+    assert verdicts(("published", yes), ("published", no)) == ("published", "refuted", None, "part 0")
+    assert verdicts(("ours", yes), ("ours", no)) == ("ours", "refuted", "refuted", "part 0")
 
 
 def test_all_parts_must_hold(true_world):

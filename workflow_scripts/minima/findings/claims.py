@@ -1,8 +1,8 @@
 """Verdicts: each claim of the register, estimated on its study's dataset and held against its region.
 
-Supported: the 95 % interval lies inside the region; refuted: it lies outside; else inconclusive. A claim of
-several parts needs all of them, and one with a control also the control: an estimator that finds the effect
-where it must be absent proves nothing.
+Supported: the interval lies inside the region; refuted: it lies outside; else inconclusive. A claim of
+several parts needs all of those that the paper says, or all where it says none, and one with a control also
+the control: an estimator that finds the effect where it must be absent proves nothing.
 """
 
 import math
@@ -14,10 +14,28 @@ from typing import Any
 import xarray as xr
 
 from minima.findings.files import write_json, write_text
-from minima.findings.stats import Interval, NotEstimable, Sample, bootstrap_interval, extent, t_interval
+from minima.findings.samples import shared_data
+from minima.findings.stats import (
+    Interval,
+    NotEstimable,
+    Sample,
+    bootstrap_interval,
+    clopper_pearson,
+    extent,
+    student,
+    units_inside,
+)
 from minima.plan.register import Claim, Control, Part
 
 SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
+ESTIMATORS = {"t": student, "bootstrap": bootstrap_interval, "every": extent, "count": extent}
+INTERVALS = {
+    "t": "95 % t",
+    "bootstrap": "95 % BCa",
+    "every": "least to greatest",
+    "count": "k of n, Clopper–Pearson",
+}
+HEADLINE = ("estimand", "function", "interval", "estimate", "low", "high", "n", "region")
 CONTROL_OUTCOMES = {SUPPORTED: "holds", REFUTED: "fails", INCONCLUSIVE: INCONCLUSIVE}
 
 
@@ -32,23 +50,27 @@ def judge_all(
 
 
 def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
-    """The claim and its verdict as plain values."""
+    """The claim and its verdict as plain values: the verdict of its published parts, and beside it that of
+    ours; of a claim that is wholly ours there is one."""
     parts = [judge_part(part, tree) for part in claim.parts]
-    head = parts[0]
-    verdict, reason = _together(parts)
     control = _judge_control(claim, tree)
-    if verdict == SUPPORTED and control["outcome"] in ("fails", INCONCLUSIVE):
-        verdict, reason = INCONCLUSIVE, f"the control {_outcome_in_words(control)}"
+    deciding = [part for part in parts if part["source"] == claim.source]
+    ours = [part for part in parts if part["source"] == "ours"]
+    verdict, reason = _together(deciding, control)
+    verdict_ours, reason_ours = _together(ours, control) if ours else (None, "")
     return {
         "id": claim.id,
         "paper": claim.paper,
         "study": claim.study,
         "statement": claim.statement,
+        "source": claim.source,
         "published": claim.published,
         "unit": claim.unit,
-        **{key: head[key] for key in ("estimand", "function", "estimate", "low", "high", "n", "region")},
+        **{key: deciding[0][key] for key in HEADLINE},
         "verdict": verdict,
         "reason": reason,
+        "verdict_ours": verdict_ours,
+        "reason_ours": reason_ours,
         "parts": parts,
         "control": control,
         "figures": claim.figures,
@@ -60,8 +82,10 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
     """One number against its region."""
     found = {
         "label": part.label,
+        "source": part.source,
         "function": part.estimand,
-        "estimand": f"{part.label} ({_interval_in_words(part)})",
+        "estimand": f"{part.label} ({INTERVALS[part.interval]})",
+        "interval": part.interval,
         "region": region_in_words(part.region),
     }
     try:
@@ -70,10 +94,11 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
         return (
             found | _numbers(Interval(math.nan, math.nan, math.nan, 0)) | _verdict(INCONCLUSIVE, str(error))
         )
-    interval = {"t": lambda s: t_interval(s.unit_means), "bootstrap": bootstrap_interval, "every": extent}[
-        part.interval
-    ](sample)
+    interval = ESTIMATORS[part.interval](sample)
     found |= _numbers(interval)
+    if part.at_least is not None:
+        verdict, reason, counted = _count(part, sample)
+        return found | counted | _verdict(verdict, "; ".join(filter(None, [reason, sample.note])))
     if interval.n < part.replicates:
         reason = f"{interval.n} units where {part.replicates} are needed"
         return found | _verdict(INCONCLUSIVE, "; ".join(filter(None, [reason, sample.note])))
@@ -82,10 +107,24 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
     return found | _verdict(verdict, "; ".join(filter(None, [*reasons, sample.note])))
 
 
+def _count(part: Part, sample: Sample) -> tuple[str, str, dict[str, Any]]:
+    """Verdict, reason and count of a claim about `at_least` of `replicates` units. A unit that was left out
+    is not known to lie inside: it can keep a claim from being supported, and alone never refutes one."""
+    n = len(sample.units)
+    inside = units_inside(sample, *bounds(part.region))
+    of = max(n, part.replicates)
+    needed = of * part.at_least / part.replicates
+    counted = {"inside": inside, "at_least": part.at_least, "share": clopper_pearson(inside, n)}
+    if inside >= needed:
+        return SUPPORTED, "", counted
+    if n - inside > of - needed:
+        return REFUTED, "", counted
+    return INCONCLUSIVE, f"{n} units where {part.replicates} are needed", counted
+
+
 def place(interval: Interval, region: tuple[float | None, float | None], every: bool = False) -> str:
     """Where an interval lies. For claims about every unit one unit outside refutes."""
-    low = -math.inf if region[0] is None else region[0]
-    high = math.inf if region[1] is None else region[1]
+    low, high = bounds(region)
     if math.isnan(interval.low) or math.isnan(interval.high):
         return INCONCLUSIVE
     if low <= interval.low and interval.high <= high:
@@ -93,6 +132,12 @@ def place(interval: Interval, region: tuple[float | None, float | None], every: 
     if every or interval.high < low or interval.low > high:
         return REFUTED
     return INCONCLUSIVE
+
+
+def bounds(region: tuple[float | None, float | None]) -> tuple[float, float]:
+    """`bounds` returns the region's ends, infinite where it has none."""
+    low, high = region
+    return -math.inf if low is None else low, math.inf if high is None else high
 
 
 def region_in_words(region: tuple[float | None, float | None]) -> str:
@@ -145,7 +190,9 @@ def _estimate(part: Part, tree: xr.DataTree) -> Sample:
     module, function = part.estimand.split(".")
     estimand = getattr(import_module(f"minima.findings.estimands.{module}"), function)
     try:
-        return estimand(tree, **part.arguments)
+        sample = estimand(tree, **part.arguments)
+        blocks = [name for name in part.arguments.values() if isinstance(name, str)]
+        return sample.pooled(shared_data(tree, blocks))
     except KeyError as error:  # a block, variable or label that this config's grid does not have
         raise NotEstimable(f"not in the dataset: {str(error).strip(chr(39) + chr(34))}") from error
 
@@ -158,13 +205,15 @@ def _judge_control(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
     return found | {"statement": claim.control.statement, "outcome": outcome}
 
 
-def _together(parts: list[dict[str, Any]]) -> tuple[str, str]:
-    """All parts must be supported; one refuted part refutes."""
+def _together(parts: list[dict[str, Any]], control: Mapping[str, Any]) -> tuple[str, str]:
+    """All parts must be supported, and the control must not fail; one refuted part refutes."""
     reasons = list(dict.fromkeys(part["reason"] for part in parts if part["reason"]))
     for verdict in (REFUTED, INCONCLUSIVE):
         if guilty := [part["label"] for part in parts if part["verdict"] == verdict]:
             which = guilty[0] if len(guilty) == 1 else f"{len(guilty)} of {len(parts)} parts"
             return verdict, "; ".join([f"{verdict}: {which}"] * (len(parts) > 1) + reasons)
+    if control["outcome"] in ("fails", INCONCLUSIVE):
+        return INCONCLUSIVE, f"the control {_outcome_in_words(control)}"
     return SUPPORTED, "; ".join(reasons)
 
 
@@ -182,12 +231,6 @@ def _why_inconclusive(interval: Interval) -> str:
     if math.isnan(interval.low) or math.isnan(interval.high):
         return "the interval is not defined"
     return "the interval reaches over the region's edge"
-
-
-def _interval_in_words(part: Part) -> str:
-    return {"t": "mean, t interval", "bootstrap": "BCa bootstrap", "every": "least to greatest"}[
-        part.interval
-    ]
 
 
 def _control_in_words(control: Mapping[str, Any]) -> str:

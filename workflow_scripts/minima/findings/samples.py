@@ -1,7 +1,7 @@
 """What estimands share: a place of the dataset, and samples of it per seed."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,15 +45,31 @@ def slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 1
     def slope(units: np.ndarray) -> float:
         return float(np.polyfit(x, units.mean(axis=0), 1)[0] / over)
 
-    return Sample(np.log(kept.values), slope, kept.note, kept.clusters)
+    return kept.rebuilt(np.log(kept.values), slope)
 
 
 def per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:
-    """Usable seeds along the first axis; those that share their data belong to one unit."""
+    """`per_seed` returns the usable seeds along the first axis, each the owner of its values.
+
+    It is the one place where samples are made. Which seeds share their data is no business of an estimand:
+    the judge reads it off the blocks (`shared_data`) and pools those seeds, so that no estimand can lose
+    it.
+    """
     only_seeds(values, *dims)
+    values, usable = xr.align(values, usable, join="inner")
     kept = usable.values
-    clusters = values.split.values[kept] if "split" in values.coords else None
-    return Sample(values.transpose("seed", *dims).values[kept], note=left_out(kept), clusters=clusters)
+    return Sample(values.transpose("seed", *dims).values[kept], values.seed.values[kept], note=left_out(kept))
+
+
+def shared_data(tree: xr.DataTree, blocks: Collection[str]) -> dict[int, str]:
+    """`shared_data` returns the data set of each seed of these blocks that shares its data with other
+    seeds."""
+    found: dict[int, str] = {}
+    for node in (tree["trained"][block].to_dataset() for block in tree["trained"] if block in blocks):
+        if "split" in node.coords:
+            numbers = zip(node.seed.values.tolist(), node.split.values.tolist(), strict=True)
+            found |= {seed: f"split {number}" for seed, number in numbers}
+    return found
 
 
 def only_seeds(values: xr.DataArray, *dims: str) -> None:

@@ -4,13 +4,13 @@
 """
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import stdtrit
+from scipy.special import betaincinv, stdtrit
 
 from minima.streams import stream
 
@@ -36,23 +36,30 @@ def _mean(units: NDArray) -> float:
 
 @dataclass(frozen=True)
 class Sample:
-    """What an estimand finds: units of replication along the first axis, and the statistic of a set of them.
+    """A `Sample` is what an estimand finds: values, whose they are, and how units are summed up.
 
-    values [n, ...]; statistic: values of any n → a number; note: what was left out, in words; clusters [n]:
-    labels of values that are replicates of one unit, as networks of one data set are; None: each is a unit.
+    values [n, ...]; owners [n]: what each is of, equal where several are replicates of one unit; statistic:
+    unit means of any number of units [units, ...] → a number; note: what was left out, in words.
     """
 
     values: NDArray
+    owners: NDArray
     statistic: Callable[[NDArray], float] = field(default=_mean)
     note: str = ""
-    clusters: NDArray | None = None
+
+    def rebuilt(self, values: NDArray, statistic: Callable[[NDArray], float] = _mean) -> "Sample":
+        """`rebuilt` returns other values [n, ...] of the same owners, summed up by another statistic."""
+        return replace(self, values=values, statistic=statistic)
+
+    def pooled(self, units: Mapping[Any, Any]) -> "Sample":
+        """`pooled` returns the sample with each owner's unit for the owner, where that is another: a data
+        set for the seeds that share it."""
+        return replace(self, owners=np.array([units.get(owner, owner) for owner in self.owners.tolist()]))
 
     @property
     def units(self) -> list[NDArray]:
         """The rows of `values` that belong to each unit."""
-        if self.clusters is None:
-            return [np.array([row]) for row in range(len(self.values))]
-        return [np.flatnonzero(self.clusters == label) for label in np.unique(self.clusters)]
+        return [np.flatnonzero(self.owners == unit) for unit in np.unique(self.owners)]
 
     @property
     def unit_means(self) -> NDArray:
@@ -61,18 +68,24 @@ class Sample:
         return np.array(means) if means else self.values
 
 
-def t_interval(values: ArrayLike, level: float = 0.95) -> Interval:
-    """Student's interval of the mean of the finite values."""
-    values = np.asarray(values, dtype=np.float64).ravel()
-    values = values[np.isfinite(values)]
-    n = len(values)
-    if n == 0:
-        return Interval(np.nan, np.nan, np.nan, 0)
-    mean = float(values.mean())
-    if n == 1:
-        return Interval(mean, np.nan, np.nan, 1)
-    half = float(stdtrit(n - 1, (1 + level) / 2) * values.std(ddof=1) / np.sqrt(n))
-    return Interval(mean, mean - half, mean + half, n)
+def student(sample: Sample, level: float = 0.95) -> Interval:
+    """`student` returns Student's interval of the statistic over the units that are finite.
+
+    Its standard error is the jackknife's, s² = (n − 1)/n Σ(θ₋ᵢ − θ̄)², θ₋ᵢ the statistic without unit i. Of
+    a mean, and of a least-squares slope, which is the mean of the units' own slopes, that is the usual one:
+    s/√n of the units' values.
+    """
+    units = sample.unit_means
+    units = units[np.isfinite(units).all(axis=tuple(range(1, units.ndim)))]
+    n = len(units)
+    estimate = sample.statistic(units) if n else np.nan
+    if n < 2:
+        return Interval(estimate, np.nan, np.nan, n)
+    without = np.array([sample.statistic(np.delete(units, unit, axis=0)) for unit in range(n)])
+    spread = np.ptp(without)
+    error = np.sqrt((n - 1) * without.var()) if spread > 1e-13 * abs(estimate) or np.isnan(spread) else 0.0
+    half = float(stdtrit(n - 1, (1 + level) / 2) * error)
+    return Interval(estimate, estimate - half, estimate + half, n)
 
 
 def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
@@ -91,23 +104,24 @@ def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
 
 
 def bootstrap_interval(sample: Sample, level: float = 0.95) -> Interval:
-    """BCa interval of the sample's statistic, whole units resampled; the same resamples at every call."""
+    """BCa interval of the sample's statistic, whole units resampled; the same resamples at every call.
+
+    The units that are drawn are summed in the order of the sample, so that the order of a draw, which
+    changes the last bit of a sum, does not decide which of two nearly equal resamples is the end.
+    """
     from scipy import stats
 
-    units = sample.units
+    units = sample.unit_means
     n = len(units)
-    estimate = sample.statistic(sample.values) if n else np.nan
+    estimate = sample.statistic(units) if n else np.nan
     if n < 2:
         return Interval(estimate, np.nan, np.nan, n)
-
-    def of_units(drawn: NDArray) -> float:
-        return sample.statistic(sample.values[np.concatenate([units[unit] for unit in drawn])])
 
     with warnings.catch_warnings(), np.errstate(invalid="ignore", divide="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # NaN says it, and what follows
         found = stats.bootstrap(
             (np.arange(n),),
-            of_units,
+            lambda drawn: sample.statistic(units[np.sort(drawn)]),
             n_resamples=RESAMPLES,
             confidence_level=level,
             vectorized=False,
@@ -125,4 +139,19 @@ def extent(sample: Sample) -> Interval:
     values = sample.values.astype(np.float64)
     if not len(values):
         return Interval(np.nan, np.nan, np.nan, 0)
-    return Interval(float(values.mean()), float(values.min()), float(values.max()), len(sample.units))
+    means = sample.unit_means.astype(np.float64)
+    return Interval(float(means.mean()), float(values.min()), float(values.max()), len(means))
+
+
+def units_inside(sample: Sample, low: float, high: float) -> int:
+    """`units_inside` returns how many units have all of their values in [low, high]."""
+    within = (sample.values >= low) & (sample.values <= high)
+    return sum(bool(within[rows].all()) for rows in sample.units)
+
+
+def clopper_pearson(count: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """`clopper_pearson` returns the exact interval of a probability, seen `count` times in `n`."""
+    tail = (1 - level) / 2
+    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
+    return low, high

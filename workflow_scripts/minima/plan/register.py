@@ -7,15 +7,24 @@ import ast
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.options import Options
 
 ESTIMANDS = Path(__file__).parents[1] / "findings" / "estimands"
+LEAST_FOR_BOOTSTRAP = 20  # units: with fewer, BCa's 95 % interval covers 84 % (n = 5) to 90 % (n = 10)
+
+
+class Pilot(Options):
+    """What a pilot on other seeds found of a part, per unit."""
+
+    mean: float = Field(description="Mean over the units.")
+    sd: float = Field(ge=0, description="Standard deviation over the units.")
+    n: int = Field(ge=2, description="Units of the pilot.")
 
 
 class Part(Options):
@@ -24,12 +33,21 @@ class Part(Options):
     estimand: str = Field(description="Function of the dataset, as module.function of findings/estimands.")
     arguments: dict[str, Any] = Field({}, description="What the estimand is asked: block, selection …")
     region: tuple[float | None, float | None] = Field(description="[low, high]; null: unbounded.")
-    interval: Literal["t", "bootstrap", "every"] = Field(
+    source: Literal["published", "ours"] = Field(
+        "ours", description="published: the paper itself says it; ours: we do, beside it."
+    )
+    interval: Literal["t", "bootstrap", "every", "count"] = Field(
         "t",
-        description="t: Student's, of the mean; bootstrap: BCa, of the statistic, whole units resampled; "
-        "every: each unit must lie in the region.",
+        description="t: Student's, of the mean of a number or slope per unit; bootstrap: BCa, of the "
+        "statistic, whole units resampled; every: each unit must lie in the region; count: `at_least` must.",
+    )
+    at_least: int | None = Field(
+        None, ge=1, description="How many of `replicates` units must lie in the region; with `count` alone."
     )
     replicates: int = Field(5, ge=2, description="Units needed; with fewer the part is inconclusive.")
+    pilot: Pilot | None = Field(
+        None, description="What the pilot found; the page shows the n that it asks for."
+    )
     label: str = Field(min_length=1, description="Which part of the claim this is.")
 
     @field_validator("region")
@@ -41,6 +59,16 @@ class Part(Options):
         if low is not None and high is not None and low > high:
             raise ValueError(f"the low bound {low:g} is above the high one {high:g}")
         return region
+
+    @model_validator(mode="after")
+    def _fits_its_interval(self) -> Self:
+        if (self.interval == "count") != (self.at_least is not None):
+            raise ValueError("at_least belongs to interval: count, which needs it")
+        if self.at_least is not None and self.at_least > self.replicates:
+            raise ValueError(f"at_least {self.at_least} is more than the {self.replicates} replicates")
+        if self.interval == "bootstrap" and self.replicates < LEAST_FOR_BOOTSTRAP:
+            raise ValueError(f"interval: bootstrap needs replicates of {LEAST_FOR_BOOTSTRAP} or more")
+        return self
 
 
 class Control(Part):
@@ -73,7 +101,10 @@ class Claim(Options):
     statement: str = Field(description="What is claimed, in words.")
     published: str = Field("", description="The paper's own number for it, where it gives one.")
     unit: str = Field("seed: data split and initialization", description="Unit of replication.")
-    parts: list[Part] = Field(min_length=1, description="All must hold; the first is the headline.")
+    parts: list[Part] = Field(
+        min_length=1,
+        description="All published ones must hold, or all where none is; the first of those is the headline.",
+    )
     control: Annotated[
         Annotated[Control, Tag("a control")] | Annotated[NoControl, Tag("none")],
         Discriminator(_control_or_none),
@@ -86,6 +117,11 @@ class Claim(Options):
         if not re.fullmatch(r"[a-z]+-[0-9]+[a-z]?", name):
             raise ValueError(f"'{name}' should be like init-1 or lin-2b")
         return name
+
+    @property
+    def source(self) -> str:
+        """`source` returns whose statement it is: published where any of its parts is."""
+        return "published" if any(part.source == "published" for part in self.parts) else "ours"
 
     @property
     def asked(self) -> list[Part]:

@@ -52,23 +52,12 @@ def cosine(tree: xr.DataTree, block: str, of: Pair, to: Pair, width: Any = None)
 
 
 def explained(
-    tree: xr.DataTree,
-    block: str,
-    by: str,
-    target: str = "adagrad_flow",
-    share: float = 1.0,
-    select: Selection = None,
+    tree: xr.DataTree, block: str, by: str, target: str = "adagrad_flow", select: Selection = None
 ) -> Sample:
     """1 − ‖p − a‖/‖g − a‖ per seed: how much of the way from gradient descent's limit g to the minimizer a
-    the prediction p covers. Of the seeds the best `share` counts: 0.9 for "in 9 of 10"."""
+    the prediction p covers."""
     p, g, a = (_function(tree, block, {"source": s}, select) for s in (by, "linearized", target))
-    sample = _known(1 - rms(p - a) / rms(g - a))
-    kept = int(np.ceil(share * len(sample.values)))
-    dropped = len(sample.values) - kept
-    note = [sample.note] + [f"the least of {len(sample.values)} seeds do not count: {dropped}"] * (
-        dropped > 0
-    )
-    return Sample(np.sort(sample.values)[::-1][:kept], note="; ".join(filter(None, note)))
+    return _known(1 - rms(p - a) / rms(g - a))
 
 
 def slope_in_step(

@@ -5,14 +5,15 @@ random labels. A seed counts only where every network it needs puts the stated f
 in the right class. Accuracies are in points of a hundred.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from minima.findings.measures import crossings
-from minima.findings.samples import Selection, at, left_out, node_of, only_seeds
+from minima.findings.samples import Selection, at, node_of, per_seed
 from minima.findings.stats import NotEstimable, Sample
 
 RANDOM = {"init": "random"}
@@ -26,17 +27,16 @@ def drop(
     beside: str = "",
     than: Selection = None,
     fitted: float = 1.0,
-    spare: int = 0,
     converged: bool = False,
 ) -> Sample:
-    """Test accuracy from a random start minus that from the start `of`, per seed, without `spare` of them.
+    """Test accuracy from a random start minus that from the start `of`, per seed.
 
     The random starts are those of the block, or of the block `beside`, at the place `than`. `converged`: only
     networks count that came to the goal of their stop rule.
     """
     led = _place(tree, block, of or ADVERSARIAL, fitted, converged)
     plain = _place(tree, beside or block, than or ({} if beside else RANDOM), fitted, converged)
-    return _sample(_lost(led, plain), spare)
+    return _sample(_lost(led, plain))
 
 
 def drop_ratio(
@@ -61,21 +61,11 @@ def drop_avoided(
     return _sample(before - after)
 
 
-def dose(tree: xr.DataTree, block: str, beside: str, copies: Sequence[int], ends: bool = False) -> Sample:
-    """Least increase of the mean drop from one R of `copies` to the next, seeds resampled together; with
-    `ends`, the drop at the last R minus that at the first, per seed."""
+def dose(tree: xr.DataTree, block: str, beside: str, copies: tuple[int, int]) -> Sample:
+    """The drop at the second R of `copies` minus that at the first, per seed."""
     plain = _place(tree, beside, {}, 1.0)
-    drops = xr.concat(
-        [_lost(_place(tree, block, {"copies": r}, 1.0), plain) for r in copies],
-        dim="dose",
-        coords="minimal",
-        compat="override",
-    )
-    if ends:
-        return _sample(drops.isel(dose=-1) - drops.isel(dose=0))
-    values = drops.transpose("seed", "dose").values
-    kept = np.isfinite(values).all(1)
-    return Sample(values[kept], lambda units: float(np.diff(units.mean(axis=0)).min()), _note(kept))
+    few, many = (_lost(_place(tree, block, {"copies": r}, 1.0), plain) for r in copies)
+    return _sample(many.drop_vars("copies") - few.drop_vars("copies"))
 
 
 def ratio(
@@ -83,24 +73,23 @@ def ratio(
     block: str,
     of: str,
     select: Selection = None,
-    spare: int = 0,
     fitted: float = 1.0,
     pretraining: str = "",
 ) -> Sample:
-    """A quantity from the adversarial start over that from the random one, per seed, without the `spare`
-    greatest (least, of crossings): `distance` travelled, `path_norm`, `crossings` of the boundary. Where the
-    block of the `pretraining` is named, only seeds count in which it came to its goal."""
+    """A quantity from the adversarial start over that from the random one, per seed: `distance` travelled,
+    `path_norm`, `crossings` of the boundary. Where the block of the `pretraining` is named, only seeds
+    count in which it came to its goal."""
     found = _over_random(tree, block, of, select, fitted)
     if pretraining:
         found = found.where(tree[f"trained/{pretraining}"].to_dataset().status == "converged")
-    return _sample(found, spare, least=of == "crossings")
+    return _sample(found)
 
 
-def steps_ratio(tree: xr.DataTree, block: str, select: Selection, beside: str, spare: int = 0) -> Sample:
+def steps_ratio(tree: xr.DataTree, block: str, select: Selection, beside: str) -> Sample:
     """Epochs until all training points are right, from the start of `select` over those from a random start
-    of the block `beside`, per seed, without the `spare` greatest."""
+    of the block `beside`, per seed."""
     led, plain = _place(tree, block, select, 1.0), _place(tree, beside, {}, 1.0)
-    return _sample(led.steps / plain.steps, spare, least=False)
+    return _sample(led.steps / plain.steps)
 
 
 def ratio_of_ratios(tree: xr.DataTree, of: str, block: str, over: str, fitted: float = 0.995) -> Sample:
@@ -151,27 +140,14 @@ def _quantity(node: xr.Dataset, name: str) -> xr.DataArray:
     raise NotEstimable(f"no quantity {name}: distance, path_norm or crossings")
 
 
-def _sample(values: xr.DataArray, spare: int = 0, least: bool = True) -> Sample:
-    """Finite values per seed. Claims about k of n seeds spare n − k: first the seeds that are left out, which
-    count as missed, then the least values, or the greatest."""
-    only_seeds(values)
-    kept = np.isfinite(values.values)
-    found = np.sort(values.values[kept])
-    misses = max(spare - int((~kept).sum()), 0)
-    if spare:
-        found = found[misses:] if least else found[: len(found) - misses]
-    return Sample(found if spare else values.values[kept], note=_note(kept))
+def _sample(values: xr.DataArray, *dims: str) -> Sample:
+    """The seeds with finite values."""
+    found = per_seed(values, np.isfinite(values).all(dims), *dims)
+    return replace(found, note=found.note.replace("converged", "fit their training points as asked"))
 
 
 def _paired(one: xr.DataArray, other: xr.DataArray, statistic: Callable[[np.ndarray], float]) -> Sample:
     """Both values of the seeds that have both [n, 2]."""
-    one, other = xr.align(one, other, join="inner")
-    for values in (one, other):
-        only_seeds(values)
-    both = np.column_stack([one.values, other.values])
-    kept = np.isfinite(both).all(1)
-    return Sample(both[kept], statistic, _note(kept))
-
-
-def _note(kept: np.ndarray) -> str:
-    return left_out(kept).replace("converged", "fit their training points as asked")
+    one, other = (values.reset_coords(drop=True) for values in xr.align(one, other, join="inner"))
+    found = _sample(xr.concat([one, other], dim="pair"), "pair")
+    return found.rebuilt(found.values, statistic)

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from minima.findings.measures import converged, half_difference, last_rise, power_of_scale, rms
-from minima.findings.samples import Selection, at, left_out, node_of, only_seeds, per_seed, slopes
+from minima.findings.samples import Selection, at, node_of, only_seeds, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 from minima.theory.infinite_width import crossing
 
@@ -28,7 +28,8 @@ def gap(tree: xr.DataTree, block: str, between: tuple[str, str], select: Selecti
     gaps = rms(first - second) / rms(second)
     if bool(gaps.isnull().any()):
         raise NotEstimable(f"{between[0]} or {between[1]} is missing for some network")
-    return Sample(gaps.max([dim for dim in gaps.dims if dim != "seed"]).values)
+    worst = gaps.max([dim for dim in gaps.dims if dim != "seed"])
+    return per_seed(worst, worst.notnull())
 
 
 def share_slope(
@@ -70,7 +71,7 @@ def growth(tree: xr.DataTree, block: str, scales: tuple[float, float], select: S
     """Mean test MSE at the second σ over that at the first; pairs per seed."""
     trained = node_of(tree, "trained", block, select, scales)
     pairs = per_seed(trained.test_mse, converged(trained, "scale"), "scale")
-    return Sample(pairs.values, lambda units: float(units[:, 1].mean() / units[:, 0].mean()), pairs.note)
+    return pairs.rebuilt(pairs.values, lambda units: float(units[:, 1].mean() / units[:, 0].mean()))
 
 
 def crossing_ratio(
@@ -103,19 +104,22 @@ def crossing_ratio(
         reference[variance].mean("point"),
         join="inner",
     )
-    columns = np.column_stack(
+    columns = xr.concat(
         [
-            curves.transpose("seed", "scale").values,
-            *(level.broadcast_like(usable).values for level in levels),
-        ]
+            *(curves.sel(scale=sigma, drop=True) for sigma in scales),
+            *(level.broadcast_like(usable) for level in levels),
+        ],
+        dim="column",
+        coords="minimal",
+        compat="override",
     )
 
     def ratio(units: np.ndarray) -> float:
         *curve, centred_mse, mse_int, share = units.mean(axis=0)
         return last_rise(scales, np.array(curve), 2 * centred_mse) / crossing(mse_int, share, depth)
 
-    kept = usable.values
-    return Sample(columns[kept], ratio, left_out(kept))
+    found = per_seed(columns, usable, "column")
+    return found.rebuilt(found.values, ratio)
 
 
 def _functions(tree: xr.DataTree, block: str, source: str, select: Selection) -> xr.DataArray:

@@ -73,7 +73,7 @@ def loss_ratio(tree: xr.DataTree, block: str, published: float, select: Selectio
     """Final loss over its published value, as a geometric mean."""
     final = 2 * _final(node_of(tree, "trained", block, select).loss)
     found = _per_seed(np.log(final / published))
-    return Sample(found.values, lambda units: float(np.exp(units.mean())), found.note)
+    return found.rebuilt(found.values, lambda units: float(np.exp(units.mean())))
 
 
 def final_loss(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:

@@ -139,7 +139,7 @@ def ode_error_ratio(tree: xr.DataTree, block: str, dim: str, select: Selection =
     """By how much the largest |L − L_ODE|/L(0) falls per factor 10 in the learning rate, along its axis."""
     node = node_of(tree, "trained", block, select)
     fall = slopes(sup_error(node, ode=True), _went_on(node), dim)
-    return Sample(10 ** _slope_of_each(fall.values, node[dim].values), note=fall.note, clusters=fall.clusters)
+    return fall.rebuilt(10 ** _slope_of_each(fall.values, node[dim].values))
 
 
 def descent(
@@ -220,9 +220,7 @@ def _went_on_at(node: xr.Dataset, block: str, places: Sequence[Mapping[str, Any]
 
 def _stacked(values: Sequence[xr.DataArray]) -> xr.DataArray:
     """Side by side along `pair`, without the labels by which they were chosen."""
-    return xr.concat([value.reset_coords(drop=True) for value in values], dim="pair").assign_coords(
-        {name: c for name, c in values[0].coords.items() if c.dims == ("seed",)}
-    )
+    return xr.concat([value.reset_coords(drop=True) for value in values], dim="pair")
 
 
 def _at(values: xr.DataArray, block: str, place: Mapping[str, Any]) -> xr.DataArray:
