@@ -1,24 +1,29 @@
 # make            build the environment and run the default workflow
-# make test       build the environment and run the tests
+# make test       build the environment and run the tests but the slow ones
 # make help       the other targets
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CORES ?= all
+# A process per core, each with whole files of tests; a test takes half a gigabyte.
+TESTS := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := run
-.PHONY: run test smoke fast bench lint generated verdicts report lock help
+.PHONY: run test slow smoke fast bench lint generated verdicts report lock help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
 	$(BIN)/snakemake --cores $(CORES)
 
-test: $(VENV)/installed ## run all tests
-	@echo "Running the tests (only the quick ones: make fast)"
-	$(BIN)/python -m pytest
+test: $(VENV)/installed ## run the tests, files side by side, but the slow ones
+	@echo "Running the tests (those that start no workflow: make fast; the others: make slow)"
+	$(TESTS) -m "not slow"
+
+slow: $(VENV)/installed ## run the slow tests
+	$(TESTS) -m slow
 
 fast: $(VENV)/installed ## run the tests that do not start the workflow
-	$(BIN)/python -m pytest -m "not workflow"
+	$(TESTS) -m "not workflow and not slow"
 
 smoke: $(VENV)/installed ## run every rule on small grids, into results/smoke
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml

@@ -52,6 +52,7 @@ def python(workflow, *arguments):
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_page_is_what_it_takes(fresh):
     """The new study trains with the new optimizer and init, beside the new reference; the new figure draws it
     and the new claim is judged. The default studies would train nothing again."""

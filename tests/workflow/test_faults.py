@@ -27,6 +27,7 @@ def same_results(one: Path, other: Path) -> None:
                     xr.testing.assert_identical(x[name], y[name])
 
 
+@pytest.mark.slow
 def test_kill_9_at_ten_random_moments_ends_in_the_undisturbed_results(fresh, completed):
     """One after the other, each a random share of a whole run's time after its start: in the preparation of
     data, in training, between jobs. A run that comes to its end is begun anew."""

@@ -52,7 +52,7 @@ def recovered(workflow: Workflow, undisturbed: Workflow) -> Run:
 
 
 def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300  # of a busy machine
     while not condition():
         assert process.poll() is None, process.communicate()[0]
         assert time.monotonic() < deadline
@@ -199,9 +199,9 @@ def test_two_jobs_that_write_at_once_lose_nothing(undisturbed, tmp_path):
         )
 
     for job in [start(0, 4, "a.nc"), start(2, 6, "b.nc")]:
-        output, _ = job.communicate(timeout=60)
+        output, _ = job.communicate(timeout=300)
         assert job.returncode == 0, output
-    output, _ = start(0, 6, "all.nc").communicate(timeout=60)
+    output, _ = start(0, 6, "all.nc").communicate(timeout=300)
     assert "6 in the store, 0 to train" in output
     (pack,) = undisturbed.files("packs/file_*.nc").values()
     assert (tmp_path / "all.nc").read_bytes() == pack

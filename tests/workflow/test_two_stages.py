@@ -3,12 +3,14 @@ trained again than hangs on a change."""
 
 import copy
 
+import pytest
 from harness import DATASET, Workflow, cells_of
 from tests.unit.test_starts import CONFIG
 
 # Not --until train_pack: Snakemake stops at the first job of a rule, and these follow one another.
 
 
+@pytest.mark.slow
 def test_regimes_share_a_pretraining_and_a_changed_dose_trains_what_hangs_on_it(fresh: Workflow):
     fresh.config = copy.deepcopy(CONFIG)
     first = fresh.run(DATASET).succeeded()
