@@ -42,15 +42,15 @@ def code_used(modules: Iterable[str]) -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name], imports = _read(name)
+            found[name], imports = _read(_path(name))
             waiting += imports
     return found
 
 
 @cache
-def _read(name: str) -> tuple[str, tuple[str, ...]]:
-    """Digest of a module's code, and the modules of minima that it imports."""
-    tree = ast.parse(_path(name).read_text(encoding="utf-8"))
+def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+    """`_read` returns the digest of a module's code and the modules of minima that it imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     imports: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
