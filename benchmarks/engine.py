@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from minima.engine.core import Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
+from minima.engine.losses import mse
 from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
 from minima.training.cells import stack_size
@@ -97,6 +98,7 @@ def engine(task: Task, steps: int) -> None:
         recipe = Recipe(
             import_module(f"minima.engine.optimizers.{shape.optimizer}"),
             {name: each * number for name, number in numbers.items()},
+            mse.loss,
         )
         weights = [weight[one].unsqueeze(1).clone() for weight in task.weights]
         rules = Rules(0 * each, -each, steps, [], [])

@@ -26,6 +26,7 @@ from torch import Tensor
 from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
+from minima.engine.losses import mse
 from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
 from minima.engine.optimizers import flow, gd
@@ -71,7 +72,7 @@ def measure(activation: str, width: int, scale: float, seed: int) -> list[tuple[
     def descent(rate: float) -> tuple[float, int, Tensor]:
         begin = time.process_time()
         form = gram.into(ensemble, [weight.clone() for weight in weights], x)
-        recipe = Recipe(gd, {"lr": one(rate * edge)})
+        recipe = Recipe(gd, {"lr": one(rate * edge)}, mse.loss)
         (done,) = train(form.ensemble, form.weights, form.x, y, recipe, rules)
         seconds = time.process_time() - begin
         return seconds, done.steps, at_tests(replace(done, weights=form.out(done.weights, 0)))

@@ -15,6 +15,7 @@ import torch
 
 from minima.engine.core import Recipe, train
 from minima.engine.ensemble import Ensemble
+from minima.engine.losses import mse
 from minima.engine.models import gram as gram_form
 from minima.engine.models.mlp import MLP
 from minima.engine.optimizers import gd
@@ -42,7 +43,7 @@ def seconds(model: MLP, points: int, gram: bool) -> float:
     each = torch.ones(networks, dtype=torch.float64)
     rules = Rules(0 * each, -each, steps, [], [])
     begun = time.process_time()
-    list(train(*start, y, Recipe(gd, {"lr": 1e-3 * each}), rules))
+    list(train(*start, y, Recipe(gd, {"lr": 1e-3 * each}, mse.loss), rules))
     return (time.process_time() - begun) / steps / networks
 
 

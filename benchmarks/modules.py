@@ -44,7 +44,7 @@ def engine(net: ModuleNet, networks: int, together: bool, steps: int) -> None:
             buffer.fill_(1.0)
         each = torch.ones(size, dtype=torch.float64)
         batches = Batches([0] * size, POINTS, BATCH, replacement=False)
-        recipe = Recipe(gd, {"lr": RATE * each}, cross_entropy, batches=batches)
+        recipe = Recipe(gd, {"lr": RATE * each}, cross_entropy.loss, batches=batches)
         list(train(Ensemble(net), weights, x, y, recipe, Rules(0 * each, -each, steps, [], [])))
 
 

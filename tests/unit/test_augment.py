@@ -104,7 +104,8 @@ def test_no_residual_is_no_goal():
 
 def test_the_rate_falls_at_fractions_of_the_training():
     numbers = {"schedule.factor": torch.tensor(0.1)}
-    factors = [float(milestones([50, 80.0])(numbers, step)) for step in (0, 49, 50, 79, 80, 99)]
+    schedule = milestones.schedule({"at": [0.5, 0.8]}, 100)
+    factors = [float(schedule(numbers, step)) for step in (0, 49, 50, 79, 80, 99)]
     assert factors == pytest.approx([1, 1, 0.1, 0.1, 0.01, 0.01])
     sections = {"network": {"width": 8}, "stop": {"max_steps": 10, "residual": None}}
     options = {"name": "gd", "lr": 0.2, "schedule": {"kind": "milestones", "at": [0.5], "factor": 1e-9}}

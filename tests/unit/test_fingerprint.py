@@ -93,7 +93,9 @@ def test_a_cycle_of_imports_ends(package):
 def cell(optimizer="gd", scheme="gaussian", predict=()):
     sections = {"network": {"kind": "mlp", "activation": "relu"}, "init": {"scheme": scheme}}
     return sections | {
-        "optimizer": {"name": optimizer},
+        "loss": "mse",
+        "augment": {"shift": 0, "flip": False},
+        "optimizer": {"name": optimizer, "schedule": {"kind": "constant"}},
         "record": {"probes": []},
         "predict": list(predict),
     }

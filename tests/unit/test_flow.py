@@ -1,5 +1,7 @@
 """The flow integrator against exact solutions, a Runge-Kutta method and small-step gradient descent."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 import torch
@@ -9,11 +11,12 @@ from tests.unit.helpers import arrays, cell, cells, naive_ensemble, trained, wei
 
 from minima.engine.core import Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
+from minima.engine.losses import mse
 from minima.engine.mean_jacobian import activity, mean_jacobian
 from minima.engine.models.mlp import MLP
 from minima.engine.optimizers import flow, gd
-from minima.engine.probes import PROBES
 from minima.engine.tangent import tangent_kernel
+from minima.parts import probe_module
 
 READOUTS = {"one copy": (1.0,), "antisymmetric": (0.5**0.5, -(0.5**0.5))}
 FLOW = {"name": "flow", "tolerance": 1e-3}
@@ -30,7 +33,7 @@ def rules(networks=1, residual=1e-3, loss=-1.0, max_steps=10_000, steps=(0,), le
         max_steps,
         list(steps),
         list(levels),
-        {name: PROBES[name] for name in probes},
+        {name: import_module(probe_module(name)) for name in probes},
     )
 
 
@@ -187,7 +190,7 @@ def test_it_ends_where_gradient_descent_does(activation, scale, tolerance, rate,
     theta = weights(ensemble.model, 1, scale=scale)
     edge = 80 / float(torch.linalg.eigvalsh(tangent_kernel(ensemble, theta, x, 40)[0])[-1])
     (ours,) = follow(ensemble, theta, x, y, tolerance)
-    how = Recipe(gd, {"lr": numbers(1, rate * edge)})
+    how = Recipe(gd, {"lr": numbers(1, rate * edge)}, mse.loss)
     (theirs,) = train(ensemble, theta, x, y, how, rules(max_steps=10**6))
     assert ours.status == theirs.status == "converged"
     found, wanted = (

@@ -162,7 +162,7 @@ def test_the_kernel_alone_gives_the_same_trajectory(problem, name):
 def test_batches_and_schedules_reach_the_kernel(problem, replacement):
     """SGD with a cosine schedule on α sees the batches that a network with the same seed sees."""
     numbers = {"lr": [0.1, 0.05, 0.02], "schedule.length": [100.0] * 3}
-    how = recipe("sgd", numbers, schedule=cosine, batches=Batches([4, 5, 6], POINTS, 4, replacement))
+    how = recipe("sgd", numbers, schedule=cosine.factor, batches=Batches([4, 5, 6], POINTS, 4, replacement))
     x = KernelModel().features(problem.kernel, problem.error.shape[2])
     alpha = problem.kernel.new_zeros(NETWORKS, 1, 1, problem.kernel.shape[1])
     same = Batches([4, 5, 6], POINTS, 4, replacement)

@@ -3,7 +3,7 @@
 Step sizes are ones at which training is stable: where it is not, rounding grows along the trajectory.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 import numpy as np
@@ -14,9 +14,8 @@ from tests.unit.helpers import naive_ensemble, weights
 from minima.engine.batches import Batches
 from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
-from minima.engine.losses import LOSSES
+from minima.engine.losses import mse
 from minima.engine.models.mlp import MLP
-from minima.engine.schedules import SCHEDULES, milestones
 
 STEPS = 200
 NETWORKS = 3
@@ -77,7 +76,16 @@ def never() -> Rules:
 
 def recipe(name: str, numbers: dict[str, list[float]], **more) -> Recipe:
     tensors = {key: torch.tensor(value, dtype=torch.float64) for key, value in numbers.items()}
-    return Recipe(import_module(f"minima.engine.optimizers.{name}"), tensors, **more)
+    return Recipe(import_module(f"minima.engine.optimizers.{name}"), tensors, **{"loss": mse.loss} | more)
+
+
+def loss_of(name: str) -> Callable:
+    return import_module(f"minima.engine.losses.{name}").loss
+
+
+def schedule_of(kind: str, options: Mapping[str, object] | None = None) -> Callable:
+    """Of a training of `STEPS` steps."""
+    return import_module(f"minima.engine.schedules.{kind}").schedule(options or {}, STEPS)
 
 
 def ours(ensemble: Ensemble, theta, x, y, how: Recipe) -> list[Finished]:
@@ -295,7 +303,7 @@ def test_schedules_are_pytorchs(kind):
     """Each network follows a schedule of its own length."""
     model, theta, x, y = problem()
     numbers, schedule = SCHEDULED[kind]
-    how = recipe("gd", {"lr": [0.3] * 3} | numbers, schedule=SCHEDULES[kind])
+    how = recipe("gd", {"lr": [0.3] * 3} | numbers, schedule=schedule_of(kind))
     for done in ours(Ensemble(model), theta, x, y, how):
         own = {key.split(".")[1]: value[done.index] for key, value in numbers.items()}
         at = [weight[done.index] for weight in theta]
@@ -310,7 +318,11 @@ def test_momentum_under_a_schedule_is_pytorchs(name):
     model, theta, x, y = problem()
     numbers = {"lr": [0.1, 0.05, 0.02], "momentum": [0.3, 0.9, 0.5]}
     drops = [20, 80]
-    how = recipe(name, numbers | {"schedule.factor": [0.1, 0.2, 0.5]}, schedule=milestones(drops))
+    how = recipe(
+        name,
+        numbers | {"schedule.factor": [0.1, 0.2, 0.5]},
+        schedule=schedule_of("milestones", {"at": [drop / STEPS for drop in drops]}),
+    )
     for done in ours(Ensemble(model), theta, x, y, how):
         lr, momentum, factor = (how.numbers[key][done.index].item() for key in how.numbers)
         wanted = theirs(
@@ -371,10 +383,10 @@ def test_losses_are_pytorchs(name, outputs, criterion):
     )
     wanted = [criterion(f[row], y[row]) for row in range(NETWORKS)]
     sum(wanted).backward()
-    value, slope = LOSSES[name](f.detach().clone(), y)
+    value, slope = loss_of(name)(f.detach().clone(), y)
     torch.testing.assert_close(value, torch.stack(wanted).detach(), rtol=1e-13, atol=0)
     torch.testing.assert_close(slope, f.grad, rtol=1e-12, atol=1e-15)
-    for done in ours(Ensemble(model), theta, x, y, recipe("gd", {"lr": [0.1] * 3}, loss=LOSSES[name])):
+    for done in ours(Ensemble(model), theta, x, y, recipe("gd", {"lr": [0.1] * 3}, loss=loss_of(name))):
         at = [weight[done.index] for weight in theta]
         make = lambda p: optim.SGD(p, 0.1)  # noqa: E731
         agree(done.weights, theirs(Ensemble(model), at, x[done.index], y[done.index], make, loss=criterion))

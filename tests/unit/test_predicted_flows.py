@@ -12,6 +12,7 @@ from tests.unit.predictions import ADAGRAD, NETWORK, SPLIT, distance, linearizat
 
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
+from minima.engine.losses import mse
 from minima.engine.optimizers import adagrad
 from minima.theory.fixed_point import self_consistent
 from minima.theory.flows import Rule, limit_of_flow, rule_of
@@ -79,7 +80,7 @@ def test_the_noise_of_batches_is_that_of_every_epoch(size):
         for order in permutations(range(points))
         for begin in range(0, points, size)
     ]
-    rule = rule_of(Recipe(adagrad, {}, batches=Batches([0], points, size, False)))
+    rule = rule_of(Recipe(adagrad, {}, mse.loss, batches=Batches([0], points, size, False)))
     wanted = p.sum() ** 2 + rule.noise * (points * (p**2).sum() - p.sum() ** 2)
     assert np.mean(squares) == pytest.approx(wanted, rel=1e-12)
 

@@ -1,16 +1,21 @@
 """Probes against autograd, and impossible combinations refused while the config is read."""
 
+from importlib import import_module
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from tests.unit.helpers import arrays, cell, grid, naive_ensemble, trained, weights
 
 from minima.engine.ensemble import Ensemble
-from minima.engine.losses import LOSSES
+from minima.engine.losses import mse
 from minima.engine.models.mlp import MLP
-from minima.engine.probes import PROBES, State
+from minima.engine.state import State
+from minima.parts import probe_module
+from minima.plan.config import Record
 from minima.plan.mistakes import ConfigError
-from minima.theory.empirical import kernel_extremes, tangent_kernel
+from minima.theory.empirical import tangent_kernel
 
 READOUT = (0.5**0.5, -(0.5**0.5))
 
@@ -23,7 +28,18 @@ def state(activation="tanh", readout=(1.0,), frozen=(), outputs=2):
     generator = torch.Generator().manual_seed(1)
     x = torch.randn(2, 10, 5, generator=generator, dtype=torch.float64)
     y = torch.randn(2, 10, outputs, generator=generator, dtype=torch.float64)
-    return State(ensemble, LOSSES["mse"], now, start, x, y, ensemble.forward(now, x)[0])
+    return State(ensemble, mse.loss, now, start, x, y, ensemble.forward(now, x)[0])
+
+
+def measured(name, at):
+    return import_module(probe_module(name)).measure(at)
+
+
+def test_every_probe_of_the_config_has_a_module():
+    """By its name, of the engine or of theory."""
+    (choice,) = get_args(Record.model_fields["probes"].annotation)
+    for name in get_args(choice):
+        assert callable(import_module(probe_module(name)).measure)
 
 
 @pytest.mark.parametrize("readout", [(1.0,), READOUT])
@@ -31,7 +47,7 @@ def state(activation="tanh", readout=(1.0,), frozen=(), outputs=2):
 def test_sharpness_is_the_hessians_largest_eigenvalue(readout, frozen):
     """Against the Hessian by autograd, over the trained layers."""
     at = state(readout=readout, frozen=frozen)
-    for row, found in enumerate(PROBES["sharpness"](at).tolist()):
+    for row, found in enumerate(measured("sharpness", at).tolist()):
         shapes = [at.weights[layer][row].shape for layer in at.ensemble.trained]
 
         def loss(flat, row=row, shapes=shapes):
@@ -52,7 +68,7 @@ def test_kernel_extremes_are_those_of_the_kernel(frozen):
     at = state(frozen=frozen)
     kernel = tangent_kernel(at.ensemble, at.weights, at.x, 10)
     every = np.linalg.eigvalsh(kernel.numpy())
-    np.testing.assert_allclose(kernel_extremes(at).numpy(), every[:, [0, -1]], atol=1e-10)
+    np.testing.assert_allclose(measured("kernel_extremes", at).numpy(), every[:, [0, -1]], atol=1e-10)
 
 
 def test_distances_norms_flips_and_accuracy():
@@ -61,12 +77,12 @@ def test_distances_norms_flips_and_accuracy():
     for row in range(2):
         for layer in range(3):
             weight, before = at.weights[layer][row], at.start[layer][row]
-            assert PROBES["norm"](at)[row, layer] == pytest.approx(float(weight.norm()))
-            assert PROBES["distance"](at)[row, layer] == pytest.approx(float((weight - before).norm()))
+            assert measured("norm", at)[row, layer] == pytest.approx(float(weight.norm()))
+            assert measured("distance", at)[row, layer] == pytest.approx(float((weight - before).norm()))
         right = at.f[row].argmax(1) == at.y[row].argmax(1)
-        assert PROBES["accuracy"](at)[row] == pytest.approx(float(right.double().mean()))
+        assert measured("accuracy", at)[row] == pytest.approx(float(right.double().mean()))
     first = [torch.relu(at.x.unsqueeze(1) @ w[0].mT) > 0 for w in (at.weights, at.start)]
-    assert PROBES["flips"](at)[0, 0] == pytest.approx(float((first[0] != first[1])[0].double().mean()))
+    assert measured("flips", at)[0, 0] == pytest.approx(float((first[0] != first[1])[0].double().mean()))
 
 
 @pytest.mark.parametrize(

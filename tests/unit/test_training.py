@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from tests.unit.helpers import CPU, arrays, cell, cells, first_weights, naive, r
 
 from minima.engine import core, optimizers
 from minima.engine.device import cache_bytes
-from minima.engine.probes import PROBES
+from minima.plan.config import Record
 from minima.training import cells as training
 from minima.training.recording import coordinates, step_grid
 from minima.variables import PREDICTORS, STATUSES, VARIABLES
@@ -269,9 +270,10 @@ def test_every_result_is_a_known_variable(dtype):
     """Names and dimensions are those of the table that store, packs and datasets share."""
     sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
     sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16, "power": 2}
-    two_linear_layers = {"imbalance", "unseen"}
+    two_linear_layers = ["imbalance", "rate_bounds", "unseen"]
     rest = {"stop": {"residual": 0.5}, "keep_parameters": True, "dtype": dtype}
-    probes = [*(PROBES.keys() - two_linear_layers), "kernel_extremes"]
+    (choice,) = get_args(Record.model_fields["probes"].annotation)
+    probes = [name for name in get_args(choice) if name not in two_linear_layers]
     deep = cell(
         network=NETWORK,
         optimizer={"name": "heavy_ball"},
@@ -281,7 +283,7 @@ def test_every_result_is_a_known_variable(dtype):
     )
     linear = cell(
         network={"width": 16, "activation": "linear"},
-        record={"probes": [*two_linear_layers, "rate_bounds"]},
+        record={"probes": two_linear_layers},
         **rest,
     )
     sizes["step"] = len(coordinates(deep)["step"])

@@ -4,21 +4,25 @@ Networks never see each other: every operation acts on one slice of the stack, a
 leaves it. Shapes: E networks of K copies each; weights [E, K, out, in]; x [E, n, d]; y [E, n, outputs].
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from minima.engine.augment import Augment
+from minima.engine.accuracy import right
 from minima.engine.batches import Batches, rows_of
 from minima.engine.ensemble import Ensemble
-from minima.engine.losses import Loss, mse
-from minima.engine.probes import NEEDS_START, State, right
 from minima.engine.record import Finished, Record, Rules, picked
-from minima.engine.schedules import Schedule, constant
+from minima.engine.state import State
+
+if TYPE_CHECKING:
+    from minima.engine.augment import Augment
+
+Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # of minima.engine.losses
+Schedule = Callable[[Mapping[str, Tensor], int], Tensor]  # of minima.engine.schedules
 
 FIRST_LOOK = 64  # points of a pass over all of them that may end early
 
@@ -29,10 +33,10 @@ class Recipe:
 
     optimizer: ModuleType
     numbers: Mapping[str, Tensor]
-    loss: Loss = mse
-    schedule: Schedule = constant
+    loss: Loss
+    schedule: Schedule | None = None  # None: the same step size throughout
     batches: Batches | None = None
-    augment: Augment | None = None  # of mini-batches
+    augment: "Augment | None" = None  # of mini-batches
     decay_toward: str | None = None  # zero or start; its strength is numbers["weight_decay.strength"]
 
 
@@ -240,7 +244,9 @@ def _look(ensemble: Ensemble, stack: _Stack, recipe: Recipe, record: Record, ste
 
 
 def _take_step(ensemble: Ensemble, stack: _Stack, recipe: Recipe, now: _Evaluated, step: int) -> None:
-    numbers = stack.numbers | {"lr": stack.numbers["lr"] * recipe.schedule(stack.numbers, step)}
+    numbers = stack.numbers
+    if recipe.schedule is not None:
+        numbers = numbers | {"lr": numbers["lr"] * recipe.schedule(numbers, step)}
     trained = [stack.weights[layer] for layer in ensemble.trained]
     strength = numbers.get("weight_decay.strength")
     # Not by whether there is a start: a probe may have asked for it.
@@ -273,7 +279,8 @@ def _stack(
     rules: Rules,
     test: Sequence[Tensor],
 ) -> _Stack:
-    wants_start = recipe.decay_toward == "start" or bool(NEEDS_START & set(rules.probes))
+    looked_at = any(getattr(probe, "NEEDS_START", False) for probe in rules.probes.values())
+    wants_start = recipe.decay_toward == "start" or looked_at
     return _Stack(
         x=x,
         y=y,

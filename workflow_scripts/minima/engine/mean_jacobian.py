@@ -9,12 +9,12 @@ holds exactly, so that Δf = J̄ Δθ with the J̄ of h̄, W̄ and the slopes Δ
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
 from minima.engine.ensemble import Ensemble, flat
-from minima.engine.models.activations import ACTIVATIONS, Activation
 from minima.engine.tangent import Jacobian
 
 
@@ -34,7 +34,7 @@ def activity(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> tuple[
     for weight, factor in zip(found.weights, model.factors, strict=True):
         found.before.append((found.hidden[-1] @ weight.mT).mul_(factor))
         if len(found.before) < len(found.weights):
-            hidden, _ = ACTIVATIONS[model.activation].value(found.before[-1].clone())
+            hidden, _ = model.phi.value(found.before[-1].clone())
             found.hidden.append(hidden)
     each = found.before.pop()
     readout = torch.tensor(ensemble.readout, dtype=x.dtype, device=x.device)
@@ -49,7 +49,6 @@ def mean_jacobian(ensemble: Ensemble, start: Activity, end: Activity) -> Jacobia
     passed where they are.
     """
     model = ensemble.model
-    activation = ACTIVATIONS[model.activation]
     hidden = [_mean(a, b) for a, b in zip(start.hidden, end.hidden, strict=True)]
     batch, points = hidden[0].shape[:2]
     outputs = model.sizes[-1]
@@ -59,7 +58,7 @@ def mean_jacobian(ensemble: Ensemble, start: Activity, end: Activity) -> Jacobia
         weight = _mean(start.weights[layer], end.weights[layer])
         signal = (signals[-1].flatten(1, 2) @ weight).mul_(model.factors[layer])
         a, b = start.before[layer - 1], end.before[layer - 1]
-        slope = _slope(activation, a, b, start.hidden[layer], end.hidden[layer])
+        slope = _slope(model.phi, a, b, start.hidden[layer], end.hidden[layer])
         signals.append(signal.view(batch, points, outputs, -1) * slope.unsqueeze(2))
     return Jacobian(ensemble, hidden, signals[::-1])
 
@@ -68,10 +67,10 @@ def _mean(a: Tensor, b: Tensor) -> Tensor:
     return a if a is b else (a + b).mul_(0.5)
 
 
-def _slope(activation: Activation, a: Tensor, b: Tensor, at_a: Tensor, at_b: Tensor) -> Tensor:
+def _slope(phi: ModuleType, a: Tensor, b: Tensor, at_a: Tensor, at_b: Tensor) -> Tensor:
     """(φ(b) − φ(a))/(b − a); φ' half way where that would be all rounding."""
-    _, kept = activation.value((a + b).mul_(0.5))
-    slope = activation.pull_back(torch.ones_like(a), kept)
+    _, kept = phi.value((a + b).mul_(0.5))
+    slope = phi.pull_back(torch.ones_like(a), kept)
     if a is b:
         return slope
     gap = b - a

@@ -7,13 +7,15 @@ their first dimension.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from minima.engine.probes import Probe, State, accuracy_of
+from minima.engine.accuracy import accuracy_of
 from minima.engine.progress import Progress
+from minima.engine.state import State
 
 DIVERGED_LOSS = 1e3  # times the initial loss
 ROUNDINGS = 16  # a relative error of so many units in the last place is none
@@ -29,7 +31,7 @@ class Rules:
     max_steps: int
     record_steps: Sequence[int]
     record_residuals: Sequence[float]
-    probes: Mapping[str, Probe] = field(default_factory=dict)
+    probes: Mapping[str, ModuleType] = field(default_factory=dict)  # of minima.engine.probes
     accuracy: Tensor | None = None
 
 
@@ -102,7 +104,7 @@ class Record:
         column = self.columns[step]
         self.losses[:, column], self.times[:, column] = loss, time
         for name, probe in self.rules.probes.items():
-            value = probe(state).to(self.losses)
+            value = probe.measure(state).to(self.losses)
             if name not in self.probes:
                 self.probes[name] = value.new_full((*self.losses.shape, *value.shape[1:]), torch.nan)
             self.probes[name][:, column] = value

@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from minima.forms import forms_of
+from minima.parts import probe_module
 from minima.plan.digest import digest
 
 PACKAGE = Path(__file__).parents[1]
@@ -17,14 +18,18 @@ PACKAGE = Path(__file__).parents[1]
 
 def training_modules(cell: Mapping) -> list[str]:
     """Where the code of a cell's training starts: the engine's core and the modules that the cell names."""
-    kind = cell["network"]["kind"]
+    network, optimizer = cell["network"], cell["optimizer"]
     return [
         "minima.training.cells",
-        f"minima.engine.models.{kind}",
-        *forms_of(cell["network"]),
+        f"minima.engine.models.{network['kind']}",
+        *([f"minima.engine.activations.{network['activation']}"] if "activation" in network else []),
+        *forms_of(network),
         *(f"minima.engine.inits.{cell['init'][name]}" for name in ("scheme", "draw") if name in cell["init"]),
-        f"minima.engine.optimizers.{cell['optimizer']['name']}",
-        *(["minima.theory.linear_probes"] if "rate_bounds" in cell["record"]["probes"] else []),
+        f"minima.engine.losses.{cell['loss']}",
+        f"minima.engine.optimizers.{optimizer['name']}",
+        *([f"minima.engine.schedules.{optimizer['schedule']['kind']}"] if "schedule" in optimizer else []),
+        *(["minima.engine.augment"] if any(cell["augment"].values()) else []),
+        *map(probe_module, cell["record"]["probes"]),
         *(["minima.training.predictions"] if cell["predict"] else []),
         *(f"minima.theory.predictors.{predictor}" for predictor in cell["predict"]),
     ]

@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp, vjp, vmap
 
-from minima.engine.probes import State
 from minima.engine.tangent import tangent_kernel, tangent_trace
 
-__all__ = ["function_kernel", "kernel_extremes", "module_kernel", "tangent_kernel", "tangent_trace"]
+__all__ = ["function_kernel", "module_kernel", "tangent_kernel", "tangent_trace"]
 
 
 def function_kernel(
@@ -63,10 +62,3 @@ def module_kernel(
         return functional_call(module, tensors | theta, (points,))
 
     return function_kernel(f, trained, x, columns, trace, chunk)
-
-
-def kernel_extremes(state: State) -> Tensor:
-    """`kernel_extremes` is a probe: it returns the smallest and the largest eigenvalue of the tangent kernel
-    of the training points [E, 2]."""
-    kernel = tangent_kernel(state.ensemble, state.weights, state.x, state.x.shape[1])
-    return torch.linalg.eigvalsh(kernel)[:, [0, -1]]

@@ -15,7 +15,6 @@ from torch import Tensor
 from minima.engine.core import Recipe, train
 from minima.engine.losses import mse
 from minima.engine.record import Finished, Rules
-from minima.engine.schedules import constant
 from minima.theory.linear_model import LinearizedNetwork
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.trajectories import run_linear, spectrum
@@ -36,7 +35,7 @@ def run(linearization: Linearization) -> Run:
     recipe = linearization.recipe
     if recipe is None:  # gradient flow
         return Run(linearization.of_dual(linearization.solve(linearization.within, linearization.error)))
-    assert recipe.loss is mse
+    assert recipe.loss is mse.loss
     if recipe.decay_toward is None and getattr(recipe.optimizer, "LINEAR", False):
         return Run(_descend(linearization) if _is_plain(recipe) else _on_the_kernel(linearization))
     return _on_the_parameters(linearization)
@@ -44,7 +43,7 @@ def run(linearization: Linearization) -> Run:
 
 def _is_plain(recipe: Recipe) -> bool:
     name = recipe.optimizer.__name__.rpartition(".")[2]
-    return name in ("gd", "sgd") and recipe.batches is None and recipe.schedule is constant
+    return name in ("gd", "sgd") and recipe.batches is None and recipe.schedule is None
 
 
 def _descend(linearization: Linearization) -> Predicted:

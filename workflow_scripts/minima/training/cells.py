@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ from minima.engine.core import Finished, Rules, train
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
-from minima.engine.probes import NEEDS_TEST, PROBES, Probe
-from minima.theory.empirical import kernel_extremes, tangent_kernel
+from minima.engine.tangent import tangent_kernel
+from minima.parts import probe_module
 from minima.training import kernel_units
 from minima.training.methods import STORED_AS, fitting_form, recipe_of, resolved_numbers
 from minima.training.recording import coordinates, plane_grid
@@ -180,7 +181,7 @@ def _train_stack(
         max_steps=first["stop"]["max_steps"],
         record_steps=recorded["step"],
         record_residuals=recorded["level"],
-        probes={name: _probe(name) for name in first["record"]["probes"]},
+        probes=_probes(first),
         accuracy=_goals(cells, "accuracy", 2.0) if any(cell["stop"]["accuracy"] for cell in cells) else None,
     )
     initial = [weight.clone() for weight in start.weights]
@@ -232,11 +233,9 @@ def _in_form(
         yield replace(done, weights=form.out(done.weights, done.index))
 
 
-def _probe(name: str) -> Probe:
-    """Of the engine, or of theory."""
-    if name == "rate_bounds":  # by name: for the fingerprint
-        return import_module("minima.theory.linear_probes").rate_bounds
-    return (PROBES | {"kernel_extremes": kernel_extremes})[name]
+def _probes(cell: Mapping[str, Any]) -> dict[str, ModuleType]:
+    """`_probes` returns the modules of a cell's probes by name."""
+    return {name: import_module(probe_module(name)) for name in cell["record"]["probes"]}
 
 
 def _follow_flow(
@@ -278,7 +277,7 @@ def _start(
     points = splits[0].x_train.shape[0]
     y = stacked([split.y_train for split in splits])
     test = ()
-    if NEEDS_TEST & set(cells[0]["record"]["probes"]):
+    if any(getattr(probe, "NEEDS_TEST", False) for probe in _probes(cells[0]).values()):
         test = x_all[:, points:].contiguous(), stacked([split.y_test for split in splits])
     f, _ = ensemble.forward(weights, x_all)
     offset = f if scheme.centred else torch.zeros_like(f)

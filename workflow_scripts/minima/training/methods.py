@@ -8,11 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from minima.engine.augment import Augment
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
-from minima.engine.losses import LOSSES
-from minima.engine.schedules import SCHEDULES, Schedule, milestones
 from minima.forms import forms_of
 from minima.training import kernel_units
 
@@ -48,26 +45,22 @@ def recipe_of(
     numbers = {name: [field[name] for field in fields] for name in fields[0]}
     decays = any(numbers["weight_decay.strength"])
     seeds = [cell["seed"] for cell in cells]
+    schedule = import_module(f"minima.engine.schedules.{first['schedule']['kind']}")
     batches = augment = None
     if first["batch_size"] is not None:
         batches = Batches(seeds, points, first["batch_size"], first["replacement"])
     if any((changes := cells[0]["augment"]).values()):
-        augment = Augment(seeds, shape, changes["shift"], changes["flip"])
+        own = import_module("minima.engine.augment")  # by name: the fingerprint of cells that augment
+        augment = own.Augment(seeds, shape, changes["shift"], changes["flip"])
     return Recipe(
         optimizer=import_module(f"minima.engine.optimizers.{first['name']}"),
         numbers={name: torch.tensor(values, dtype=torch.float64) for name, values in numbers.items()},
-        loss=LOSSES[cells[0]["loss"]],
-        schedule=_schedule(first["schedule"], cells[0]["stop"]["max_steps"]),
+        loss=import_module(f"minima.engine.losses.{cells[0]['loss']}").loss,
+        schedule=schedule.schedule(first["schedule"], cells[0]["stop"]["max_steps"]),
         batches=batches,
         augment=augment,
         decay_toward=first["weight_decay"]["toward"] if decays else None,
     )
-
-
-def _schedule(options: Mapping[str, Any], last: int) -> Schedule:
-    if options["kind"] == "milestones":
-        return milestones([part * last for part in options["at"]])
-    return SCHEDULES[options["kind"]]
 
 
 def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -15,14 +15,14 @@ made that product up to twice as slow.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from importlib import import_module
 from itertools import pairwise
 from math import prod
+from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from minima.engine.models.activations import ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ class MLP:
     frozen: tuple[int, ...] = ()  # layers that keep their initial weights, counted from 0
 
     @cached_property
+    def phi(self) -> ModuleType:
+        """`phi` returns the module of φ."""
+        return import_module(f"minima.engine.activations.{self.activation}")
+
+    @cached_property
     def trained(self) -> list[int]:
         return [layer for layer in range(len(self.sizes) - 1) if layer not in self.frozen]
 
@@ -80,10 +85,9 @@ class MLP:
     ) -> tuple[Tensor, Tape]:
         """f [B, n, outputs] at x [B, n, d], in training or not, and the tape, which takes over the memory
         of the `last` one."""
-        phi = ACTIVATIONS[self.activation].value
         tape = Tape([x], [], last.memory if last else {})
         for layer in range(len(self.sizes) - 2):
-            hidden, kept = phi(self._linear(weights, tape, layer))
+            hidden, kept = self.phi.value(self._linear(weights, tape, layer))
             tape.hidden.append(hidden)
             tape.kept.append(kept)
         return self._linear(weights, tape, len(self.sizes) - 2), tape
@@ -125,8 +129,7 @@ class MLP:
             width = weights[layer].shape[-1]
             delta = (delta.flatten(1, 2) @ weights[layer]).mul_(self.factors[layer])
             kept = tape.kept[layer - 1].unsqueeze(2).expand(batch, points, outputs, width)
-            pull_back = ACTIVATIONS[self.activation].pull_back
-            delta = pull_back(delta.view(batch, points, outputs, width), kept)
+            delta = self.phi.pull_back(delta.view(batch, points, outputs, width), kept)
             found.append(delta)
         return found[::-1]
 
@@ -148,7 +151,7 @@ class MLP:
             torch.mul(weight.mT * factor, delta.mT, out=out)
         else:
             torch.baddbmm(out, weight.mT, delta.mT, beta=0, alpha=factor, out=out)
-        return ACTIVATIONS[self.activation].pull_back(out.mT, tape.kept[layer - 1])
+        return self.phi.pull_back(out.mT, tape.kept[layer - 1])
 
 
 def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> MLP:

@@ -23,8 +23,8 @@ from torch import Tensor
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
-from minima.engine.probes import State
 from minima.engine.record import Finished, Record, Rules
+from minima.engine.state import State
 from minima.engine.tangent import Jacobian
 
 LINEAR = True
@@ -111,11 +111,11 @@ class _Flow:
         goal = max(float(rules.residual) * start_norm, loss_norm)
         time, step, trial = 0.0, 0, None
         while True:
-            loss, _ = mse(here.f, y)
+            loss, _ = mse.loss(here.f, y)
             if step == 0:
                 record.begin(loss, y)
             if record.wants(step):
-                state = State(self.ensemble, mse, here.weights, start, self.x, y, here.f)
+                state = State(self.ensemble, mse.loss, here.weights, start, self.x, y, here.f)
                 record.write(step, loss, state, time)
             ended = record.ended(step, loss)
             taken = None if ended else self.step(here, trial, goal, start_norm)

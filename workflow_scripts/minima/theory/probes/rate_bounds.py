@@ -1,16 +1,16 @@
-"""The probe `rate_bounds`: lower bounds on the rate of a two-layer linear net in training."""
+"""Lower bounds on the rate of a two-layer linear net in training."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from minima.engine.probes import State
+from minima.engine.state import State
 from minima.theory.linear_nets import imbalance, narrow, net, problem, rate, rate_now
 
 
-def rate_bounds(state: State) -> Tensor:
-    """Lower bounds [E, 2] on −L̇/L of the training loss ‖y − f‖²/2n under gradient flow, per learning rate ×
-    steps: by Theorem 1 and by Proposition 1′ of 2105.06351, for nets of one copy."""
+def measure(state: State) -> Tensor:
+    """`measure` returns lower bounds [E, 2] on −L̇/L of the training loss ‖y − f‖²/2n under gradient flow,
+    per learning rate × steps: by Theorem 1 and by Proposition 1′ of 2105.06351, for nets of one copy."""
     found = []
     factor = state.ensemble.model.factors[0] * state.ensemble.model.factors[1]
     for row in range(len(state.x)):

@@ -1,0 +1,6 @@
+"""One module per probe, what is recorded along the way beside the loss: `measure(state)` takes a
+`minima.engine.state.State` and returns a number per network [E], or several [E, layers].
+
+`NEEDS_START` and `NEEDS_TEST`, where they are there and true, say that the probe looks at the weights before
+the first step and at the test points. A probe that needs theory is a module of `minima.theory.probes`.
+"""

@@ -1,0 +1,23 @@
+"""Drift of the imbalance Λ = U1ᵀU1 − VᵀV of two linear layers, U1 what the points see of the first."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from minima.engine.probes.seen import row_space
+from minima.engine.state import State, norms
+
+NEEDS_START = True
+
+
+def measure(state: State) -> Tensor:
+    """`measure` returns ‖Λ − Λ₀‖/‖Λ₀‖ [E]."""
+    basis = row_space(state.x)
+    now, then = (_imbalance(weights, basis) for weights in (state.weights, state.start))
+    return norms(now - then) / norms(then)
+
+
+def _imbalance(weights: Sequence[Tensor], basis: Tensor) -> Tensor:
+    """Λ [E, K, h, h]."""
+    seen = weights[0] @ basis
+    return seen @ seen.mT - weights[1].mT @ weights[1]

@@ -1,0 +1,37 @@
+"""A stack of networks at one step, as probes see it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class State:
+    """`State` is a stack of E networks of K copies at one step."""
+
+    ensemble: Any
+    loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    weights: Sequence[Tensor]  # [E, K, out, in] per layer
+    start: Sequence[Tensor]  # the weights before the first step
+    x: Tensor
+    y: Tensor
+    f: Tensor
+    test: Sequence[Tensor] = ()  # x and y of the test points, where a probe asks for them
+
+    def gradient(self, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """`gradient` returns the loss [E] at other weights and ∂L/∂W of the trained layers there."""
+        f, tape = self.ensemble.forward(weights, self.x)
+        loss, slope = self.loss(f, self.y)
+        gradient: list[Tensor | None] = [None] * len(weights)
+        for layer in self.ensemble.trained:
+            gradient[layer] = torch.zeros_like(weights[layer])
+        self.ensemble.add_gradients(weights, tape, slope, gradient)
+        return loss, [gradient[layer] for layer in self.ensemble.trained]
+
+
+def norms(weight: Tensor) -> Tensor:
+    """`norms` returns the Frobenius norm of each network's part of a tensor [E, …]: [E]."""
+    return torch.linalg.vector_norm(weight.flatten(1), dim=1)

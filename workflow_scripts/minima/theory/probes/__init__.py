@@ -1,0 +1,1 @@
+"""Probes that need theory, as those of `minima.engine.probes` otherwise."""
