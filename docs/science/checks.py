@@ -98,31 +98,48 @@ def momentum() -> Iterator[str]:
         yield f"two momenta ({beta1}, {beta2}), rate/x".ljust(50) + f"{rate / x:.2f}"
     first, last = (float(step) for step in dynamics.window(x))
     yield f"Nesterov's window at x = 1e-4, steps              {first:.0f} to {last:.0f}"
+    maxima = np.pi / x**0.5 * np.arange(1, 10)
+    maxima = maxima[(maxima >= 800) & (maxima <= 3000)]
+    added = np.polyfit(np.log(maxima), maxima * np.log1p(-x), 1)[0]
+    yield f"(1 − x)^k there, slope in log k, k from 800 to 3000 {added:.2f}"
 
 
 def linear_nets_page() -> Iterator[str]:
-    """Lemma 1's width, the published imbalances, and how the drift of Λ depends on the step on digits."""
-    least = linear_nets.least_width(400, 1, 0.05)
-    yield f"h0 of Lemma 1, D = 400, m = 1, δ = 0.05           {least:.0f}"
-    yield f"log10 of the δ at which h0 would be 1.5e5         {_delta_of(1.5e5):.0f}"
+    """Widths of Lemma 1 and Theorem 2, the published imbalances, and the drift of Λ against the step."""
+    random, flat = (
+        [
+            linear_nets.problem(split.x_train.values, split.y_train.values)
+            for split in (data.isel(split=number) for number in range(10))
+        ]
+        for data in (
+            prepare(RECIPES[name], range(300, 310), ".") for name in ("linear_random", "linear_flat")
+        )
+    )
+    yield f"width of Lemma 1, D = 400, m = 1, δ = 0.05        {linear_nets.lemma_width(400, 1, 0.05):.0f}"
+    for alpha, name in ((0.5, "1/2"), (0.375, "3/8")):
+        widths = [linear_nets.theorem_width(found, alpha, 0.05) for found in random]
+        yield f"width of Theorem 2, α = {name}, X normal, 10 draws   {min(widths):.1e} to {max(widths):.1e}"
+    widths = [linear_nets.theorem_width(found, 0.5, 0.05) for found in flat]
+    yield f"the same, α = 1/2, all singular values of X 1     {max(widths):.0f}"
+    typical = np.sqrt(101 * 300)
+    overlap = linear_nets.most_overlap(400, 100, 1, 1.0, 0.5, 0.05)
+    yield f"Lemma 1's bound on the overlap over its size      {overlap / typical:.1f}"
+    for alpha, width in ((0.5, 9500), (0.5, 10**6), (0.375, 10**12)):
+        bounds = [linear_nets.most_distance(found, width, alpha, 0.05) for found in random]
+        ratio = np.mean(bounds) / (np.sqrt(300) * width ** (0.5 - 2 * alpha))
+        yield (
+            f"Theorem 2's bound over √((D − r)m)h^(½−2α), α = {alpha:g}, h = {width:.4g}".ljust(68)
+            + f"{ratio:.0f}"
+        )
     yield "c at h = 500, mean and standard deviation of 20 draws:"
     rng = stream(0, "checks")
     for pair in ((0.1, 0.1), (0.5, 0.02), (0.2, 0.05), (0.05, 0.2)):
         gaps = linear_nets.imbalance(linear_nets.drawn(rng, 20, 500, 1, 100, 300, pair)).gap
         yield f"    (σ_U, σ_V) = {pair}".ljust(50) + f"{gaps.mean():.1f} ± {gaps.std(ddof=1):.1f}"
-    data = prepare(RECIPES["linear_random"], [100], ".").isel(split=0)
-    found = linear_nets.problem(data.x_train.values, data.y_train.values)
-    bound = linear_nets.most_distance(found, 9500, 0.5, 0.05)
-    yield f"Theorem 2's bound over √((D − r)m/h), h = 9500    {bound / np.sqrt(300 / 9500):.0f}"
     yield "η       drift of Λ on whitened digits, seeds 100 to 104, and log-log slope to the next"
     rates = np.array([0.4, 0.2, 0.1, 0.05, 0.025, 0.0125])
     drifts = np.array([_digits_drift(rates, seed) for seed in range(100, 105)]).mean(0)
     yield from _with_slopes(rates, drifts)
-
-
-def _delta_of(width: float) -> float:
-    """log10 δ with h0(δ) = width, D = 400, m = 1."""
-    return float(np.log10(2) - 2 * (np.sqrt(width / 16) - np.sqrt(401)) / np.log(10))
 
 
 def _digits_drift(rates: Array, seed: int, width: int = 100, std: float = 0.3) -> list[float]:

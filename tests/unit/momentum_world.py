@@ -32,11 +32,11 @@ def followed(optimizer, kernel, error, rate, numbers, last):
     return np.array(losses) / (error @ error)
 
 
-def block(optimizer, share, steps, axes=None, fixed=None, bent=None, splits=None):
+def block(optimizer, share, steps, axes=None, fixed=None, bent=None, splits=None, seeds=SEEDS):
     """A block as in a study's dataset: share = ηλmin/N; axes: (dimension, path, values); fixed: the
     optimizer's numbers; bent: L ← bent(L/L(0), k, place)."""
     axes = axes or []
-    shape = [len(values) for _, _, values in axes] + [SEEDS]
+    shape = [len(values) for _, _, values in axes] + [seeds]
     dims = [dim for dim, _, _ in axes] + ["seed"]
     losses = np.empty((*shape, len(steps)))
     spectra, errors = np.empty((*shape, POINTS)), np.empty((*shape, POINTS))
@@ -64,7 +64,7 @@ def block(optimizer, share, steps, axes=None, fixed=None, bent=None, splits=None
         used[place], rates[place] = numbers.get("momentum", np.nan), rate * POINTS
     optimizer_fields = {"name": optimizer} | (fixed or {})
     coords = {dim: (dim, values, {"long_name": path}) for dim, path, values in axes}
-    coords |= {"seed": np.arange(SEEDS), "step": list(steps)}
+    coords |= {"seed": np.arange(seeds), "step": list(steps)}
     if splits:
         coords["split"] = ("seed", splits)
     return xr.Dataset(

@@ -18,7 +18,7 @@ WORLDLY = [name for name in CLAIMS if name not in SILENT]
 
 
 def simulated(name):
-    """A committed block, its networks replaced by frozen kernels."""
+    """A committed block, its networks replaced by frozen kernels: as many as its claims need."""
     grid = blocks("momentum")[name]
     cell = grid.cells[0].values
     optimizer, axes = cell["optimizer"], [(a.dimension, a.path, list(a.labels)) for a in grid.axes[:-1]]
@@ -30,7 +30,9 @@ def simulated(name):
     if any(path == "optimizer.momentum" for _, path, _ in axes):
         fixed = {}
     share = optimizer["lr"]["relative_to_least"]
-    return block(optimizer["name"], share, coordinates(cell)["step"], axes, fixed)
+    parts = [part for claim in CLAIMS.values() for part in claim.asked if part.arguments["block"] == name]
+    seeds = max(part.replicates for part in parts)
+    return block(optimizer["name"], share, coordinates(cell)["step"], axes, fixed, seeds=seeds)
 
 
 @pytest.fixture(scope="module")

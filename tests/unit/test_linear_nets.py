@@ -230,20 +230,45 @@ def test_lemma_1_and_theorem_2_hold_in_their_range():
     x, y = data()
     here = problem(x, y)
     delta = 0.05
-    width = int(linear_nets.least_width(FEATURES, 1, delta)) + 1
     for alpha in (0.375, 0.5):
+        width = int(linear_nets.theorem_width(here, alpha, delta)) + 1
         std = width**-alpha
-        start = drawn(np.random.default_rng(0), 40, width, 1, POINTS, FEATURES - POINTS, (std, std))
+        rng = np.random.default_rng(0)  # one by one, as `slack` draws
+        draws = [drawn(rng, 1, width, 1, POINTS, FEATURES - POINTS, (std, std)) for _ in range(40)]
+        start = linear_nets.Net(*(np.concatenate(parts) for parts in zip(*draws, strict=True)))
         bound = linear_nets.most_overlap(FEATURES, POINTS, 1, width, alpha, delta)
         assert (linear_nets.overlap(start) <= bound).all()
         assert (linear_nets.imbalance(start).gap > linear_nets.least_gap(width, alpha)).all()
         own = linear_nets.most_distance_from(here, start)
         assert (linear_nets.distance(here, flow_limit(here, start)) <= own).all()
         assert (own <= linear_nets.most_distance(here, width, alpha, delta)).all()
-        found = linear_nets.slack(here, np.random.default_rng(1), 20, width, alpha, delta)
-        assert (found.gap_slack > 1).all()
-        assert (found.overlap_slack <= 1).all()
-        assert (found.limit_slack <= 1).all()
+        found = linear_nets.slack(here, np.random.default_rng(0), 40, width, [alpha], delta)
+        assert found.gap_slack[0].min() > 1
+        np.testing.assert_allclose(found.overlap_slack[0] * bound, linear_nets.overlap(start))
+        wanted = own / linear_nets.most_distance(here, width, alpha, delta)
+        np.testing.assert_allclose(found.limit_slack[0], wanted)
+
+
+def test_theorem_2_asks_for_more_width_than_lemma_1():
+    """The lemma's 16 s² where all singular values are 1 and α = ½; else more, by the spectrum and by α."""
+    x, y = data()
+    flat = problem(np.linalg.qr(x.T).Q.T, y)
+    lemma = linear_nets.lemma_width(FEATURES, 1, 0.05)
+    assert lemma == pytest.approx(16 * (np.sqrt(FEATURES + 1) + np.log(40) / 2) ** 2)
+    assert linear_nets.theorem_width(flat, 0.5, 0.05) == pytest.approx(lemma)
+    assert linear_nets.theorem_width(flat, 0.375, 0.05) == pytest.approx(lemma**2)
+    squares = np.linalg.svd(x, compute_uv=False) ** 2
+    wanted = lemma / 4 * squares.max() / squares.min() ** 3
+    assert wanted > lemma, "these data would not tell the two apart"
+    assert linear_nets.theorem_width(problem(x, y), 0.5, 0.05) == pytest.approx(wanted)
+
+
+def test_far_below_its_width_lemma_1_fails():
+    """With hardly more units than rows c is under h^{1−2α} in most draws: lin-9 can break."""
+    x, y = data()
+    found = linear_nets.slack(problem(x, y), np.random.default_rng(0), 20, POINTS + 1, [0.375, 0.5], 0.05)
+    assert (found.gap_slack < 1).mean() > 0.6
+    np.testing.assert_allclose(*found.gap_slack, err_msg="α moves c and its bound alike")
 
 
 def test_a_very_wide_network_ends_at_its_known_multiple_of_the_start():

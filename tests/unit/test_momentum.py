@@ -94,6 +94,24 @@ def test_the_schedule_falls_as_a_power_and_constant_momentum_exponentially(world
         np.testing.assert_allclose(found.values, 1, atol=0.1)
 
 
+def test_discrete_steps_make_the_envelope_steeper_by_their_exponential(world):
+    """L falls as k^(−r)(1 − x)^k, to 0.15 in the slope, and k^(−r) alone is flatter: much flatter at ten
+    times the step, where the same window has ten times the exponential."""
+    for r in (2.0, 3.0, 6.0):
+        excess, slope = (
+            estimand(world, "nesterov", (800, 3000), select={"r": r}).values
+            for estimand in (momentum.envelope_excess, momentum.envelope_slope)
+        )
+        np.testing.assert_allclose(excess, 0, atol=0.15)
+        assert (slope + r < excess).all()
+        excess, slope = (
+            estimand(world, "late", (800, 3000), select={"r": r}).values
+            for estimand in (momentum.envelope_excess, momentum.envelope_slope)
+        )
+        np.testing.assert_allclose(excess, 0, atol=0.15)
+        assert (slope + r < -1).all()
+
+
 def test_the_late_envelope_is_exponential_with_the_powers_share(world):
     for r in (2.0, 3.0, 6.0):
         found = momentum.envelope_rate_ratio(world, "late", "window", (5000, 10000), select={"r": r})
@@ -105,6 +123,8 @@ def test_the_convex_bound_is_kept_and_its_greatest_ratio_reported(world):
     assert ((found > 0.05) & (found <= 1)).all()
     every = momentum.convex_bound_ratio(world, "nesterov").values
     assert (every >= found).all(), "the greatest over r"
+    plain = momentum.convex_bound_ratio(world, "gd", r=3.0)
+    assert (plain.values > 1).all(), "gradient descent does not keep the bound of acceleration"
 
 
 def test_fixed_momentum_is_faster_gradient_descent_until_it_swings(world):

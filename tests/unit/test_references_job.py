@@ -188,5 +188,6 @@ def test_linear_references_are_the_pseudo_inverses_and_draws_of_wide_nets(tmp_pa
         np.testing.assert_allclose(here.products, x @ x.T)
     assert (fitted.gap_slack.sel(wide_width=10_000) > 1).all()
     assert (fitted.overlap_slack <= 1).all()
+    assert (fitted.theorem_width.sel(wide_power=0.5) >= fitted.lemma_width).all()
     first, second = (fitted.gap_slack.sel(split=split).values for split in SPLITS)
     assert not np.isin(first, second).any()  # each split draws its own

@@ -13,7 +13,7 @@ from minima.plan.workplan import ReferenceFit
 from minima.streams import stream
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp_diagonal
-from minima.theory.linear_nets import least_width, problem, slack
+from minima.theory.linear_nets import Slack, lemma_width, problem, slack, theorem_width
 from minima.theory.reference import Reference, fit_references
 
 UNIT = {"units": "1"}
@@ -67,30 +67,34 @@ def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
 
 
 def _wide_linear(x: np.ndarray, y: np.ndarray, options: Mapping[str, Any], split: int) -> xr.Dataset:
-    """How far draws of wide linear nets stay from the bounds on them."""
-    dims = ("wide_power", "wide_width", "draw")
-    data = problem(x, y)
+    """`_wide_linear` returns how far draws of wide linear nets stay from the bounds on them, and the widths
+    above which these bounds hold."""
+    data, powers, delta = problem(x, y), options["width_power"], options["delta"]
     each = [
-        [
-            slack(data, stream(split, f"draws/{width}"), options["draws"], width, power, options["delta"])
-            for width in options["width"]
-        ]
-        for power in options["width_power"]
+        slack(data, stream(split, f"draws/{width}"), options["draws"], width, powers, delta)
+        for width in options["width"]
     ]
     names = {
         "gap_slack": "imbalance c over the least of Lemma 1",
         "overlap_slack": "‖[V; U1]U2ᵀ‖ over the most of Lemma 1",
         "limit_slack": "a bound on ‖UVᵀ(∞) − Θ̂‖ from the start alone, over the most of Theorem 2",
     }
+    dims = ("wide_power", "wide_width", "draw")
     found = {
-        name: (dims, np.array([[getattr(s, name) for s in row] for row in each]), {"long_name": text} | UNIT)
-        for name, text in names.items()
+        name: (dims, np.stack(parts, axis=1), {"long_name": names[name]} | UNIT)
+        for name, parts in Slack(*zip(*each, strict=True))._asdict().items()
     }
-    needed = least_width(x.shape[1], y.shape[1], options["delta"])
-    return xr.Dataset(
-        found | {"least_width": ((), needed, {"long_name": "h0 of Lemma 1, above which both hold"} | UNIT)},
-        coords={"wide_power": options["width_power"], "wide_width": options["width"]},
+    found["lemma_width"] = (
+        (),
+        lemma_width(x.shape[1], y.shape[1], delta),
+        {"long_name": "width above which Lemma 1 holds"} | UNIT,
     )
+    found["theorem_width"] = (
+        "wide_power",
+        np.array([theorem_width(data, power, delta) for power in powers]),
+        {"long_name": "width above which Theorem 2 holds"} | UNIT,
+    )
+    return xr.Dataset(found, coords={"wide_power": powers, "wide_width": options["width"]})
 
 
 def _labelled(by_label: Mapping[str, Reference]) -> xr.Dataset:

@@ -12,9 +12,10 @@ so that the imbalance Λ = U1ᵀU1 − VᵀV stays as it was, and so does U2. Wi
     Theorem 1       L(t) − L* ≤ exp(−2 λ_r(Σx) c t) (L(0) − L*)
     the limit       U Vᵀ(∞) = Θ̂ + Φ2 U2(0) V(∞)ᵀ,   Θ̂ = X⁺Y
     Proposition 1   V U2ᵀ = 0 and U1 U2ᵀ = 0 at the start: the limit is Θ̂
-    Lemma 1         entries N(0, h^{−2α}), ¼ < α ≤ ½, h > h0 = 16 s², s = √(m+D) + ½ log(2/δ): with
+    Lemma 1         entries N(0, h^{−2α}), ¼ < α ≤ ½, h > 16 s², s = √(m+D) + ½ log(2/δ): with
                     probability 1 − δ,  c > h^{1−2α}  and  ‖[V; U1] U2ᵀ‖_F ≤ 2 √(m+r) s / h^{2α−½}
-    Theorem 2       then ‖U Vᵀ(∞) − Θ̂‖₂ ≤ 2 C^{1/h^{1−2α}} √(m+r) s / h^{2α−½},
+    Theorem 2       h > h0^{1/(4α−1)}, h0 = max{16 s², 4 m s² λ1(Σx)/λ_r(Σx)³} (appendix E): with
+                    probability 1 − δ,  ‖U Vᵀ(∞) − Θ̂‖₂ ≤ 2 C^{1/h^{1−2α}} √(m+r) s / h^{2α−½},
                     C = exp(1 + λ1^{½}(Σx) ‖Y‖_F / λ_r(Σx))
     Proposition 1′  (of a later version)  −L̇/(L − L*) ≥ λ_r(Σx) (−Δ₊ + √((Δ₊ + c)² + 4σ_m²(U1Vᵀ))
                                                                  −Δ₋ + √((Δ₋ + c)² + 4σ_r²(U1Vᵀ)))
@@ -62,12 +63,12 @@ class Net(NamedTuple):
 
 
 class Slack(NamedTuple):
-    """Of drawn networks [draw], to the bounds of Lemma 1 and Theorem 2: where they hold, the first is 1 or
-    more, the others 1 or less."""
+    """`Slack` holds how far drawn networks [α, draw] stay from the bounds of Lemma 1 and Theorem 2: a bound
+    holds where the first number is above 1, or the others are 1 or less."""
 
-    gap_slack: Array
-    overlap_slack: Array
-    limit_slack: Array
+    gap_slack: Array  # c over its least
+    overlap_slack: Array  # ‖[V; U1] U2ᵀ‖_F over its most
+    limit_slack: Array  # a bound on ‖UVᵀ(∞) − Θ̂‖ from the start alone, over Theorem 2's
 
 
 class Imbalance(NamedTuple):
@@ -163,7 +164,7 @@ def imbalance(net: Net) -> Imbalance:
     r, m = net.u1.shape[-2], net.v.shape[-2]
 
     def largest(values: Array, number: int) -> Array:
-        """The so-manyth largest; 0 where there are fewer."""
+        """`largest` returns the value at this rank from the top; 0 where there are fewer values."""
         if number > values.shape[-1]:
             return np.zeros(values.shape[:-1])
         return np.maximum(values[..., -number], 0)
@@ -210,23 +211,37 @@ def _spread(features: int, outputs: int, delta: float) -> float:
     return np.sqrt(outputs + features) + np.log(2 / delta) / 2
 
 
-def least_width(features: int, outputs: int, delta: float) -> float:
-    """h0 of Lemma 1, for D features and m outputs; both bounds fail with probability δ at most."""
+def lemma_width(features: int, outputs: int, delta: float) -> float:
+    """`lemma_width` returns 16 s², the width above which Lemma 1 holds with probability 1 − δ, whatever α,
+    for D features and m outputs."""
     return 16 * _spread(features, outputs, delta) ** 2
 
 
+def theorem_width(problem: Problem, alpha: float, delta: float) -> float:
+    """`theorem_width` returns h0^{1/(4α−1)}, the width above which Theorem 2 holds with probability 1 − δ.
+
+    Lemma 1 asks for less: h0 grows with λ1(Σx)/λ_r(Σx)³, which the lemma does not have, and at α = ⅜ the
+    exponent is 2.
+    """
+    features, outputs = problem.rows.shape[0], problem.targets.shape[1]
+    first, last = problem.roots[0] ** 2, problem.roots[-1] ** 2
+    conditioned = 4 * outputs * _spread(features, outputs, delta) ** 2 * first / last**3
+    return float(max(lemma_width(features, outputs, delta), conditioned) ** (1 / (4 * alpha - 1)))
+
+
 def least_gap(width: float, alpha: float) -> float:
-    """Lemma 1: c > h^{1−2α}."""
+    """`least_gap` returns h^{1−2α}, above which c is by Lemma 1."""
     return width ** (1 - 2 * alpha)
 
 
 def most_overlap(features: int, rank: int, outputs: int, width: float, alpha: float, delta: float) -> float:
-    """Lemma 1: ‖[V; U1] U2ᵀ‖_F is at most this."""
+    """`most_overlap` returns the bound of Lemma 1 on ‖[V; U1] U2ᵀ‖_F."""
     return 2 * np.sqrt(outputs + rank) * _spread(features, outputs, delta) / width ** (2 * alpha - 0.5)
 
 
 def most_distance(problem: Problem, width: float, alpha: float, delta: float) -> float:
-    """Theorem 2: ‖UVᵀ(∞) − Θ̂‖₂ is at most this, with ‖WᵀY‖ for ‖Y‖: what X cannot reach moves nothing."""
+    """`most_distance` returns the bound of Theorem 2 on ‖UVᵀ(∞) − Θ̂‖₂, with ‖WᵀY‖ for ‖Y‖: what X cannot
+    reach moves nothing."""
     features, rank = problem.rows.shape
     outputs = problem.targets.shape[1]
     first, last = problem.roots[0], problem.roots[-1] ** 2
@@ -236,28 +251,39 @@ def most_distance(problem: Problem, width: float, alpha: float, delta: float) ->
 
 
 def most_distance_from(problem: Problem, start: Net) -> Array:
-    """A bound on ‖UVᵀ(∞) − Θ̂‖_F = ‖U2V(∞)ᵀ‖_F from the start alone [...], by which Theorem 2 is shown.
+    """`most_distance_from` returns the bound on ‖UVᵀ(∞) − Θ̂‖_F = ‖U2V(∞)ᵀ‖_F [...] that a start alone gives,
+    by which Theorem 2 is shown.
 
     Z(∞) = TZ with ‖T‖ ≤ exp ∫‖A‖dt (`minima.theory.linear_paths`), ‖A‖ ≤ λ1^{½}‖E‖; ‖E‖ falls by Theorem 1.
     """
+    return _most_growth(problem, start, imbalance(start).gap) * overlap(start)
+
+
+def _most_growth(problem: Problem, start: Net, gap: Array) -> Array:
+    """`_most_growth` returns the bound on ‖T‖ [...] for networks whose c is `gap`."""
     force = problem.roots[0] * np.sqrt(2 * excess_loss(problem, start))
-    return np.exp(2 * force / rate(problem, imbalance(start))) * overlap(start)
+    return np.exp(force / (problem.roots[-1] ** 2 * gap))
 
 
 def slack(
-    problem: Problem, rng: np.random.Generator, count: int, width: int, alpha: float, delta: float
+    problem: Problem, rng: np.random.Generator, count: int, width: int, alphas: Sequence[float], delta: float
 ) -> Slack:
-    """Of `count` networks with entries N(0, h^{−2α})."""
+    """`slack` returns how far `count` networks with entries N(0, h^{−2α}) stay from the bounds, for each α.
+
+    All α share their draws, as c and ‖[V; U1] U2ᵀ‖ are in proportion to the variance of the entries.
+    """
     features, rank = problem.rows.shape
     outputs = problem.targets.shape[1]
-    parts = []
-    for _ in range(count):  # one by one: they stay near the core
-        start = drawn(rng, 1, width, outputs, rank, features - rank, 2 * (width**-alpha,))
-        parts.append(
-            (
-                imbalance(start).gap[0] / least_gap(width, alpha),
-                overlap(start)[0] / most_overlap(features, rank, outputs, width, alpha, delta),
-                most_distance_from(problem, start)[0] / most_distance(problem, width, alpha, delta),
-            )
-        )
-    return Slack(*np.array(parts).T)
+    stds = [width**-alpha for alpha in alphas]
+    least = [least_gap(width, alpha) for alpha in alphas]
+    overlaps = [most_overlap(features, rank, outputs, width, alpha, delta) for alpha in alphas]
+    limits = [most_distance(problem, width, alpha, delta) for alpha in alphas]
+    found = np.empty((3, len(alphas), count))
+    for draw in range(count):  # one by one: they stay near the core
+        unit = drawn(rng, 1, width, outputs, rank, features - rank, (1, 1))
+        gap, crossed = imbalance(unit).gap[0], overlap(unit)[0]
+        for i, std in enumerate(stds):
+            start = Net(*(std * part for part in unit))
+            own = _most_growth(problem, start, std**2 * gap)[0] * std**2 * crossed
+            found[:, i, draw] = std**2 * gap / least[i], std**2 * crossed / overlaps[i], own / limits[i]
+    return Slack(*found)

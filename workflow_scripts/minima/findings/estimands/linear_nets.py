@@ -1,7 +1,8 @@
 """Estimands of the study `linear_nets` (arXiv:2105.06351): imbalance, rates and the min-norm solution.
 
-Each takes a study's dataset and says what it finds per seed. The paper's losses ‖Y − XUVᵀ‖²/n are twice the
-training loss. Losses below 1e-16 of the first are rounding, and no rate is asked of them.
+Each estimand takes a study's dataset and returns a number per seed, or per draw where networks are drawn and
+not trained. The paper's losses ‖Y − XUVᵀ‖²/n are twice the training loss. Losses below 1e-16 of the first are
+rounding, and no estimand computes a rate from them.
 """
 
 from collections.abc import Sequence
@@ -11,8 +12,8 @@ import xarray as xr
 
 from minima.findings.linear_nets import (
     decay_over_bound,
+    guaranteed_share,
     least_imbalance,
-    loss_over_bound,
     min_norm_distance,
     start_distance,
     unseen_directions,
@@ -25,80 +26,98 @@ from minima.findings.stats import NotEstimable, Sample
 def drift(
     tree: xr.DataTree, block: str, variable: str = "imbalance_path", select: Selection = None
 ) -> Sample:
-    """The largest of a drift on the way, over all networks of a seed."""
+    """`drift` returns the largest drift of a variable on the way, over all networks of a seed."""
     found = node_of(tree, "trained", block, select)[variable]
     return _worst(found)
 
 
 def drift_slope(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
-    """Log-log slope of the imbalance's drift in the step size; curves per seed."""
+    """`drift_slope` returns the log-log slope of the imbalance's drift in the step size, for whole curves of
+    a seed."""
     trained = node_of(tree, "trained", block, select)
     return slopes(trained.imbalance_path.max("step"), converged(trained, "lr"), "lr")
 
 
+def drift_bend(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
+    """`drift_bend` returns the excess over 1 of the drift's log-log slope between the two smallest step sizes
+    over that between the next two, each twice the one before: ½ where the drift is aη + bη²."""
+    trained = node_of(tree, "trained", block, select)
+    first = trained.imbalance_path.max("step").sortby("lr").isel(lr=slice(3))
+    ratios = first.lr.values[1:] / first.lr.values[:-1]
+    if not np.allclose(ratios, [2, 2]):
+        raise NotEstimable("the bend of the drift asks for step sizes that double")
+    excess = (np.log2(first).diff("lr") - 1).transpose("lr", ...)
+    return per_seed(excess[0].drop_vars("lr") / excess[1].drop_vars("lr"), converged(trained, "lr"))
+
+
 def drift_ratio(tree: xr.DataTree, block: str, beside: str) -> Sample:
-    """The imbalance's drift in `block` over that in `beside` at the same step size, the least of a seed."""
+    """`drift_ratio` returns the imbalance's drift in `block` over that in `beside` at the same step size, the
+    least of a seed."""
     first, second = (node_of(tree, "trained", name, None) for name in (block, beside))
     first, second = xr.align(first, second, join="inner")
     ratio = first.imbalance_path.max("step") / second.imbalance_path.max("step")
     return per_seed(ratio.min("lr"), converged(first, "lr") & converged(second, "lr"))
 
 
-def over_bound(
+def guaranteed(
     tree: xr.DataTree, block: str, factor: float = 1.0, cases: Sequence[str] = (), select: Selection = None
 ) -> Sample:
-    """max_t L/bound of Theorem 1 with `factor` · c for c: the largest of a seed's networks, or, where `cases`
-    are named, the least of theirs."""
-    ratio = loss_over_bound(node_of(tree, "trained", block, select), factor)
+    """`guaranteed` returns the largest share of the decay log L(0)/L(t), t > 0, that Theorem 1 guarantees
+    with `factor` · c for c: above 1 where a loss is above the bound. The share is the largest of a seed's
+    networks, or, where `cases` are named, the least of theirs."""
+    share = guaranteed_share(node_of(tree, "trained", block, select), factor)
     if not cases:
-        return _worst(ratio)
-    return _per_seed(ratio.max("step").sel(layer_scales=list(cases)).min("layer_scales"))
+        return _worst(share)
+    return _per_seed(share.max("step").sel(layer_scales=list(cases)).min("layer_scales"))
 
 
 def order(tree: xr.DataTree, block: str, last: str, cases: Sequence[str]) -> Sample:
-    """The least log ratio of the final losses of neighbours in a seed: `cases` from the lowest up, then the
-    block `last`; positive where the order is as said."""
+    """`order` returns the least log ratio of the final losses of neighbours in a seed: `cases` from the
+    lowest up, then the block `last`. It is positive where the losses rise in this order."""
     first, second = (_final(node_of(tree, "trained", name, None).loss) for name in (block, last))
     first, second = xr.align(first, second, join="inner")
     losses = xr.concat([first.sel(layer_scales=case, drop=True) for case in cases] + [second], dim="case")
     return _per_seed(np.log(losses).diff("case").min("case"))
 
 
-def imbalance_ratio(tree: xr.DataTree, block: str, published: float, select: Selection = None) -> Sample:
-    """c over its published value."""
-    return _per_seed(least_imbalance(node_of(tree, "trained", block, select)) / published)
+def as_unusual(tree: xr.DataTree, block: str, of: str, published: float, select: Selection = None) -> Sample:
+    """`as_unusual` returns, for each draw, how far its c (`imbalance`) or final loss (`loss`) is from the
+    median over how far the published number is, in logarithms: 1 or more where the draw is as unusual.
 
-
-def loss_ratio(tree: xr.DataTree, block: str, published: float, select: Selection = None) -> Sample:
-    """Final loss over its published value, as a geometric mean."""
-    final = 2 * _final(node_of(tree, "trained", block, select).loss)
-    found = _per_seed(np.log(final / published))
-    return found.rebuilt(found.values, lambda units: float(np.exp(units.mean())))
+    The median is that of the draws and the published number together. So if this number is a draw of the same
+    law, its place among all distances is as likely to be one as another.
+    """
+    trained = node_of(tree, "trained", block, select)
+    draws = _per_seed(least_imbalance(trained) if of == "imbalance" else 2 * _final(trained.loss))
+    logs = np.log([*draws.values, published])
+    *distances, own = np.abs(logs - np.median(logs))
+    return draws.rebuilt(np.array(distances) / max(own, np.finfo(float).tiny))
 
 
 def final_loss(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
-    """The paper's loss at the last step."""
+    """`final_loss` returns the paper's loss at the last step."""
     return _per_seed(2 * _final(node_of(tree, "trained", block, select).loss))
 
 
 def tightness(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
-    """The decay at the last step over the bound of Theorem 1."""
+    """`tightness` returns the decay at the last step over the bound of Theorem 1."""
     return _per_seed(_final(decay_over_bound(node_of(tree, "trained", block, select), 0)))
 
 
 def bound_over_decay(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
-    """The bound of Proposition 1′ over the decay, the largest of a seed's steps and networks."""
+    """`bound_over_decay` returns the bound of Proposition 1′ over the decay, the largest of a seed's steps
+    and networks."""
     return _worst(1 / decay_over_bound(node_of(tree, "trained", block, select), 1))
 
 
 def distance(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
-    """‖f − f̂‖/‖f̂‖ on the test points, f̂ the min-norm solution."""
+    """`distance` returns ‖f − f̂‖/‖f̂‖ on the test points, with f̂ the min-norm solution."""
     trained, found = node_of(tree, "trained", block, select), _relative(tree, block, select)
     return per_seed(found, converged(trained))
 
 
 def farther(tree: xr.DataTree, block: str, scheme: str, than: str) -> Sample:
-    """The distance to the min-norm solution from one init scheme over that from another, per seed."""
+    """`farther` returns the distance to the min-norm solution from one init scheme over that from another."""
     trained, found = node_of(tree, "trained", block, None), _relative(tree, block, None)
     ratio = at(found, block, "scheme", scheme) / at(found, block, "scheme", than)
     return per_seed(ratio, converged(trained, "scheme"))
@@ -107,7 +126,8 @@ def farther(tree: xr.DataTree, block: str, scheme: str, than: str) -> Sample:
 def slope_in_width(
     tree: xr.DataTree, block: str, power: float, start: bool = False, select: Selection = None
 ) -> Sample:
-    """Log-log slope in width of the distance to the min-norm solution, or of ‖U2Vᵀ‖ at the start."""
+    """`slope_in_width` returns the log-log slope in width of the distance to the min-norm solution, or of
+    ‖U2Vᵀ‖ at the start."""
     chosen = {"width_power": power} | dict(select or {})
     trained = node_of(tree, "trained", block, chosen)
     found = (start_distance if start else min_norm_distance)(tree, block, chosen)
@@ -115,7 +135,7 @@ def slope_in_width(
 
 
 def level(tree: xr.DataTree, block: str, power: float, least_width: int) -> Sample:
-    """‖UVᵀ − Θ̂‖ h^{2α−½}/√((D − r)m), the mean over the widths from `least_width` up."""
+    """`level` returns ‖UVᵀ − Θ̂‖ h^{2α−½}/√((D − r)m), the mean over the widths from `least_width` up."""
     select = {"width_power": power}
     trained, found = node_of(tree, "trained", block, select), min_norm_distance(tree, block, select)
     wide = found.width >= least_width
@@ -124,7 +144,8 @@ def level(tree: xr.DataTree, block: str, power: float, least_width: int) -> Samp
 
 
 def growth(tree: xr.DataTree, block: str, power: float, least_width: int) -> Sample:
-    """‖UVᵀ − Θ̂‖ at the end over ‖U2Vᵀ‖ at the start, the mean over the widths from `least_width` up."""
+    """`growth` returns ‖UVᵀ − Θ̂‖ at the end over ‖U2Vᵀ‖ at the start, the mean over the widths from
+    `least_width` up."""
     select = {"width_power": power}
     trained = node_of(tree, "trained", block, select)
     ratio = min_norm_distance(tree, block, select) / start_distance(tree, block, select)
@@ -133,23 +154,35 @@ def growth(tree: xr.DataTree, block: str, power: float, least_width: int) -> Sam
 
 
 def steps_ratio(tree: xr.DataTree, block: str, power: float, least_width: int, than: int) -> Sample:
-    """Steps to the end, mean over the widths from `least_width` up, over those at the width `than`."""
+    """`steps_ratio` returns the steps to the end, mean over the widths from `least_width` up, over those at
+    the width `than`."""
     trained = node_of(tree, "trained", block, {"width_power": power})
     wide = trained.steps[{"width": (trained.width >= least_width).values}].mean("width")
     return per_seed(wide / at(trained, block, "width", than).steps, converged(trained, "width"))
 
 
-def holds(tree: xr.DataTree, block: str, quantity: str, power: float, width: int) -> Sample:
-    """The part of a seed's draws in which a bound of Lemma 1 or Theorem 2 holds."""
-    draws = tree[f"reference/{block}"].to_dataset()[quantity]
-    draws = at(at(draws, block, "wide_power", power), block, "wide_width", width)
-    good = draws >= 1 if quantity == "gap_slack" else draws <= 1
-    return _per_seed(good.where(draws.notnull()).mean("draw"))
+def slack(
+    tree: xr.DataTree, block: str, quantity: str, power: float, width: int, covered: bool = True
+) -> Sample:
+    """`slack` returns, for each draw of a network on the data of a block, the side of an inequality of Lemma
+    1 (`gap_slack`, `overlap_slack`) or of Theorem 2 (`limit_slack`) over its bound. It refuses a width that
+    is not above the width from which the statement holds, or is above it where `covered` is false."""
+    node = tree[f"reference/{block}"].to_dataset()
+    node = at(at(node, block, "wide_power", power), block, "wide_width", width)
+    least = node.theorem_width if quantity == "limit_slack" else node.lemma_width
+    if not ((width > least) == covered).all():
+        side = "not above" if covered else "above"
+        raise NotEstimable(
+            f"width {width} is {side} {float(least.max()):.3g}, from which the statement holds"
+        )
+    draws = node[quantity].transpose("seed", "draw")
+    owners = [f"{seed}, draw {draw}" for seed in draws.seed.values for draw in range(draws.sizes["draw"])]
+    return Sample(draws.values.ravel(), np.array(owners))
 
 
 def agreement(tree: xr.DataTree, block: str, direct: str, variable: str, select: Selection = None) -> Sample:
-    """The largest difference between two blocks that train the same networks in other coordinates, relative
-    to the variable's size in each network, over the seeds and steps of both."""
+    """`agreement` returns the largest difference between two blocks that train the same networks in other
+    coordinates, relative to the variable's size in each network, over the seeds and steps of both."""
     one, other = (node_of(tree, "trained", name, select)[variable] for name in (block, direct))
     one, other = xr.align(one, other, join="inner")
     if not one.size:
@@ -166,12 +199,13 @@ def _relative(tree: xr.DataTree, block: str, select: Selection) -> xr.DataArray:
 
 
 def _final(path: xr.DataArray) -> xr.DataArray:
-    """The value at the last recorded step."""
+    """`_final` returns the value at the last recorded step."""
     return path.isel(step=-1)
 
 
 def _worst(found: xr.DataArray) -> Sample:
-    """The largest over all that a seed has; NaN marks what was not reached."""
+    """`_worst` returns the largest value of each seed's networks and steps; NaN marks steps that a network
+    did not reach."""
     return _per_seed(found.max([dim for dim in found.dims if dim != "seed"]))
 
 
