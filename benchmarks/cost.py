@@ -69,7 +69,10 @@ def rows_of(study: str) -> list[dict[str, Any]]:
 
 def work_of(row: dict[str, Any]) -> dict[str, float]:
     """What the job had to do, by coefficient; its cells are alike."""
-    amounts = {name: row["cells"] * amount for name, amount in cost.work(row["cell"]).items()}
+    amounts = {
+        name: row["cells"] * amount
+        for name, amount in cost.work(row["cell"], cost.as_recorded(row["cell"])).items()
+    }
     if "stack_step" in amounts:
         amounts["stack_step"] = max(amounts["stack_step"], row["cell"]["stop"]["max_steps"])
     return amounts

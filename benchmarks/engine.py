@@ -33,6 +33,7 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
+from minima.forms import GRAM_POINTS_PER_FEATURE
 from minima.training.cells import stack_size
 
 CPU = torch.device("cpu")
@@ -53,7 +54,7 @@ class Shape(NamedTuple):
     @property
     def gram(self) -> bool:
         """Whether the engine trains the first layer in its Gram form."""
-        return self.optimizer == "gd" and gram.pays(self.model, self.points)
+        return self.optimizer == "gd" and self.points <= GRAM_POINTS_PER_FEATURE * self.features
 
     @property
     def model(self) -> MLP:

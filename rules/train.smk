@@ -13,7 +13,9 @@ rule train_pack:
     threads: 1
     resources:
         mem_mb=lambda wildcards, attempt: attempt * job_memory_mb(PLAN.packs[wildcards.pack].cost),
-        runtime=lambda wildcards, attempt: attempt * job_minutes(PLAN.packs[wildcards.pack].cost),
+        runtime=lambda wildcards, attempt: job_minutes(
+            PLAN.packs[wildcards.pack].cost, PLAN.packs[wildcards.pack].at_most, attempt
+        ),
     params:
         stamp=lambda wildcards: PLAN.pack_stamp(wildcards.pack),
     script:

@@ -12,6 +12,7 @@ from minima.engine.models import narrow
 from minima.plan.mistakes import ConfigError
 from minima.theory import linear_nets
 from minima.theory.linear_paths import descend
+from minima.training import cells as training
 
 LINEAR = {"width": 30, "activation": "linear", "parametrization": "none"}
 FEATURES, POINTS = 9, 5
@@ -47,7 +48,7 @@ def test_the_narrow_form_is_the_plain_form(monkeypatch, scheme, optimizer, outpu
             (one,) = run(split(outputs), **(fields | {"network": network}))
         used.assert_called_once()
         with monkeypatch.context() as patch:
-            patch.setattr(narrow, "pays", lambda *_: False)
+            patch.setattr(training, "fitting_form", lambda *_: None)
             (other,) = run(split(outputs), **(fields | {"network": network}))
         assert one["steps"] == other["steps"] > 5
         if scheme == "antisymmetric":  # it starts at f = 0 up to rounding, which takes a class of its own

@@ -1,13 +1,86 @@
-"""The other coordinates in which networks may be trained, exactly and cheaper. Imports nothing of the engine:
-the plan asks too, for the fingerprint."""
+"""What the engine's parts declare of themselves, said once for the engine and the plan. Imports neither: a
+declaration is read from the syntax tree of the part's module, so that the plan needs no arrays.
 
-from collections.abc import Mapping
+An optimizer declares LINEAR where a step combines gradients linearly. Other coordinates, in which networks
+may be trained exactly and cheaper, declare SAME_PROBES and FLOWS. A predictor declares RUNS where it trains
+the linearized network step by step, and PIECES where it follows a flow in pieces.
+"""
+
+import ast
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+NARROW, GRAM = "minima.engine.models.narrow", "minima.engine.models.gram"
+# About where the Gram form and the plain one break even: at n = 1.25 d the plain one took 0.95–1.08 times as
+# long, at 1.5 d 0.90–1.04 (benchmarks/gram.py); by the products alone it would be 2.
+GRAM_POINTS_PER_FEATURE = 1.25
+
+
+@cache
+def declared(module: str, name: str, default: Any = False) -> Any:
+    """`declared` returns the constant `name` of a module of minima without importing the module, also where
+    the module takes the constant over from another one; `default` where there is none."""
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and any(
+            isinstance(t, ast.Name) and t.id == name for t in node.targets
+        ):
+            return ast.literal_eval(node.value)
+        if isinstance(node, ast.ImportFrom) and name in {alias.name for alias in node.names}:
+            return declared(node.module, name, default)
+    return default
+
+
+def is_linear(optimizer: str) -> bool:
+    """`is_linear` returns whether an optimizer combines gradients linearly; the others look at each
+    coordinate."""
+    return declared(f"minima.engine.optimizers.{optimizer}", "LINEAR")
 
 
 def forms_of(network: Mapping[str, Any]) -> list[str]:
-    """Modules of such coordinates for a cell's `network` section, the cheapest first."""
+    """`forms_of` returns the modules of other coordinates for a cell's `network` section, the cheapest
+    first."""
     if network["kind"] != "mlp":
         return []
-    narrow = ["minima.engine.models.narrow"] if network["activation"] == "linear" else []
-    return [*narrow, "minima.engine.models.gram"]
+    return [NARROW, GRAM] if network["activation"] == "linear" else [GRAM]
+
+
+def form_of(cell: Mapping[str, Any], sizes: Sequence[int], points: int) -> str | None:
+    """`form_of` returns the module of the cheapest other coordinates in which a cell's network of these layer
+    sizes (inputs, hidden units …, outputs) can be trained exactly, None where there are none.
+
+    Other coordinates need steps that combine full gradients linearly, and probes that do not ask for what the
+    coordinates leave out.
+    """
+    optimizer, network = cell["optimizer"], cell["network"]
+    decays = optimizer.get("weight_decay", {}).get("strength")
+    if not is_linear(optimizer["name"]) or optimizer.get("batch_size") is not None or decays:
+        return None
+    for form in forms_of(network):
+        flows = declared(form, "FLOWS") or optimizer["name"] != "flow"
+        known = set(cell["record"]["probes"]) <= declared(form, "SAME_PROBES")
+        pays = _narrow_pays if form == NARROW else _gram_pays
+        if flows and known and pays(sizes, network["frozen"], points):
+            return form
+    return None
+
+
+def moving_units(points: int, features: int, outputs: int) -> int:
+    """`moving_units` returns in how many hidden units two linear layers move, at most, however wide they
+    are."""
+    return outputs + min(points, features)
+
+
+def _narrow_pays(sizes: Sequence[int], frozen: Sequence[int], points: int) -> bool:
+    """Two linear layers, both trained, with more units or inputs than can move."""
+    if len(sizes) != 3 or frozen:
+        return False
+    inputs, width, outputs = sizes
+    return points < inputs or width > moving_units(points, inputs, outputs)
+
+
+def _gram_pays(sizes: Sequence[int], frozen: Sequence[int], points: int) -> bool:
+    """The first layer (1 in `frozen`) is trained, its input is wide, and there is a hidden one."""
+    return 1 not in frozen and len(sizes) > 2 and points <= GRAM_POINTS_PER_FEATURE * sizes[0]

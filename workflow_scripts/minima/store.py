@@ -172,6 +172,24 @@ def entries_of(shards: Iterable[Path]) -> Iterator[Entry]:
                 logger.warning("%s, row %d: the key does not fit its cell; passed over", path, row)
 
 
+def numbers(entries: Sequence[Entry], names: Sequence[str]) -> Iterator[tuple[Entry, dict[str, Any]]]:
+    """`numbers` yields stored cells with those of the named variables that their shards hold, and with the
+    recorded residuals as `level`; each shard is opened once. A shard that cannot be read is passed over."""
+    by_shard: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        by_shard.setdefault(entry.shard, []).append(entry)
+    for path, members in by_shard.items():
+        try:
+            with netCDF4.Dataset(path) as shard:
+                columns = {name: np.ma.filled(shard[name][:]) for name in names if name in shard.variables}
+                level = np.ma.filled(shard["level"][:]) if "level" in shard.variables else []
+        except (OSError, RuntimeError) as error:
+            logger.warning("%s is not a readable shard and is passed over: %s", path, error)
+            continue
+        for entry in members:
+            yield entry, {name: column[entry.row] for name, column in columns.items()} | {"level": level}
+
+
 def _bits_of(shard: Path) -> str:
     """`_bits_of` returns the bits that a shard's name begins with: none for `all`, nor for the names that
     shards once had, which every job of the group opens."""

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from minima import store
 from minima.data.files import split_digests
+from minima.findings.outcomes import outcomes
 from minima.findings.records import keys_of_studies
-from minima.plan.cost import cost_of, job_memory_mb
+from minima.plan.convergence import Known, recorded, runs, trajectories
+from minima.plan.cost import at_most, cost_of, expected, job_memory_mb
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.networks import size_of
@@ -24,9 +26,24 @@ EMPTY_SHARD_MB, LABELS_MB = 0.035, 0.0015  # measured
 LARGEST_ROW = (1, 28, 28)  # where the user's own file will say
 
 
+@dataclass(frozen=True)
+class Price:
+    """`Price` is what training takes on one core: expected by what like networks took, and at most, where
+    every network runs to its last step."""
+
+    expected_seconds: float = 0.0
+    at_most_seconds: float = 0.0
+
+    def __add__(self, other: "Price") -> "Price":
+        return Price(
+            self.expected_seconds + other.expected_seconds, self.at_most_seconds + other.at_most_seconds
+        )
+
+
 @dataclass
 class Forecast:
-    """Cells by study and state, the reasons of the changed ones, and what training the rest costs.
+    """Cells by study and state, the reasons of the changed ones, and what training the rest costs, in all and
+    by study; a cell of two studies is trained once and counts in both.
 
     Orphaned cells of a study are stored, its records name them, and this config would not use them.
     """
@@ -36,7 +53,8 @@ class Forecast:
     unused: int = 0  # stored cells that this config would not use, of recorded studies or not
     other_versions: dict[str, int] = field(default_factory=dict)  # of libraries → cached cells they trained
     jobs: int = 0
-    hours: float = 0.0
+    price: Price = field(default_factory=Price)
+    prices: dict[str, Price] = field(default_factory=lambda: defaultdict(Price))
     peak_memory_mb: int = 0
     disk_mb: float = 0.0
 
@@ -71,19 +89,29 @@ def forecast(plan: Plan) -> Forecast:
             cached[cell.digest] = entry
 
     found = Forecast()
+    lengths = expected(_known(entries))
+
+    def price(cells: Sequence[Cell]) -> Price:
+        return Price(cost_of(cells, lengths).seconds, cost_of(cells, at_most).seconds)
+
+    studies = {
+        study: {cell.digest for grid in plan.blocks_of(study).values() for cell in grid.cells}
+        for study in plan.studies
+    }
     for pack in plan.packs.values():
         for cell in pack.cells:
             look_up(cell)
         missing = [cell for cell in pack.cells if states[cell.digest][0] != CACHED]
         if missing:
-            cost = cost_of(missing)
             found.jobs += 1
-            found.hours += cost.seconds / 3600
-            found.peak_memory_mb = max(found.peak_memory_mb, job_memory_mb(cost))
+            found.price += price(missing)
+            found.peak_memory_mb = max(found.peak_memory_mb, job_memory_mb(cost_of(missing)))
             found.disk_mb += disk_mb(missing)
-    for study in plan.studies:
-        cells = (cell for grid in plan.blocks_of(study).values() for cell in grid.cells)
-        for digest in {cell.digest for cell in cells}:  # a cell of several blocks is trained once
+        for study, digests_of_study in studies.items():
+            if own := [cell for cell in missing if cell.digest in digests_of_study]:
+                found.prices[study] += price(own)
+    for study, cells in studies.items():
+        for digest in cells:  # a cell of several blocks is trained once
             state, reason = states[digest]
             found.studies[study][state] += 1
             if reason:
@@ -124,16 +152,34 @@ def _count_orphans(
             found.studies[study][ORPHANED] = count
 
 
+def _known(entries: Sequence[store.Entry]) -> Known:
+    """`_known` returns what the package has recorded of like networks, and what this store knows of them."""
+    seen = list(outcomes(entries))
+    return recorded().with_more([*trajectories(seen), *runs(seen)])
+
+
+def duration(seconds: float) -> str:
+    """`duration` returns seconds as a person says them: 40 s, 12 min, 3.5 h, 4 days."""
+    for size, unit, places in ((2 * 86400, " days", 0), (5400, " h", 1), (90, " min", 0)):
+        if seconds >= size:
+            return f"{seconds / {' days': 86400, ' h': 3600, ' min': 60}[unit]:.{places}f}{unit}"
+    return f"{seconds:.0f} s"
+
+
 def describe(found: Forecast) -> str:
     """The forecast as a table for people."""
-    lines = ["".join([f"{'study':<24}", *(f"{state:>10}" for state in STATES)])]
+    lines = ["".join([f"{'study':<24}", *(f"{name:>10}" for name in (*STATES, "expected", "at most"))])]
     for study, counts in found.studies.items():
-        lines.append("".join([f"{study:<24}", *(f"{counts[state]:>10}" for state in STATES)]))
+        price = found.prices.get(study, Price())
+        times = [duration(price.expected_seconds), duration(price.at_most_seconds)]
+        columns = [*(counts[state] for state in STATES), *times]
+        lines.append("".join([f"{study:<24}", *(f"{column:>10}" for column in columns)]))
         lines += [f"    {count} changed: {reason}" for reason, count in found.reasons[study].most_common()]
     if found.jobs:
         lines.append(
-            f"{found.jobs} training jobs, at most {found.hours:.2f} hours on one core, "
-            f"{found.peak_memory_mb} MB of memory in the largest, {found.disk_mb:.0f} MB of disk in all"
+            f"{found.jobs} training jobs, on one core expected {duration(found.price.expected_seconds)}, "
+            f"at most {duration(found.price.at_most_seconds)}; {found.peak_memory_mb} MB of memory in the "
+            f"largest, {found.disk_mb:.0f} MB of disk in all"
         )
     else:
         lines.append("Nothing to train.")
@@ -149,12 +195,18 @@ def describe(found: Forecast) -> str:
 
 def as_json(found: Forecast) -> dict:
     """The forecast for machines."""
-    return vars(found) | {
+    prices = {study: vars(found.prices.get(study, Price())) for study in found.studies}
+    return {
         "studies": {
-            study: {state: counts[state] for state in STATES} for study, counts in found.studies.items()
+            study: {state: counts[state] for state in STATES} | prices[study]
+            for study, counts in found.studies.items()
         },
         "reasons": {study: dict(reasons) for study, reasons in found.reasons.items()},
-    }
+        "unused": found.unused,
+        "jobs": found.jobs,
+        "peak_memory_mb": found.peak_memory_mb,
+        "disk_mb": found.disk_mb,
+    } | vars(found.price)
 
 
 def _known_digests(plan: Plan) -> dict[tuple[str, int], str]:

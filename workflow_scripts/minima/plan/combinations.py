@@ -5,8 +5,9 @@ from itertools import product
 from math import prod
 from typing import Any
 
+from minima.forms import moving_units
 from minima.plan.digest import canonical
-from minima.plan.networks import MODULES, SMALLEST_IMAGE, moving_units, shape_problem
+from minima.plan.networks import MODULES, SMALLEST_IMAGE, shape_problem
 from minima.plan.recipes import output_count, row_shape, training_rows
 
 # The sections that the rules below look at, and of some only these fields.

@@ -1,20 +1,25 @@
 """What a pack costs: seconds, memory and device memory from its shapes and steps.
 
-An upper bound, as every network is taken to run to its last step; but a flow, which never does, to as many
-steps as its tolerance asks for, and a linearized network to a part of its own. Coefficients are one core's;
+Two costs by one formula: expected, at the steps that like networks took (`minima.plan.convergence`), and at
+most, where every network and linearized network runs to its last step. A flow has no such bound that anyone
+would wait for: at most is so many times what it is expected to take. Coefficients are one core's;
 tests/unit/test_cost.py has measured cells.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
 from math import ceil, log, prod
+from typing import NamedTuple
 
+from minima.forms import GRAM, NARROW, declared, form_of, is_linear, moving_units
+from minima.plan.convergence import Known, expected_run, expected_steps, recorded
 from minima.plan.grid import Cell, by_group
-from minima.plan.networks import MODULES, moving_units, size_of
+from minima.plan.networks import MODULES, layer_sizes, size_of
 from minima.plan.recipes import output_count, row_shape, training_rows
 
+ROOM = 16  # a job asks for so many times what it is expected to take
 START_SECONDS = 5.0  # a job's imports and files
 BASE_MEMORY_MB = 800  # torch, xarray and scikit-learn, imported, and on a cluster Snakemake twice beside them
 MEMORY_MARGIN = 1.2
@@ -36,13 +41,9 @@ SECONDS = {
 }
 NARROW_SHARE = 0.2  # of the rate of products: a vector and a matrix
 COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
-BY_COORDINATE = {"adagrad", "adagrad_norm", "rmsprop", "adam", "adamw", "sign", "preconditioned"}
-RUNS = {"linearized_trained", "preconditioned_end"}  # predictors that train the linearized network
-RUN_SHARE = 0.17  # of its last step, the mean of 175 networks of the default config: half of them need 0.05
-FLOWS = {"adagrad_flow", "adaptive_flow", "relinearized_flow"}  # predictors that follow a flow in pieces
 FLOW_PIECES = 14.0  # times ln(growth): from the first piece to the end, times grow by e^14
 KERNELS_OF_A_PIECE = 3
-FLOW_STEPS = 280  # of width 128 and depth 2 on 40 points, at a tolerance of 1e-3
+FLOW_SPREAD = 5.0  # one seed's steps over the expected ones
 STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
 BYTES = {"float64": 8, "float32": 4}
 EIGH, SOLVE = 30, 5  # operations per n³: eigenvectors; eigenvalues or a factorization
@@ -80,16 +81,52 @@ class Cost:
         return self.own_seconds + SECONDS["stack_step"] * max(self.stack_steps, self.longest)
 
 
+class Steps(NamedTuple):
+    """`Steps` is for how long a cell's network is trained, and its linearized network."""
+
+    training: float
+    run: float
+
+
+Lengths = Callable[[Cell], Steps]
+
+
+def expected(known: Known) -> Lengths:
+    """`expected` returns how long cells are expected to train, by what is known of like ones."""
+
+    def lengths(cell: Cell) -> Steps:
+        return Steps(expected_steps(cell, known), expected_run(cell, known) if _runs(cell) else 0.0)
+
+    return lengths
+
+
+def as_recorded(cell: Cell) -> Steps:
+    """`as_recorded` returns what is expected of a cell by the package's own records: it depends on no store,
+    so that packs stay where they are."""
+    return expected(recorded())(cell)
+
+
+def at_most(cell: Cell) -> Steps:
+    """`at_most` returns the last steps of a cell's training and of its linearized network's."""
+    last = float(cell["stop"]["max_steps"])
+    if cell["optimizer"]["name"] == "flow":
+        last = min(last, FLOW_SPREAD * expected_steps(cell, recorded()))
+    return Steps(last, float(cell["linearized_run"]["max_steps"]) if _runs(cell) else 0.0)
+
+
 @dataclass(frozen=True)
 class Sizes:
-    """Of a cell: points, features, outputs; of its network, with copies, parameters, and per point
-    multiplications of a forward pass and the numbers it keeps."""
+    """Of a cell: points, features, outputs; of its network, with copies: parameters, those that a step moves,
+    and per point the multiplications of a forward pass in training and of one in the network's own
+    coordinates, and the numbers that a pass keeps."""
 
     rows: int
     test_rows: int
     features: int
     outputs: int
     parameters: float
+    moving: float
+    step_products: float
     products: float
     kept: float
 
@@ -111,28 +148,28 @@ def sizes_of(cell: Cell) -> Sizes:
     copies = 2 if cell["init"]["scheme"] == "antisymmetric" else 1
     shape = row_shape(data) or (1, 28, 28)
     rows, network = training_rows(data), cell["network"]
-    if _is_narrow(cell):
-        parameters, products, kept = _narrow_size(cell, rows, prod(shape), outputs)
-    else:
-        parameters, products, kept = size_of(network, shape, outputs)
-    return Sizes(
-        rows, data["test_size"], prod(shape), outputs, *(copies * n for n in (parameters, products, kept))
-    )
+    features = prod(shape)
+    parameters, products, kept = size_of(network, shape, outputs)
+    moving, step_products = parameters, products
+    if network["kind"] not in MODULES:
+        sizes = layer_sizes(network, features, outputs)
+        form = form_of(cell.values, sizes, rows)
+        if form == NARROW:
+            units, seen = min(network["width"], moving_units(rows, features, outputs)), min(rows, features)
+            moving, kept = units * (seen + outputs), features + units + outputs
+            products = step_products = outputs * seen * (3 * units + 2 * rows) / (3 * rows) / NARROW_SHARE
+        elif form == GRAM:  # a product of points by points where there are two of points by features
+            moving = parameters + sizes[1] * (rows - features)
+            step_products = products + sizes[1] * (rows - 2 * features) / 3
+    if cell["init"]["scheme"] == "bartlett":  # draws what moves
+        parameters = moving_units(rows, features, outputs) * (features + outputs)
+    numbers = (copies * n for n in (parameters, moving, step_products, products, kept))
+    return Sizes(rows, data["test_size"], features, outputs, *numbers)
 
 
-def _narrow_size(cell: Cell, rows: int, features: int, outputs: int) -> tuple[float, float, float]:
-    """As `size_of`, in the coordinates of `minima.engine.models.narrow`. Only scheme: bartlett draws so few
-    weights."""
-    network, seen = cell["network"], min(rows, features)
-    units = min(network["width"], moving_units(rows, features, outputs))
-    held = units if cell["init"]["scheme"] == "bartlett" else network["width"]
-    products = outputs * seen * (3 * units + 2 * rows) / (3 * rows) / NARROW_SHARE
-    return held * (features + outputs), products, features + units + outputs
-
-
-def cell_cost(cell: Cell) -> Cost:
+def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     """Seconds on one core, and the memory that the cell adds to its pack."""
-    sizes = sizes_of(cell)
+    sizes, steps = sizes_of(cell), lengths(cell)
     kept_rows = sizes.all_rows
     if cell["network"]["kind"] in MODULES:
         kept_rows = cell["optimizer"]["batch_size"] or sizes.rows
@@ -140,83 +177,80 @@ def cell_cost(cell: Cell) -> Cost:
     data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
     numbers = 4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel + data
     memory_mb = BYTES[cell["dtype"]] * numbers / 1e6
-    amounts = work(cell)
+    amounts = work(cell, steps)
     stack_steps = amounts.pop("stack_step", 0.0)
-    longest = cell["stop"]["max_steps"] + _run_steps(cell) if stack_steps else 0.0
+    longest = sum(steps) if stack_steps else 0.0
     seconds = sum(SECONDS[name] * amount for name, amount in amounts.items())
     return Cost(seconds, memory_mb, stack_steps, longest)
 
 
-def cost_of(cells: Iterable[Cell]) -> Cost:
+def cost_of(cells: Iterable[Cell], lengths: Lengths = as_recorded) -> Cost:
     """What one job takes to train cells, group after group."""
-    together = (sum(map(cell_cost, group), Cost()) for group in by_group(cells).values())
+    groups = by_group(cells).values()
+    together = (sum((cell_cost(cell, lengths) for cell in group), Cost()) for group in groups)
     return reduce(Cost.then, together, Cost())
 
 
-def work(cell: Cell) -> dict[str, float]:
+def work(cell: Cell, steps: Steps) -> dict[str, float]:
     """How much of what is in `SECONDS` a cell takes."""
     sizes = sizes_of(cell)
     amounts = Counter({"cell": 1.0, "parameter": sizes.parameters})
-    amounts.update(_training_work(cell, sizes))
-    amounts.update(_prediction_work(cell, sizes))
+    amounts.update(_training_work(cell, sizes, steps.training))
+    amounts.update(_prediction_work(cell, sizes, steps.run))
     if _needs_kernel(cell):
         amounts["flop_kernel"] += sizes.kernel_flops(sizes.all_rows) + sizes.dense_flops(SOLVE)
     return dict(amounts)
-
-
-def _is_narrow(cell: Cell) -> bool:
-    """Two linear layers trained at the size of what moves; a few probes forbid it, at another cost."""
-    network, optimizer = cell["network"], cell["optimizer"]
-    return (
-        network["kind"] == "mlp"
-        and (network["activation"], network["depth"]) == ("linear", 2)
-        and optimizer.get("batch_size") is None
-        and "unseen" not in cell["record"]["probes"]
-    )
 
 
 def job_memory_mb(cost: Cost) -> int:
     return round(BASE_MEMORY_MB + MEMORY_MARGIN * cost.memory_mb)
 
 
-def job_minutes(cost: Cost) -> int:
-    """Twice the estimate, which is no better, and minutes for a slow start: ending early costs nothing."""
-    return ceil(5 + 2 * (START_SECONDS + cost.seconds) / 60)
+def job_minutes(expected: Cost, at_most: Cost, attempt: int = 1) -> int:
+    """`job_minutes` returns the minutes that a job asks for: many times what is expected, and more with each
+    attempt, but never more than twice what it can take at most. Minutes are for a slow start; ending early
+    costs nothing, and a job that was killed keeps the cells that had finished."""
+    seconds = min(2 * at_most.seconds, ROOM * 4 ** (attempt - 1) * expected.seconds)
+    return ceil(5 + (2 * START_SECONDS + seconds) / 60)
 
 
-def _training_work(cell: Cell, sizes: Sizes) -> dict[str, float]:
-    steps = cell["stop"]["max_steps"]
+def _training_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
     if cell["optimizer"]["name"] == "flow":
-        steps = min(steps, _flow_steps(cell, sizes))
         # twice: to go forward, the kernel and its eigenvalues, and Jᵀc
         kernel = sizes.kernel_flops(sizes.rows) + sizes.dense_flops(EIGH)
         return {"flow_step": steps, "flop_kernel": 2 * steps * (4.0 * sizes.rows * sizes.products + kernel)}
     return _step_work(cell, sizes, steps)
 
 
-def _prediction_work(cell: Cell, sizes: Sizes) -> dict[str, float]:
+def _prediction_work(cell: Cell, sizes: Sizes, run: float) -> dict[str, float]:
     """What is predicted in many steps; the rest are a solve or two of the kernel."""
-    adaptive = cell["optimizer"]["name"] in BY_COORDINATE
-    run_steps = _run_steps(cell)
-    amounts = Counter(_step_work(cell, sizes, run_steps) if run_steps and adaptive else {})
+    adaptive = not is_linear(cell["optimizer"]["name"])
+    amounts = Counter(_step_work(cell, sizes, run) if run and adaptive else {})
     values = sizes.rows * sizes.outputs
-    if run_steps and not adaptive:  # on the kernel
+    if run and not adaptive:  # on the kernel
         share = min(1.0, BYTES["float64"] * values**2 / STACK_BYTES)
-        amounts.update({"stack_step": run_steps * share, "flop_float64": 2.0 * run_steps * values**2})
-    pieces = len(FLOWS & set(cell["predict"])) * FLOW_PIECES / log(cell["linearized_run"]["growth"])
+        amounts.update({"stack_step": run * share, "flop_float64": 2.0 * run * values**2})
+    pieces = sum(
+        FLOW_PIECES / log(declared(module, "GROWTH", cell["linearized_run"]["growth"]))
+        for module in _predictors(cell)
+        if declared(module, "PIECES")
+    )
     kernel = 2.0 * values**2 * sizes.parameters + sizes.dense_flops(EIGH)
     amounts.update({"flow_step": pieces, "flop_kernel": KERNELS_OF_A_PIECE * pieces * kernel})
     return amounts
 
 
-def _run_steps(cell: Cell) -> float:
-    """For how long the linearized network is trained; 0 where its end is known in closed form."""
+def _predictors(cell: Cell) -> list[str]:
+    return [f"minima.theory.predictors.{name}" for name in cell["predict"]]
+
+
+def _runs(cell: Cell) -> bool:
+    """Whether the linearized network is trained step by step, its end not being known in closed form."""
     optimizer = cell["optimizer"]
-    if not RUNS & set(cell["predict"]) or optimizer["name"] == "flow":
-        return 0.0
+    if optimizer["name"] == "flow" or not any(declared(module, "RUNS") for module in _predictors(cell)):
+        return False
     plain = optimizer["name"] in ("gd", "sgd") and optimizer["schedule"]["kind"] == "constant"
-    known = plain and optimizer["batch_size"] is None
-    return 0.0 if known else RUN_SHARE * cell["linearized_run"]["max_steps"]
+    return not (plain and optimizer["batch_size"] is None)
 
 
 def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
@@ -224,20 +258,13 @@ def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
     optimizer, dtype = cell["optimizer"], cell["dtype"]
     # forward, backward and gradient, 2 each; with batches another 2, a look at all points once an epoch
     batch = optimizer["batch_size"]
-    flops = steps * (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.products
-    passes = steps * sizes.parameters * (COORDINATE_PASSES if optimizer["name"] in BY_COORDINATE else 1)
+    flops = steps * (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.step_products
+    passes = steps * sizes.moving * (1 if is_linear(optimizer["name"]) else COORDINATE_PASSES)
     if cell["network"]["kind"] in MODULES:  # one at a time
         return {"module": 1.0, "module_step": steps, f"flop_module_{dtype}": flops, f"pass_{dtype}": passes}
-    stack_bytes = BYTES[dtype] * (sizes.parameters + 2 * sizes.rows * sizes.kept)
+    stack_bytes = BYTES[dtype] * (sizes.moving + 2 * sizes.rows * sizes.kept)
     share = min(1.0, stack_bytes / STACK_BYTES)
     return {"stack_step": steps * share, f"flop_{dtype}": flops, f"pass_{dtype}": passes}
-
-
-def _flow_steps(cell: Cell, sizes: Sizes) -> float:
-    """A fit to ReLU networks on digits, one seed of which may take five times what another does."""
-    network = cell["network"]
-    rich = sizes.rows / 40 * (network["width"] / 128) ** -0.6 * (network["depth"] - 1) ** 0.8
-    return max(20.0, FLOW_STEPS * rich * (cell["optimizer"]["tolerance"] / 1e-3) ** -0.75)
 
 
 def _needs_kernel(cell: Cell) -> bool:

@@ -112,9 +112,10 @@ def shape_problem(kind: str, shape: Sequence[int]) -> str:
     return ""
 
 
-def moving_units(points: int, features: int, outputs: int) -> int:
-    """Hidden units in which two linear layers move, however wide they are (`minima.engine.models.narrow`)."""
-    return outputs + min(points, features)
+def layer_sizes(network: Mapping[str, Any], features: int, outputs: int) -> list[int]:
+    """`layer_sizes` returns inputs, hidden units and outputs of a fully connected net."""
+    hidden = [network["width"]] * (network["depth"] - 1) if network["kind"] == "mlp" else network["hidden"]
+    return [features, *hidden, outputs]
 
 
 def size_of(network: Mapping[str, Any], shape: Sequence[int], outputs: int) -> tuple[float, float, float]:
@@ -122,8 +123,7 @@ def size_of(network: Mapping[str, Any], shape: Sequence[int], outputs: int) -> t
     numbers that the pass keeps."""
     kind, features = network["kind"], prod(shape)
     if kind in ("mlp", "dense"):
-        hidden = [network["width"]] * (network["depth"] - 1) if kind == "mlp" else network["hidden"]
-        sizes = [features, *hidden, outputs]
+        sizes = layer_sizes(network, features, outputs)
         parameters = sum(a * b for a, b in pairwise(sizes))
         return parameters, parameters, sum(sizes)
     pixels = features / shape[0]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
-from minima.plan.cost import Cost, cost_of
+from minima.plan.cost import Cost, at_most, cell_cost, cost_of
 from minima.plan.digest import bits, digest
 from minima.plan.grid import Cell, by_group
 
@@ -30,7 +30,12 @@ class Pack:
 
     @cached_property
     def cost(self) -> Cost:
+        """`cost` is what the pack is expected to take, by the package's own records."""
         return cost_of(self.cells)
+
+    @cached_property
+    def at_most(self) -> Cost:
+        return cost_of(self.cells, at_most)
 
 
 def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[str, Pack]:
@@ -41,12 +46,13 @@ def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[
 
     by_digest = {cell.digest: cell for cell in cells}  # one may stand in several blocks: it is trained once
     groups = by_group(by_digest[name] for name in sorted(by_digest))
-    costs = {group: cost_of(members) for group, members in groups.items()}
+    each = {name: cell_cost(cell) for name, cell in by_digest.items()}
+    costs = {group: sum((each[c.digest] for c in members), Cost()) for group, members in groups.items()}
     small = {group for group in groups if fits(costs[group], SMALL)}
     packs: list[Pack] = []
     for group in sorted(groups.keys() - small):
         members = [cell.digest for cell in groups[group]]
-        for path, some in _split(members, lambda some: fits(cost_of(by_digest[name] for name in some))):
+        for path, some in _split(members, lambda some: fits(sum((each[name] for name in some), Cost()))):
             packs.append(_pack(group, path, [by_digest[name] for name in some]))
     families: dict[str, list[str]] = {}
     for group in sorted(small):

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
-from minima.forms import forms_of
+from minima.engine.models.mlp import MLP
+from minima.forms import form_of
 from minima.training import kernel_units
 
 Array = NDArray[np.float64]
@@ -78,18 +79,9 @@ def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 
 
 def fitting_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -> Any:
-    """`fitting_form` returns the module of the cheapest other coordinates in which the stack can be trained
-    exactly, or None. Other coordinates need steps that combine full gradients linearly, and probes that do
-    not ask for what the coordinates leave out."""
-    first = cells[0]
-    optimizer = first["optimizer"]
-    linear = getattr(import_module(f"minima.engine.optimizers.{optimizer['name']}"), "LINEAR", False)
-    decays = any(cell["optimizer"].get("weight_decay", {}).get("strength") for cell in cells)
-    if not linear or optimizer.get("batch_size") is not None or decays:
+    """`fitting_form` returns the module of the cheapest other coordinates in which the whole stack can be
+    trained exactly, or None."""
+    if type(model) is not MLP:
         return None
-    for name in forms_of(first["network"]):
-        form = import_module(name)
-        flows = form.FLOWS or optimizer["name"] != "flow"
-        if flows and form.pays(model, points) and set(first["record"]["probes"]) <= form.SAME_PROBES:
-            return form
-    return None
+    forms = {form_of(cell, model.sizes, points) for cell in cells}
+    return import_module(next(iter(forms))) if len(forms) == 1 and None not in forms else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from minima.engine.inits.scheme import Scheme
 from minima.engine.models.mlp import MLP
-from minima.engine.models.narrow import units
+from minima.forms import moving_units
 from minima.streams import stream
 
 
@@ -42,7 +42,7 @@ def triangle(rng: np.random.Generator, count: int, width: int, rows: int) -> np.
 def stand_in(model: MLP, points: int) -> MLP:
     """`stand_in` returns the narrow net that is trained in place of a net of any width."""
     inputs, _, outputs = model.sizes
-    return replace(model, sizes=(inputs, units(model, points), outputs))
+    return replace(model, sizes=(inputs, moving_units(points, inputs, outputs), outputs))
 
 
 SCHEME = Scheme(draw, stand_in=stand_in)

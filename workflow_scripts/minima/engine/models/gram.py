@@ -18,9 +18,6 @@ from torch import Tensor
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP, Tape
 
-# About where the two forms break even: at n = 1.25 d the plain one took 0.95–1.08 times as long, at 1.5 d
-# 0.90–1.04 (benchmarks/gram.py); by the products alone it would be 2.
-POINTS_PER_FEATURE = 1.25
 SAME_PROBES = {"accuracy"}  # that do not look at W_1
 FLOWS = False  # the integrator of the flow has its own way with the first layer
 
@@ -39,16 +36,6 @@ class Gram(MLP):
             super()._add_gradient(into, delta, tape, layer)
         else:
             into.add_(delta.mT, alpha=self.factors[0])
-
-
-def pays(model: object, points: int) -> bool:
-    """The first layer is trained, its input is wide, and there is a hidden one."""
-    return (
-        type(model) is MLP
-        and 0 in model.trained
-        and len(model.sizes) > 2
-        and points <= POINTS_PER_FEATURE * model.sizes[0]
-    )
 
 
 def shapes(model: MLP, points: int) -> list[tuple[int, int]]:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP, Tape
+from minima.forms import moving_units
 
 SAME_PROBES = {"accuracy", "distance", "decay", "imbalance", "rate_bounds"}  # as of the wide net
 FLOWS = True
@@ -61,23 +62,10 @@ class NarrowNet(MLP):
         return self.scales[0] * self.scales[1]
 
 
-def units(model: MLP, points: int) -> int:
-    """Units that move, at most."""
-    return model.sizes[-1] + min(points, model.sizes[0])
-
-
-def pays(model: object, points: int) -> bool:
-    """Two linear layers, both trained, with more units or inputs than can move."""
-    if type(model) is not MLP or model.activation != "linear" or len(model.sizes) != 3 or model.frozen:
-        return False
-    inputs, width, _ = model.sizes
-    return points < inputs or width > units(model, points)
-
-
 def shapes(model: MLP, points: int) -> list[tuple[int, int]]:
     """What a net takes in place of its weights."""
     inputs, width, outputs = model.sizes
-    width = min(width, units(model, points))
+    width = min(width, moving_units(points, inputs, outputs))
     return [(width, min(points, inputs)), (outputs, width)]
 
 
@@ -112,7 +100,7 @@ def into(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> Narrow:
     basis = basis.expand(len(x), *basis.shape[1:])
     first, second = weights[0] @ basis, weights[1].clone()  # training writes into both
     span = None
-    if model.sizes[1] > units(model, x.shape[1]):
+    if model.sizes[1] > moving_units(x.shape[1], model.sizes[0], model.sizes[-1]):
         span = torch.linalg.qr(torch.cat([second.mT, first], dim=3)).Q
         first, second = span.mT @ first, second @ span
     shape = (inputs, first.shape[2], model.sizes[-1])

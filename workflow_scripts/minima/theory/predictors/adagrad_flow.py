@@ -3,6 +3,8 @@
 from minima.theory.flows import Rule, limit_of_flow
 from minima.theory.linearization import Linearization, Predicted
 
+PIECES = True
+
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the end of AdaGrad's flow, which depends on the initialization alone, not on a step

@@ -5,6 +5,8 @@ from minima.theory.flows import limit_of_flow, rule_of
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.predictors import linearized
 
+PIECES = True
+
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the end of the method's own flow; for methods that do not adapt that is the

@@ -3,6 +3,8 @@
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.linearized_run import run
 
+RUNS = True
+
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns where the linearized run ended; NaN where it did not converge within

@@ -7,6 +7,8 @@ import torch
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.linearized_run import run
 
+RUNS = True
+
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the limit under D_∞; for optimizers that do not adapt that is the linearized limit.

@@ -4,6 +4,7 @@ piece, mini-batches averaged (`minima.theory.flows`)."""
 from minima.theory.flows import NetworkPath, follow, rule_of
 from minima.theory.linearization import Linearization, Predicted
 
+PIECES = True
 RESIDUAL = 1e-3
 GROWTH = 1.15  # ReLU's kinks want shorter pieces than a linear model
 
