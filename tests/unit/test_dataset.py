@@ -7,6 +7,7 @@ from tests.unit.helpers import RECIPE, trained
 
 from minima.data.files import load_split, save
 from minima.data.prepare import prepared
+from minima.findings import dataset
 from minima.findings.dataset import aggregate, write_study
 from minima.jobs import pack_file
 from minima.jobs.fit_reference import fit_reference
@@ -184,6 +185,19 @@ def test_each_cell_of_a_block_is_judged_by_its_own_coding(tmp_path):
         assert here.test_error == pytest.approx(wrong.mean(), abs=1e-12)
         assert here.test_mse == pytest.approx(np.mean((f - y) ** 2), rel=1e-9)
     assert block.test_error.notnull().all()
+
+
+def test_large_training_sets_leave_their_errors_and_not_their_predictions(tmp_path, monkeypatch):
+    """Those of a confusion set are ten times the rest. One error at a time is as good as all at once."""
+    axes = {"data": ["signs", "classes"]}
+    study = Study(tmp_path, axes=axes, network={"width": 16})
+    whole = study.write()["trained/main"].to_dataset()
+    monkeypatch.setattr(dataset, "KEPT_POINTS", 8)  # of 9
+    few = study.write()["trained/main"].to_dataset()
+    assert {*whole.data_vars} - {*few.data_vars} == {"train", "start_train", "target_train"}
+    for name in few.data_vars:
+        xr.testing.assert_allclose(few[name], whole[name], rtol=1e-14)
+        assert few[name].attrs == whole[name].attrs
 
 
 def test_missing_cells_are_nan_with_a_status(study, tree):

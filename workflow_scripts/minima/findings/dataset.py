@@ -6,11 +6,14 @@
     nearest/<block>      which of these minimizers each network found, and its distance from every `minimizer`
 
 Dimensions are the block's axes and `seed`, then `step`, `level`, `point` (test), `train_point`, `output` and
-`layer`. Where a cell has no value there is NaN, and a `status` that says why.
+`layer`. Where a cell has no value there is NaN, and a `status` that says why. Of blocks with more than 10,000
+training points the dataset has the errors on them, and the packs the predictions.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +22,19 @@ import xarray as xr
 
 from minima.data.files import load_split
 from minima.findings.nearest import nearest_minimizer
-from minima.findings.placing import along, place
+from minima.findings.placing import LEFT_OUT, along, place, places
 from minima.findings.records import record_use
 from minima.jobs import pack_file
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.digest import canonical
 from minima.plan.grid import Cell, Grid
+from minima.plan.recipes import training_rows
 from minima.plan.workplan import Plan, data_file, reference_fit
 from minima.variables import PREDICTED, PREDICTORS
 
 UNIT = {"units": "1"}
+POINTS = {"train": "train_point", "test": "point"}  # dimension of each part of the data
+KEPT_POINTS = 10_000  # ten damaged copies of CIFAR-10 are 40 MB of predictions for each of 225 networks
 
 
 def write_study(
@@ -55,10 +61,13 @@ def write_study(
         "Conventions": "CF-1.11",
         "config_digest": plan.study_stamp(study),
     }
-    parts = [part for path in packs for part in pack_file.read(path)]
-    tree = aggregate(blocks, parts, data_of, attributes, reference_of)
+    with ExitStack() as files:
+        parts = [part for path in packs for part in files.enter_context(pack_file.opened(path))]
+        tree = aggregate(blocks, parts, data_of, attributes, reference_of)
+        keys = {
+            cell: key for part in parts for cell, key in zip(part.cell.values, part.key.values, strict=True)
+        }
     write_atomically(tree, output, encoding=tree_encoding(tree))
-    keys = {cell: key for part in parts for cell, key in zip(part.cell.values, part.key.values, strict=True)}
     record_use(plan, study, sorted(keys[cell] for cell in data_of))
 
 
@@ -75,12 +84,14 @@ def aggregate(
     """
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=dict(attributes))}
     for name, grid in blocks.items():
-        block = place(grid, packs).assign_attrs(fixed=canonical(fixed_fields(grid)))
-        block = block.assign_coords(_shared_splits(grid))
-        targets = _targets(grid, data_of)
+        large = max(training_rows(cell["data"]) for cell in grid.cells) > KEPT_POINTS
+        block = place(grid, packs, LEFT_OUT | {"train", "start_train"} if large else LEFT_OUT)
+        block = block.assign_attrs(fixed=canonical(fixed_fields(grid))).assign_coords(_shared_splits(grid))
+        targets = _targets(grid, data_of, ("test",) if large else ("train", "test"))
         predicted = _predicted(block)
         references = _references(grid, reference_of) if reference_of else None
-        nodes[f"trained/{name}"] = _with_errors(_without(block, predicted), targets, grid)
+        trained = _with_errors(_without(block, predicted), targets, grid)
+        nodes[f"trained/{name}"] = trained.assign(_train_errors(grid, packs, data_of) if large else {})
         if predicted is not None:
             nodes[f"predicted/{name}"] = _with_errors(predicted, targets, grid)
         if references is not None:
@@ -133,15 +144,16 @@ def _name_units(node: xr.Dataset) -> None:
         variable.attrs.setdefault("units", "" if variable.dtype.kind in "UO" else "1")
 
 
-def _targets(grid: Grid, data_of: Mapping[str, Path]) -> xr.Dataset:
-    """`_targets` returns the targets along the axes on which the data depend."""
+def _targets(grid: Grid, data_of: Mapping[str, Path], parts: Sequence[str]) -> xr.Dataset:
+    """`_targets` returns the targets of these parts of the data along the axes on which the data depend."""
 
     def load(cell: Cell) -> xr.Dataset:
-        split = load_split(data_of[cell.digest], cell.split)[["y_train", "y_test"]]
-        return split.rename_dims(train="train_point", test="point").drop_vars("split")
+        split = load_split(data_of[cell.digest], cell.split, [f"y_{part}" for part in parts])
+        return split.rename_dims({part: POINTS[part] for part in parts}).drop_vars("split")
 
-    targets = along(grid, ("data",), load).rename(y_train="target_train", y_test="target_test")
-    for part, name in (("train", "training"), ("test", "test")):
+    targets = along(grid, ("data",), load).rename({f"y_{part}": f"target_{part}" for part in parts})
+    for part in parts:
+        name = {"train": "training", "test": "test"}[part]
         targets[f"target_{part}"].attrs = {"long_name": f"targets of the {name} points"} | UNIT
     return targets
 
@@ -180,23 +192,47 @@ def _without(block: xr.Dataset, predicted: xr.Dataset | None) -> xr.Dataset:
 
 
 def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: Grid) -> xr.Dataset:
-    """`_with_errors` adds mean squared errors and, where the targets are classes, the fraction of points that
-    is put in the wrong class."""
-    classes = all(cell["data"]["labels"] != "value" for cell in grid.cells)
+    """`_with_errors` adds the targets and the errors of all predictions at the end."""
     node = node.assign(targets if "train" in node else targets[["target_test"]])
-    for part, point in (("train", "train_point"), ("test", "point")):
-        if part not in node:
-            continue
-        f, y = node[part], node[f"target_{part}"]
-        node[f"{part}_mse"] = ((f - y) ** 2).mean((point, "output"))  # NaN where no point has a value
-        node[f"{part}_mse"].attrs = {"long_name": f"mean squared error on the {part} points"} | UNIT
-        if classes:
-            wrong = _class(f) != _class(y)
-            node[f"{part}_error"] = wrong.where((f - y).notnull().any("output")).mean(point)
-            node[f"{part}_error"].attrs = {
-                "long_name": f"fraction of {part} points put in the wrong class"
-            } | UNIT
+    for part in POINTS:
+        if part in node:
+            node = node.assign(_errors(node[part], node[f"target_{part}"], part, grid))
     return node
+
+
+def _errors(f: xr.DataArray, y: xr.DataArray, part: str, grid: Grid) -> dict[str, xr.DataArray]:
+    """`_errors` returns mean squared errors and, where the targets are classes, the fraction of points that
+    is put in the wrong class."""
+    point = POINTS[part]
+    found = {f"{part}_mse": ((f - y) ** 2).mean((point, "output"))}  # NaN where no point has a value
+    found[f"{part}_mse"].attrs = {"long_name": f"mean squared error on the {part} points"} | UNIT
+    if all(cell["data"]["labels"] != "value" for cell in grid.cells):
+        wrong = _class(f) != _class(y)
+        found[f"{part}_error"] = wrong.where((f - y).notnull().any("output")).mean(point)
+        long_name = f"fraction of {part} points put in the wrong class"
+        found[f"{part}_error"].attrs = {"long_name": long_name} | UNIT
+    return found
+
+
+def _train_errors(
+    grid: Grid, packs: Sequence[xr.Dataset], data_of: Mapping[str, Path]
+) -> dict[str, xr.DataArray]:
+    """`_train_errors` returns the errors on the training points, computed a network at a time."""
+    targets = lru_cache(maxsize=1)(load_split)
+    at_ends: dict[int, dict[str, xr.DataArray]] = {}
+    for pack in packs:
+        for row, position in zip(*places(grid, pack), strict=True):
+            cell = grid.cells[position]
+            y = targets(data_of[cell.digest], cell.split, ("y_train",)).y_train.rename(train="train_point")
+            at_ends[position] = _errors(pack["train"].isel(cell=row).load(), y, "train", grid)
+    found = {}
+    for name, like in next(iter(at_ends.values()), {}).items():
+        values = np.full(len(grid.cells), np.nan)
+        for position, errors in at_ends.items():
+            values[position] = errors[name]
+        dims = [axis.dimension for axis in grid.axes]
+        found[name] = xr.DataArray(values.reshape(grid.shape), dims=dims, attrs=like.attrs)
+    return found
 
 
 def _class(f: xr.DataArray) -> xr.DataArray:

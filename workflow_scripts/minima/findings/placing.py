@@ -1,6 +1,6 @@
 """From a list of cells to labelled arrays in the shape of a block's grid."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,38 +13,35 @@ from minima.variables import COORDINATES
 LEFT_OUT = {"parameters", "key", "fields", "data", "start"}
 
 
-def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
-    """`place` returns every variable of the block's cells, in the shape of the block's grid."""
-    place = {cell.digest: position for position, cell in enumerate(grid.cells)}
-    mine = []
-    for pack in packs:
-        rows = [row for row, cell in enumerate(pack["cell"].values.tolist()) if cell in place]
-        if rows:
-            mine.append((pack.isel(cell=rows), [place[cell] for cell in pack["cell"].values[rows].tolist()]))
+def place(grid: Grid, packs: Sequence[xr.Dataset], left_out: Collection[str] = LEFT_OUT) -> xr.Dataset:
+    """`place` returns every variable of the block's cells but those left out, in the shape of the block's
+    grid. The packs may be open files: of each variable one pack's values are held at a time.
+    """
+    mine = [(pack, *where) for pack in packs if (where := places(grid, pack))[0]]
     coordinates = {
-        name: np.unique(np.concatenate([pack[name].values for pack, _ in mine]))
+        name: np.unique(np.concatenate([pack[name].values for pack, _, _ in mine]))
         for name in COORDINATES
-        if all(name in pack for pack, _ in mine)
+        if all(name in pack for pack, _, _ in mine)
     }
     found: dict[str, Any] = {}
-    for name in dict.fromkeys(str(name) for pack, _ in mine for name in pack.data_vars):
-        if name in LEFT_OUT:
+    for name in dict.fromkeys(str(name) for pack, _, _ in mine for name in pack.data_vars):
+        if name in left_out:
             continue
-        parts = [(pack[name], positions) for pack, positions in mine if name in pack]
+        parts = [(pack[name], rows, positions) for pack, rows, positions in mine if name in pack]
         dims = parts[0][0].dims[1:]
         sizes = [
-            len(coordinates[dim]) if dim in coordinates else max(part.sizes[dim] for part, _ in parts)
+            len(coordinates[dim]) if dim in coordinates else max(part.sizes[dim] for part, _, _ in parts)
             for dim in dims
         ]
-        values = _empty([part for part, _ in parts], (len(grid.cells), *sizes))
-        for part, positions in parts:
+        values = _empty([part for part, _, _ in parts], (len(grid.cells), *sizes))
+        for part, rows, positions in parts:
             where = [
                 np.searchsorted(coordinates[dim], part[dim].values)
                 if dim in coordinates
                 else np.arange(part.sizes[dim])
                 for dim in dims
             ]
-            values[np.ix_(positions, *where)] = part.values
+            values[np.ix_(positions, *where)] = part.values[rows]
         attributes = parts[0][0].attrs
         found[name] = (
             (*(axis.dimension for axis in grid.axes), *dims),
@@ -56,6 +53,15 @@ def place(grid: Grid, packs: Sequence[xr.Dataset]) -> xr.Dataset:
         for name, values in coordinates.items()
     }
     return xr.Dataset(found, coords=_labels(grid.axes) | shared)
+
+
+def places(grid: Grid, pack: xr.Dataset) -> tuple[list[int], list[int]]:
+    """`places` returns the rows of a pack that are cells of the block, and their positions in it."""
+    position = {cell.digest: number for number, cell in enumerate(grid.cells)}
+    mine = [
+        (row, position[cell]) for row, cell in enumerate(pack["cell"].values.tolist()) if cell in position
+    ]
+    return [row for row, _ in mine], [number for _, number in mine]
 
 
 def _labels(axes: Iterable[Axis]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ UNIT = {"units": "1"}
 
 def fit_reference(fit: ReferenceFit, data_file: Path, output: Path) -> None:
     """Writes every reference of every split of the data file, along the dimensions `split`, `reference`."""
-    splits = [load_split(data_file, split) for split in split_digests(data_file)]
+    splits = (load_split(data_file, split) for split in split_digests(data_file))
     dataset = xr.concat(
         [_one_split(fit, split) for split in splits], dim="split", coords="minimal", compat="override"
     )

@@ -94,12 +94,11 @@ def _of_starts(cells: Sequence[Cell], packs: Sequence[Path], name: str) -> dict[
     wanted = {cell.start.digest for cell in cells if cell.start is not None}
     found: dict[str, Any] = {}
     for path in packs if wanted else ():
-        for part in pack_file.read(path):
-            digests = part["cell"].values.tolist()
-            rows = [row for row, digest in enumerate(digests) if digest in wanted]
-            if rows:
-                values = part[name].isel(cell=rows).values
-                found |= dict(zip([digests[row] for row in rows], values, strict=True))
+        with pack_file.opened(path) as parts:
+            for part in parts:
+                for row, digest in enumerate(part["cell"].values.tolist()):
+                    if digest in wanted:
+                        found[digest] = part[name].isel(cell=row).values[()]
     if missing := wanted - set(found):
         raise RuntimeError(
             f"{', '.join(map(str, packs))}: no cell {', '.join(sorted(missing))} to start from"

@@ -26,7 +26,9 @@ def tabulate(tree: xr.DataTree, block: str, beside: str) -> pd.DataFrame:
         first = first.isel(copies=-1)
     batch = fixed(second, "optimizer", "batch_size")
     epoch = fixed(second, "data", "train_size") / batch
-    first_epoch = first.sizes["train_point"] / fixed(first, "optimizer", "batch_size")
+    copies = first.copies.item() if "copies" in first.coords else fixed(first, "data", "confusion")["copies"]
+    rows = copies * fixed(first, "data", "train_size")
+    first_epoch = rows / fixed(first, "optimizer", "batch_size")
     length = float(first.steps.mean()) / first_epoch
     phases = {
         ("adversarial", 1): (first, first.step.values / first_epoch - length),
