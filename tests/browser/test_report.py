@@ -9,18 +9,16 @@ import pytest
 import xarray as xr
 from tests.browser.sample import CLAIMS, FACTS, LINKS, claim
 
-from minima.findings.claims import judge
+from minima.findings.claims import judge_together
 from minima.findings.report import (
     NearestMap,
     Place,
     StudySection,
     cite,
-    interval,
-    minus,
-    number,
     render,
     write_report,
 )
+from minima.findings.words import interval, minus, number
 from minima.plan.register import read_register
 
 ROOT = Path(__file__).parents[2]
@@ -126,10 +124,11 @@ def test_same_values_give_the_same_page(html: str, sections: list[StudySection])
 def test_everything_is_escaped(sections: list[StudySection]) -> None:
     evil = "<script>alert('x')</script>\"'&"
     texts = dict.fromkeys(["statement", "region", "reason"], evil)
-    control = texts | {"outcome": "fails", "n": 1, "estimate": 1, "low": 0, "high": 2}
+    numbers = {"interval": "t", "n": 1, "estimate": 1, "low": 0, "high": 2}
+    control = texts | numbers | {"outcome": "fails"}
     texts |= {
-        "parts": [texts | control | {"label": evil, "verdict": "refuted"}] * 2,
-        "estimand": evil,
+        "parts": [texts | control | {"label": evil, "verdict": "refuted", "source": evil}] * 2,
+        "label": evil,
         "unit": evil,
         "paper": evil,
         "figures": [evil],
@@ -148,7 +147,8 @@ def test_everything_is_escaped(sections: list[StudySection]) -> None:
 
 def test_the_judge_and_the_register_give_what_the_page_shows() -> None:
     register = read_register(ROOT / "config" / "claims.yaml")
-    html = render([judge(claim, xr.DataTree()) for claim in register], [], {}, {})  # nothing was trained
+    trees = dict.fromkeys((claim.study for claim in register), xr.DataTree())  # nothing was trained
+    html = render(judge_together(register, trees), [], {}, {})
     assert set(Page(html).ids) >= {f"claim-{claim.id}" for claim in register}
     assert f"{len(register)} claims were tested" in html
 

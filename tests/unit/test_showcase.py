@@ -24,7 +24,7 @@ from minima.findings.showcase import (
 def part(label: str, verdict: str, estimate: float | None = 1.0) -> dict[str, Any]:
     low, high = (None, None) if estimate is None else (estimate - 0.5, estimate + 0.5)
     numbers = {"estimate": estimate, "low": low, "high": high, "n": 10, "region": "≥ -2"}
-    return {"label": label, "verdict": verdict, **numbers}
+    return {"label": label, "verdict": verdict, "source": "published", "interval": "t", **numbers}
 
 
 def verdict(id: str, outcome: str, *parts: dict[str, Any], headline: bool = False) -> dict[str, Any]:
@@ -35,6 +35,11 @@ def verdict(id: str, outcome: str, *parts: dict[str, Any], headline: bool = Fals
         "parts": list(parts),
         "verdict": outcome,
         "reason": f"{outcome}: one of two",
+        "source": "published",
+        "verdict_ours": None,
+        "reason_ours": "",
+        "p_holm": 0.02,
+        "survives": True,
         "headline": headline,
     }
 
@@ -50,13 +55,15 @@ def test_claims_without_a_control_are_folded_where_they_are_supported():
         ]
     )
     first, folded = found.split("<details>")
-    assert "**4 claims: 2 supported, 1 refuted, 1 inconclusive.**" in first
+    assert "**4 claims were tested: 4 published, with a statement of ours beside 0 of them" in first
+    assert "2 supported, 1 refuted, 1 inconclusive.**" in first
     assert re.findall(r"\[(a-\d)\]", first) == ["a-1", "a-3", "a-4"]
     assert re.findall(r"\[(a-\d)\]", folded) == ["a-2"]
     assert (
-        r"| a-3 \| holds. | 6.02 | **−3.00** [−3.50, −2.50]<br>no, ≥ −2; one of 2 parts | 10 | **refuted** |"
-        in first
-    )
+        r"| a-3 \| holds. | 6.02 | **−3.00** [−3.50, −2.50] 95 % t<br>no, ≥ −2; one of 2 parts | 10 | "
+        "**refuted** | yes, p = 0.02 |"
+    ) in first
+    assert r"| a-4 \| holds. | 6.02 | **–**<br>none, ≥ −2 | 10 | inconclusive | – |" in first
     assert "**–**<br>none" in first
 
 
@@ -64,6 +71,8 @@ def test_claims_that_are_not_supported_are_listed_with_the_reason():
     found = nulls([verdict("a-1", "supported"), verdict("a-2", "refuted")])
     assert found == "- a-2 is refuted: a-2 | holds. Why: one of two."
     assert nulls([verdict("a-1", "supported")]) == "Every claim is supported."
+    ours = verdict("a-1", "supported") | {"verdict_ours": "refuted", "reason_ours": "refuted: the caveat"}
+    assert nulls([ours]) == "- What is ours beside a-1 is refuted. Why: the caveat."
 
 
 def test_a_page_without_its_comments_is_refused():

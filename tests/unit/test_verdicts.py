@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from tests.unit.worlds import CLAIMS, CONTROLLED, REGISTER, World, changed, spoiled, verdict_of
 
-from minima.findings.claims import as_markdown, judge, judge_all, judge_part, place, region_in_words
+from minima.findings.claims import judge, judge_all, judge_part, judge_together, place, region_in_words
 from minima.findings.stats import Interval
+from minima.findings.words import as_markdown, estimate, minus
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.register import Claim, Part
 
@@ -117,8 +118,9 @@ def test_the_interval_asked_for_is_the_one_given(interval, true_world):
     found = judge_part(part(interval=interval, **more), true_world)
     mse = true_world["trained/scale"].ds.test_mse.sel(width=256)
     units = (mse.sel(scale=3) - mse.sel(scale=1)).values
-    words = {"t": "95 % t", "bootstrap": "95 % BCa", "every": "least to greatest", "count": "k of n"}
-    assert words[interval] in found["estimand"]
+    words = {"t": "95 % t", "bootstrap": "95 % BCa", "every": "least to greatest of 10", "count": "Clopper"}
+    assert words[interval] in estimate(found)[1]
+    assert ("95 %" in estimate(found)[1]) == (interval in ("t", "bootstrap"))
     assert found["interval"] == interval
     assert found["estimate"] == pytest.approx(units.mean())
     if interval in ("every", "count"):
@@ -182,7 +184,7 @@ def test_published_parts_decide_and_ours_stand_beside(true_world):
             for i, (source, region) in enumerate(sources_and_regions)
         ]
         found = judge(REGISTER["init-4"].model_copy(update={"parts": parts}), true_world)
-        return found["source"], found["verdict"], found["verdict_ours"], found["estimand"][:6]
+        return found["source"], found["verdict"], found["verdict_ours"], found["label"]
 
     yes, no = (0, 100), (50, 100)
     assert verdicts(("ours", no), ("published", yes)) == ("published", "supported", "refuted", "part 1")
@@ -230,8 +232,10 @@ def test_the_files_of_verdicts(tmp_path, true_world):
     verdicts = json.loads(text, parse_constant=pytest.fail)
     assert [verdict["id"] for verdict in verdicts] == CLAIMS
     assert [verdict["headline"] for verdict in verdicts] == [name in CONTROLLED for name in CLAIMS]
+    assert verdicts == json.loads(json.dumps(judge_together(claims, {"init_size": tree})))
     for claim, verdict in zip(claims, verdicts, strict=True):
-        assert verdict == json.loads(json.dumps(judge(claim, tree)))
+        assert [found["interval"] for found in verdict["parts"]] == [asked.interval for asked in claim.parts]
+        assert [found["source"] for found in verdict["parts"]] == [asked.source for asked in claim.parts]
         assert verdict["figures"] == claim.figures
         assert [found["label"] for found in verdict["parts"]] == [asked.label for asked in claim.parts]
     assert (tmp_path / "out" / "claims.md").read_text(encoding="utf-8") == as_markdown(verdicts)
@@ -241,18 +245,18 @@ def test_the_files_of_verdicts(tmp_path, true_world):
 def test_the_page_has_every_part(seeds):
     """A row per part with its number, n, region and verdict; statement, control and reason once."""
     tree = World(seeds=seeds).tree()
-    verdicts = [judge(claim, tree) for claim in REGISTER.values()]
+    verdicts = judge_together(list(REGISTER.values()), {"init_size": tree})
     page = as_markdown(verdicts)
-    assert f"{len(CLAIMS)} claims were tested." in page
+    assert f"{len(CLAIMS)} claims were tested" in page
     rows = [line for line in page.splitlines() if line.startswith("|")]
-    assert {row.count("|") for row in rows} == {8}
+    assert {row.count("|") for row in rows} == {10}
     for name, claim in REGISTER.items():
         assert sum(f"</a>{name} | {claim.statement} | " in row for row in rows) == 1
         for asked in claim.parts:
             assert any(f"|  | {asked.label} | " in row for row in rows)
     for verdict in verdicts:
         for found in verdict["parts"]:
-            assert any(f"| {found['n']} | {found['region']} | " in row for row in rows)
+            assert any(f"| {found['n']} | {minus(found['region'])} | " in row for row in rows)
         assert not verdict["reason"] or f"|  | {verdict['reason']} |" in page
         said = verdict["control"].get("statement") or verdict["control"]["reason"]
         assert said in page
@@ -263,10 +267,10 @@ def test_the_page_has_every_part(seeds):
 def test_a_bar_in_a_statement_breaks_no_table(true_world):
     """|f| is a common way to write a norm."""
     claim = REGISTER["init-3"].model_copy(update={"statement": "|f| grows", "parts": [part(label="|f|")] * 2})
-    page = as_markdown([judge(claim, true_world)])
+    page = as_markdown(judge_together([claim], {"init_size": true_world}))
     assert "\\|f\\| grows" in page
     rows = [line.replace("\\|", "") for line in page.splitlines() if line.startswith("|")]
-    assert {row.count("|") for row in rows} == {8}
+    assert {row.count("|") for row in rows} == {10}
 
 
 def test_a_claim_is_judged_by_its_own_arguments(true_world):

@@ -6,7 +6,7 @@ the control: an estimator that finds the effect where it must be absent proves n
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,16 @@ import xarray as xr
 
 from minima.findings.files import write_json, write_text
 from minima.findings.samples import shared_data
+from minima.findings.significance import (
+    INCONCLUSIVE,
+    REFUTED,
+    SUPPORTED,
+    corrected,
+    p_count,
+    p_inside,
+    p_outside,
+    units_needed,
+)
 from minima.findings.stats import (
     Interval,
     NotEstimable,
@@ -25,17 +35,11 @@ from minima.findings.stats import (
     student,
     units_inside,
 )
+from minima.findings.words import as_markdown
 from minima.plan.register import Claim, Control, Part
 
-SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 ESTIMATORS = {"t": student, "bootstrap": bootstrap_interval, "every": extent, "count": extent}
-INTERVALS = {
-    "t": "95 % t",
-    "bootstrap": "95 % BCa",
-    "every": "least to greatest",
-    "count": "k of n, Clopper–Pearson",
-}
-HEADLINE = ("estimand", "function", "interval", "estimate", "low", "high", "n", "region")
+OF_A_PART = ("source", "verdict", "reason", "p")  # a claim has its own; else it shows its first deciding part
 CONTROL_OUTCOMES = {SUPPORTED: "holds", REFUTED: "fails", INCONCLUSIVE: INCONCLUSIVE}
 
 
@@ -44,9 +48,14 @@ def judge_all(
 ) -> None:
     """Writes the verdicts for machines and for people; `datasets` maps a study to its file."""
     trees = {study: xr.open_datatree(path, engine="netcdf4") for study, path in datasets.items()}
-    verdicts = [judge(claim, trees[claim.study]) for claim in claims]
+    verdicts = judge_together(claims, trees)
     write_text(as_markdown(verdicts), page_path)
     write_json(verdicts, json_path)
+
+
+def judge_together(claims: Sequence[Claim], trees: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
+    """`judge_together` returns the verdicts, corrected for their number: what pages show."""
+    return corrected([judge(claim, trees[claim.study]) for claim in claims])
 
 
 def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
@@ -66,7 +75,7 @@ def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
         "source": claim.source,
         "published": claim.published,
         "unit": claim.unit,
-        **{key: deciding[0][key] for key in HEADLINE},
+        **{key: value for key, value in deciding[0].items() if key not in OF_A_PART},
         "verdict": verdict,
         "reason": reason,
         "verdict_ours": verdict_ours,
@@ -84,42 +93,55 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
         "label": part.label,
         "source": part.source,
         "function": part.estimand,
-        "estimand": f"{part.label} ({INTERVALS[part.interval]})",
         "interval": part.interval,
         "region": region_in_words(part.region),
+        "n_asked": units_needed(part.pilot, bounds(part.region)) if part.pilot else None,
     }
+    exact = part.interval in ("every", "count")
     try:
         sample = _estimate(part, tree)
     except NotEstimable as error:
-        return (
-            found | _numbers(Interval(math.nan, math.nan, math.nan, 0)) | _verdict(INCONCLUSIVE, str(error))
-        )
+        nothing = _numbers(Interval(math.nan, math.nan, math.nan, 0))
+        return found | nothing | {"verdict": INCONCLUSIVE, "reason": str(error), "p": None if exact else 1.0}
     interval = ESTIMATORS[part.interval](sample)
+    verdict, reason = _place(part, interval, sample)
     found |= _numbers(interval)
     if part.at_least is not None:
-        verdict, reason, counted = _count(part, sample)
-        return found | counted | _verdict(verdict, "; ".join(filter(None, [reason, sample.note])))
+        inside = units_inside(sample, *bounds(part.region))
+        found |= {"inside": inside, "share": clopper_pearson(inside, interval.n)}
+    reason = "; ".join(filter(None, [reason, sample.note]))
+    return found | {"verdict": verdict, "reason": reason, "p": _p_value(part, verdict, sample)}
+
+
+def _place(part: Part, interval: Interval, sample: Sample) -> tuple[str, str]:
+    """Verdict of a part, and why it is inconclusive where it is."""
+    too_few = f"{interval.n} units where {part.replicates} are needed"
+    if part.at_least is not None:
+        verdict = _count(part, units_inside(sample, *bounds(part.region)), interval.n)
+        return verdict, too_few if verdict == INCONCLUSIVE else ""
     if interval.n < part.replicates:
-        reason = f"{interval.n} units where {part.replicates} are needed"
-        return found | _verdict(INCONCLUSIVE, "; ".join(filter(None, [reason, sample.note])))
+        return INCONCLUSIVE, too_few
     verdict = place(interval, part.region, every=part.interval == "every")
-    reasons = [_why_inconclusive(interval)] if verdict == INCONCLUSIVE else []
-    return found | _verdict(verdict, "; ".join(filter(None, [*reasons, sample.note])))
+    return verdict, _why_inconclusive(interval) if verdict == INCONCLUSIVE else ""
 
 
-def _count(part: Part, sample: Sample) -> tuple[str, str, dict[str, Any]]:
-    """Verdict, reason and count of a claim about `at_least` of `replicates` units. A unit that was left out
-    is not known to lie inside: it can keep a claim from being supported, and alone never refutes one."""
-    n = len(sample.units)
-    inside = units_inside(sample, *bounds(part.region))
+def _p_value(part: Part, verdict: str, sample: Sample) -> float | None:
+    """By t tests of the region's edges, of a count against one half; None where a verdict is exact."""
+    if part.interval == "every" or (part.interval == "count" and verdict == REFUTED):
+        return None
+    if part.interval == "count":
+        return p_count(units_inside(sample, *bounds(part.region)), len(sample.units))
+    return (p_outside if verdict == REFUTED else p_inside)(student(sample), bounds(part.region))
+
+
+def _count(part: Part, inside: int, n: int) -> str:
+    """A claim about `at_least` of `replicates` units. A unit that was left out is not known to lie inside: it
+    can keep a claim from being supported, and alone never refutes one."""
     of = max(n, part.replicates)
     needed = of * part.at_least / part.replicates
-    counted = {"inside": inside, "at_least": part.at_least, "share": clopper_pearson(inside, n)}
     if inside >= needed:
-        return SUPPORTED, "", counted
-    if n - inside > of - needed:
-        return REFUTED, "", counted
-    return INCONCLUSIVE, f"{n} units where {part.replicates} are needed", counted
+        return SUPPORTED
+    return REFUTED if n - inside > of - needed else INCONCLUSIVE
 
 
 def place(interval: Interval, region: tuple[float | None, float | None], every: bool = False) -> str:
@@ -145,45 +167,6 @@ def region_in_words(region: tuple[float | None, float | None]) -> str:
     if low is None:
         return f"≤ {high:g}"
     return f"≥ {low:g}" if high is None else f"in [{low:g}, {high:g}]"
-
-
-def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
-    """The verdicts as a page for people: a row per claim, then one for each of its parts."""
-    verdicts = list(verdicts)
-    lines = [
-        "# Verdicts",
-        "",
-        f"{len(verdicts)} claims were tested.",
-        "",
-        "| claim | statement | estimate [95 % interval] | n | region | verdict | control |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for verdict in verdicts:
-        control = _control_in_words(verdict["control"])
-        name = f'<a id="{verdict["id"]}"></a>{verdict["id"]}'
-        published = f"published: {verdict['published']}" if verdict["published"] else ""
-        lines.append(row(name, verdict["statement"], published, "", "", f"**{verdict['verdict']}**", control))
-        for part in verdict["parts"]:
-            n = str(part["n"])
-            lines.append(
-                row("", part["label"], number_in_words(part), n, part["region"], part["verdict"], "")
-            )
-        if verdict["reason"]:
-            lines.append(row("", verdict["reason"], "", "", "", "", ""))
-    return "\n".join(lines) + "\n"
-
-
-def row(*cells: str) -> str:
-    escaped = [cell.replace("|", r"\|") for cell in cells]
-    return f"| {' | '.join(escaped)} |"
-
-
-def number_in_words(part: Mapping[str, Any]) -> str:
-    if part["estimate"] is None:
-        return "–"
-    if part["low"] is None:
-        return f"{part['estimate']:.3g}"
-    return f"{part['estimate']:.3g} [{part['low']:.3g}, {part['high']:.3g}]"
 
 
 def _estimate(part: Part, tree: xr.DataTree) -> Sample:
@@ -217,10 +200,6 @@ def _together(parts: list[dict[str, Any]], control: Mapping[str, Any]) -> tuple[
     return SUPPORTED, "; ".join(reasons)
 
 
-def _verdict(verdict: str, reason: str = "") -> dict[str, str]:
-    return {"verdict": verdict, "reason": reason}
-
-
 def _numbers(interval: Interval) -> dict[str, float | int | None]:
     """JSON knows neither NaN nor infinity."""
     numbers = interval._asdict()
@@ -231,12 +210,6 @@ def _why_inconclusive(interval: Interval) -> str:
     if math.isnan(interval.low) or math.isnan(interval.high):
         return "the interval is not defined"
     return "the interval reaches over the region's edge"
-
-
-def _control_in_words(control: Mapping[str, Any]) -> str:
-    if control["outcome"] == "none":
-        return f"– ({control['reason']})"
-    return f"{control['outcome']}: {control['statement']}, {number_in_words(control)}, {control['region']}"
 
 
 def _outcome_in_words(control: Mapping[str, Any]) -> str:

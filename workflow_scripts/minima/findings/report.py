@@ -1,7 +1,6 @@
 """The report: verdicts, figures and facts as one page that needs nothing else, not even a network."""
 
 import base64
-import math
 import re
 import struct
 from collections import Counter
@@ -13,13 +12,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from minima.findings import words
 from minima.findings.files import write_text
+from minima.findings.words import VERDICTS, is_known
 
-VERDICTS = ("supported", "refuted", "inconclusive")
-UNKNOWN = "–"
 PNG = b"\x89PNG\r\n\x1a\n"
 DOTS_PER_PIXEL = 150 / 96  # figures are drawn at 150 dots per inch; a page has 96
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
@@ -94,9 +92,12 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "number": number,
-        "interval": interval,
-        "minus": minus,
+        "number": words.number,
+        "estimate": words.estimate,
+        "minus": words.minus,
+        "units": words.units,
+        "survival": words.survival,
+        "beside": words.beside,
         "cite": cite,
         "picture": picture,
     }
@@ -108,6 +109,8 @@ def render(
         facts=facts,
         links=links,
         datasets={study.name: study.dataset for study in studies},
+        tested=words.tested(claims),
+        reading=words.READING,
         verdicts={verdict: counts[verdict] for verdict in VERDICTS},
         verdict_of={claim["id"]: claim["verdict"] for claim in claims},
         claimed=list(dict.fromkeys(claim["study"] for claim in claims)),
@@ -118,38 +121,6 @@ def render(
 def write_report(path: str | Path, html: str) -> None:
     """A reader sees the whole page or the one before."""
     write_text(html, Path(path))
-
-
-def is_known(value: float | None) -> bool:
-    return value is not None and not math.isnan(value)
-
-
-def number(value: float | None) -> str:
-    """Three significant digits, a proper minus, and powers of ten where zeros would be counted."""
-    if not is_known(value):
-        return UNKNOWN
-    if value == 0:
-        return "0"
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    digits, exponent = f"{value:.2e}".split("e")
-    power = int(exponent)
-    if -4 <= power < 5:
-        text = f"{float(f'{value:.2e}'):.{max(0, 2 - power)}f}"
-    else:
-        text = f"{digits}\u00a0×\u00a010{str(power).translate(SUPERSCRIPTS)}"
-    return text.replace("-", "−")
-
-
-def interval(bounds: Mapping[str, Any]) -> str:
-    """`[low, high]`, or nothing where neither is known."""
-    low, high = bounds["low"], bounds["high"]
-    return f"[{number(low)}, {number(high)}]" if is_known(low) or is_known(high) else ""
-
-
-def minus(text: str) -> str:
-    """The text with a minus before its numbers where it has a hyphen."""
-    return re.sub(r"(?<!\w)-(?=[\d.∞])", "−", text)
 
 
 def cite(text: str) -> Markup:

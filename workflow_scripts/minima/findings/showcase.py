@@ -14,18 +14,17 @@ from typing import Any
 import yaml
 from PIL import Image
 
-from minima.findings.claims import REFUTED, SUPPORTED, as_markdown, row
+from minima.findings import words
+from minima.findings.claims import REFUTED, SUPPORTED
 from minima.findings.files import write_json, write_text
-from minima.findings.report import VERDICTS, interval, minus, number
+from minima.findings.words import VERDICTS, as_markdown, minus, row
 from minima.plan.workplan import Plan
 
 ROOT = Path(__file__).parents[3]
 SHOWN = Path("docs/verdicts.json")
 PICTURES = "figures"  # beside the gallery
 WIDEST, COLOURS = 1000, 64  # pixels, palette: 28 pictures in about a megabyte
-HEAD = (
-    "| claim | what is claimed | published | ours [95 % interval] | n | verdict |\n|---|---|---|---|---|---|"
-)
+HEAD = "| claim | what is claimed | published | found | n | verdict | Holm |\n|---|---|---|---|---|---|---|"
 
 
 def pages(shown: Mapping[str, Any], plan: Plan, readme: str) -> dict[str, str]:
@@ -57,7 +56,10 @@ def table(verdicts: Sequence[Mapping[str, Any]]) -> str:
     folded = [v for v in verdicts if v not in shown]
     counts = ", ".join(f"{_count(verdicts, verdict)} {verdict}" for verdict in VERDICTS)
     lines = [
-        f"**{len(verdicts)} claims: {counts}.** Shown: those with a control, and all that are not supported.",
+        f"**{words.tested(verdicts)} {counts[0].upper()}{counts[1:]}.** "
+        "Shown: those with a control, and all that are not supported.",
+        "",
+        _wrapped(words.READING),
         "",
         HEAD,
         *map(_claim, shown),
@@ -74,16 +76,21 @@ def table(verdicts: Sequence[Mapping[str, Any]]) -> str:
 
 def _claim(verdict: Mapping[str, Any]) -> str:
     """The number is that of the first part, or of the first that is not supported where it decides."""
-    part = next((p for p in verdict["parts"] if p["verdict"] == verdict["verdict"]), verdict["parts"][0])
+    deciding = [part for part in verdict["parts"] if part["source"] == verdict["source"]]
+    part = next((p for p in deciding if p["verdict"] == verdict["verdict"]), deciding[0])
+    strong, interval = words.estimate(part)
+    outcome = f"**{verdict['verdict']}**" if verdict["verdict"] == REFUTED else verdict["verdict"]
+    ours = words.beside(verdict)
     many = len(verdict["parts"])
     which = f"{part['label']}, {minus(part['region'])}" + (f"; one of {many} parts" if many > 1 else "")
     return row(
         f"[{verdict['id']}](docs/verdicts.md#{verdict['id']})",
         verdict["statement"],
         verdict["published"],
-        " ".join(filter(None, [f"**{number(part['estimate'])}**", interval(part)])) + f"<br>{which}",
-        str(part["n"]),
-        f"**{verdict['verdict']}**" if verdict["verdict"] == REFUTED else verdict["verdict"],
+        " ".join(filter(None, [f"**{strong}**", interval])) + f"<br>{which}",
+        words.units(part),
+        outcome + (f"<br>ours beside it: {ours}" if ours else ""),
+        words.survival(verdict),
     )
 
 
@@ -102,12 +109,16 @@ def studies(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
 
 
 def nulls(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """A line per claim that is not supported, and why."""
+    """A line per claim, and per statement of ours beside one, that is not supported, and why."""
     lines = []
     for v in verdicts:
         if v["verdict"] != SUPPORTED:
             why = v["reason"].removeprefix(f"{v['verdict']}: ")
             text = f"- {v['id']} is {v['verdict']}: {v['statement'].rstrip('.')}. Why: {why}."
+            lines.append(_wrapped(text, "  "))
+        if words.beside(v) not in ("", SUPPORTED):
+            why = v["reason_ours"].removeprefix(f"{v['verdict_ours']}: ")
+            text = f"- What is ours beside {v['id']} is {v['verdict_ours']}. Why: {why}."
             lines.append(_wrapped(text, "  "))
     return "\n".join(lines) or "Every claim is supported."
 
