@@ -13,6 +13,6 @@ rule prepare_data:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        code=fingerprint(["minima.data.prepare", "minima.data.files"]),
+        stamp=lambda wildcards: PLAN.data_stamp(wildcards.data),
     script:
         "../workflow_scripts/prepare_data.py"

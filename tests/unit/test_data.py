@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,12 @@ import xarray as xr
 from pydantic import TypeAdapter
 from sklearn.datasets import load_digits
 
-from minima.data import sources
 from minima.data.files import load_split, load_splits, save
 from minima.data.pool import DataError
 from minima.data.prepare import prepare, prepared
 from minima.data.prepared import ARRAYS, array_digest
 from minima.netcdf import write_atomically
-from minima.plan.known_data import FACTS, KNOWN_FILES
+from minima.plan.known_data import FACTS
 from minima.plan.recipes import DataRecipe
 
 DIGITS = {"source": "digits", "classes": [3, 8], "train_size": 60, "test_size": 40}
@@ -155,10 +155,16 @@ def test_standardize_uses_training_rows_and_drops_constant_features():
 # Sources
 
 
+def load(recipe, folder):
+    """The pool of a source."""
+    source = import_module(f"minima.data.sources.{recipe['source']}")
+    return source.load(TypeAdapter(DataRecipe).validate_python(recipe), folder)
+
+
 @pytest.mark.parametrize("source", ["digits", "wine", "breast_cancer", "iris", "diabetes"])
 def test_facts_of_embedded_sources(source):
     recipe = {"source": source, "labels": "value", "train_size": 50, "test_size": 50}
-    pool = sources.load_pool(TypeAdapter(DataRecipe).validate_python(recipe), Path())
+    pool = load(recipe, Path())
     facts = FACTS[source]
     assert pool.x.shape == (len(pool.y), np.prod(facts.shape))
     if facts.class_rows:
@@ -194,14 +200,15 @@ def test_real_images(source):
     if not folder:
         pytest.skip("MINIMA_DATA_DIR names no folder with the real files")
     recipe = {"source": source, "classes": [3, 8], "train_size": 50, "test_size": 30}
-    pool = sources.load_pool(TypeAdapter(DataRecipe).validate_python(recipe), Path(folder))
+    pool = load(recipe, Path(folder))
     assert pool.x.shape == (60000, 784)
     assert (pool.x.dtype, pool.x.max(), pool.shape) == (np.uint8, 255, (1, 28, 28))
     for y, facts in ((pool.y, FACTS[source].class_rows), (pool.test_y, FACTS[source].test_class_rows)):
         assert dict(enumerate(np.bincount(y).tolist())) == facts
     data = prepare(recipe, [0, 1], folder)
     assert data.x_test.shape == (2, 30, 784)
-    published = {file.name: file.sha256 for file in KNOWN_FILES[source].values()}
+    files = import_module(f"minima.data.sources.{source}").FILES
+    published = {file.name: file.sha256 for file in files.values()}
     assert json.loads(data.attrs["source_sha256"]) == published
 
 

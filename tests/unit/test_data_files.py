@@ -17,7 +17,7 @@ from minima.data.fetch import fetch
 from minima.data.idx import read_idx
 from minima.data.pool import DataError
 from minima.data.prepare import prepare
-from minima.plan.known_data import KNOWN_FILES
+from minima.data.sources import mnist
 
 ROLES = ("train_images", "train_labels", "test_images", "test_labels")
 
@@ -153,7 +153,7 @@ def test_a_wrong_checksum_is_refused_and_the_file_kept(tmp_path, idx_files):
     with pytest.raises(DataError, match=r"train_labels is damaged or another version"):
         prepare(idx_files | {"sha256": {"train_labels": "0" * 64}}, [0], tmp_path)
     assert (tmp_path / "train_labels").exists()
-    known = tmp_path / KNOWN_FILES["mnist"]["train_images"].name
+    known = tmp_path / mnist.FILES["train_images"].name
     known.parent.mkdir()
     known.write_bytes(b"not MNIST")
     with pytest.raises(DataError, match=r"mnist: .*train-images.* Delete it to download it again"):

@@ -1,11 +1,12 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from minima.plan.known_data import FACTS, KNOWN_FILES
+from minima.plan.known_data import FACTS, FileRole
 from minima.plan.recipes import DataRecipe, output_count, row_shape
 
 PACKAGE = str(Path(__file__).parents[2] / "workflow_scripts")
@@ -117,7 +118,7 @@ def test_shapes_are_known_before_the_data():
 
 
 def test_own_files_are_named(tmp_path):
-    files = {role: f"{role}.gz" for role in KNOWN_FILES["mnist"]}
+    files = {role: f"{role}.gz" for role in get_args(FileRole)}
     assert parse("idx", **TWO, **files).own_files(tmp_path)[0] == tmp_path / "train_images.gz"
     assert [str(path) for path in parse("file", path="a/b.csv").own_files(tmp_path)] == ["a/b.csv"]
     assert parse("mnist", **TWO).own_files(tmp_path) == []

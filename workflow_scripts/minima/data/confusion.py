@@ -2,15 +2,18 @@
 can fit only by heart; as a control the same copies under their true labels."""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minima.data.prepared import slices
-from minima.plan.recipes import Confusion
 from minima.streams import stream
 
+if TYPE_CHECKING:
+    from minima.plan.recipes import Confusion
 
-def damaged(x: np.ndarray, options: Confusion, split: int) -> Iterator[np.ndarray]:
+
+def damaged(x: np.ndarray, options: "Confusion", split: int) -> Iterator[np.ndarray]:
     """`damaged` yields the copies of the rows x [rows, features] in float64, copy after copy, a block of rows
     at a time. In every row a fraction of its features is set to 0.
 
@@ -28,7 +31,7 @@ def damaged(x: np.ndarray, options: Confusion, split: int) -> Iterator[np.ndarra
             yield copy
 
 
-def labels_of_copies(labels: np.ndarray, classes: list[int], options: Confusion, split: int) -> np.ndarray:
+def labels_of_copies(labels: np.ndarray, classes: list[int], options: "Confusion", split: int) -> np.ndarray:
     """`labels_of_copies` returns the class of every row of every copy [copies × rows]: uniform over the
     classes, or the row's own of `labels`."""
     if options.labels == "unchanged":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from minima.data.files import save
 from minima.data.pool import DataError
-from minima.data.prepare import prepared
+from minima.data.splits import splits_of
 from minima.plan.combinations import misfits
 from minima.plan.grid import Cell
 from minima.plan.workplan import Plan, data_file
@@ -14,7 +14,7 @@ from minima.plan.workplan import Plan, data_file
 def prepare_data(plan: Plan, name: str, output: Path) -> None:
     """`prepare_data` writes the data file of this name."""
     file = plan.data_files[name]
-    content = prepared(file.recipe, file.splits, Path(plan.config.data_dir))
+    content = splits_of(file.model, file.splits, Path(plan.config.data_dir))
     cells = (cell for cell in plan.cells.values() if data_file(cell).name == name)
     refuse_misfits(cells, content.variables["x_train"].attributes["row_shape"].tolist())
     save(content, output)

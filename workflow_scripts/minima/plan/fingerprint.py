@@ -1,7 +1,8 @@
 """Fingerprints: a digest of the code that something really uses.
 
 The code of a module is its syntax tree without comments and docstrings, printed back; the code that a
-module uses is its own and that of every module of minima it imports, however indirectly.
+module uses is its own and that of every module of minima it imports, however indirectly. What stands under
+`if TYPE_CHECKING:`, there for type hints alone, is no code.
 """
 
 import ast
@@ -35,6 +36,17 @@ def training_modules(cell: Mapping) -> list[str]:
     ]
 
 
+def preparing_modules(recipe: Mapping) -> list[str]:
+    """`preparing_modules` returns where the code that prepares a recipe starts: what all recipes share and
+    the modules that this one names."""
+    return [
+        "minima.data.splits",
+        "minima.data.files",
+        f"minima.data.sources.{recipe['source']}",
+        *(["minima.data.confusion"] if recipe["confusion"] else []),
+    ]
+
+
 def fingerprint(modules: Iterable[str]) -> str:
     """One digest of all code that these modules use."""
     return digest("".join(f"{name}{code}" for name, code in sorted(code_used(modules).items())))
@@ -56,6 +68,7 @@ def code_used(modules: Iterable[str]) -> dict[str, str]:
 def _read(path: Path) -> tuple[str, tuple[str, ...]]:
     """`_read` returns the digest of a module's code and the modules of minima that it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not _is_for_type_hints(node)]
     imports: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -68,6 +81,10 @@ def _read(path: Path) -> tuple[str, tuple[str, ...]]:
     return digest(ast.unparse(tree)), tuple(
         i for i in imports if i.startswith("minima.") and _path(i).exists()
     )
+
+
+def _is_for_type_hints(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse
 
 
 def _path(module: str) -> Path:

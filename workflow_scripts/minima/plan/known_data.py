@@ -19,14 +19,6 @@ class Facts(NamedTuple):
     test_class_rows: Mapping[int, int] = {}  # empty where training and test rows share one pool
 
 
-class KnownFile(NamedTuple):
-    """A file: its name in `data_dir`, and, where it is published, its checksum and where to get it."""
-
-    name: str
-    sha256: str | None = None
-    address: str | None = None
-
-
 def _by_class(*rows: int) -> dict[int, int]:
     return dict(enumerate(rows))
 
@@ -117,42 +109,4 @@ FACTS: dict[str, Facts] = {
     ),
     "idx": Facts(title="IDX files of the user", origin="user", licence="as the user's files"),
     "file": Facts(title="File of the user", origin="user", licence="as the user's file"),
-}
-
-_IDX_NAMES: dict[FileRole, str] = {
-    "train_images": "train-images-idx3-ubyte.gz",
-    "train_labels": "train-labels-idx1-ubyte.gz",
-    "test_images": "t10k-images-idx3-ubyte.gz",
-    "test_labels": "t10k-labels-idx1-ubyte.gz",
-}
-
-
-def _published(folder: str, address: str, sha256: Mapping[FileRole, str]) -> dict[FileRole, KnownFile]:
-    return {
-        role: KnownFile(f"{folder}/{name}", sha256[role], f"{address}/{name}")
-        for role, name in _IDX_NAMES.items()
-    }
-
-
-KNOWN_FILES: dict[str, dict[FileRole, KnownFile]] = {
-    "mnist": _published(
-        "mnist",
-        "https://ossci-datasets.s3.amazonaws.com/mnist",
-        {
-            "train_images": "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-            "train_labels": "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-            "test_images": "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-            "test_labels": "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        },
-    ),
-    "fashion_mnist": _published(
-        "fashion-mnist",
-        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
-        {
-            "train_images": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-            "train_labels": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-            "test_images": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-            "test_labels": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        },
-    ),
 }

@@ -10,7 +10,7 @@ from typing import Any
 
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption
-from minima.plan.fingerprint import fingerprint, training_modules
+from minima.plan.fingerprint import fingerprint, preparing_modules, training_modules
 from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layout import Layout
 from minima.plan.mistakes import ConfigError, Mistake, unknown
@@ -143,6 +143,12 @@ class Plan:
 
     def blocks_of(self, study: str) -> dict[str, Grid]:
         return {block: grid for (name, block), grid in self.grids.items() if name == study}
+
+    def data_stamp(self, name: str) -> str:
+        """What a data file depends on beside the user's files: what is known of its source, and code."""
+        file = self.data_files[name]
+        facts = digest(canonical(file.model.facts._asdict()))
+        return f"{facts}-{fingerprint(preparing_modules(file.recipe))}"
 
     def pack_stamp(self, pack: str) -> str:
         """What a pack's output depends on beside its data: cells, code and, where the config insists on them,

@@ -4,17 +4,21 @@ import csv
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
 from minima.data.fetch import fetch
 from minima.data.pool import DataError, Pool
-from minima.plan.recipes import File
+
+if TYPE_CHECKING:
+    from minima.plan.recipes import File
 
 
-def load_own_file(recipe: File) -> Pool:
-    """The pool of the user's file. `y` is read as classes where the recipe speaks of classes."""
+def load(recipe: "File", data_dir: Path) -> Pool:
+    """`load` returns the pool of the user's file, whose `y` are classes where the recipe speaks of
+    classes."""
     path = Path(recipe.path)
     sha256 = fetch(path, recipe.source, recipe.sha256)
     try:
@@ -33,20 +37,20 @@ def load_own_file(recipe: File) -> Pool:
     return Pool(x, y, test_x, test_y, shape, {recipe.path: sha256})
 
 
-def _read_npz(path: Path, recipe: File) -> dict[str, np.ndarray]:
+def _read_npz(path: Path, recipe: "File") -> dict[str, np.ndarray]:
     if not zipfile.is_zipfile(path):
         raise DataError(f"{path} is not an .npz file (np.savez writes one), or is truncated.")
     with np.load(path, allow_pickle=False) as file:
         return _named(path, recipe, dict.fromkeys(file.files), lambda name: file[name])
 
 
-def _read_nc(path: Path, recipe: File) -> dict[str, np.ndarray]:
+def _read_nc(path: Path, recipe: "File") -> dict[str, np.ndarray]:
     with xr.open_dataset(path, engine="netcdf4") as file:
         return _named(path, recipe, file.variables, lambda name: file[name].values)
 
 
 def _named(
-    path: Path, recipe: File, held: Mapping[str, object], read: Callable[[str], np.ndarray]
+    path: Path, recipe: "File", held: Mapping[str, object], read: Callable[[str], np.ndarray]
 ) -> dict[str, np.ndarray]:
     """x and y, and x_test and y_test where the recipe names them or the file has them under these names."""
     names = {"x": recipe.x, "y": recipe.y}
@@ -57,7 +61,7 @@ def _named(
     return {role: np.asarray(read(name)) for role, name in names.items()}
 
 
-def _read_csv(path: Path, recipe: File) -> dict[str, np.ndarray]:
+def _read_csv(path: Path, recipe: "File") -> dict[str, np.ndarray]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         header = [name.strip() for name in next(csv.reader(file), [])]
         if not header or (all(map(_is_number, header)) and header != [str(i) for i in range(len(header))]):

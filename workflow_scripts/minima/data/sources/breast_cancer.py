@@ -1,0 +1,5 @@
+"""Breast cancer Wisconsin, embedded in scikit-learn."""
+
+from minima.data.embedded import load
+
+__all__ = ["load"]

@@ -1,0 +1,260 @@
+"""From a checked recipe to its splits: rows drawn, labelled and normalized."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from minima.data.exact import orthonormalized, product
+from minima.data.pool import DataError, Pool
+from minima.data.prepared import ARRAYS, LONG_NAMES, Blocks, Layout, Prepared, slices, whole
+from minima.streams import stream
+
+if TYPE_CHECKING:
+    from minima.plan.recipes import Recipe
+
+Normalization = Callable[[np.ndarray], np.ndarray]  # of rows in float64
+
+
+def splits_of(recipe: "Recipe", splits: Sequence[int], data_dir: str | Path) -> Prepared:
+    """`splits_of` returns the splits of a recipe, yet to be made.
+
+    A split is drawn from its own number alone: it is the same in every file that holds it. Its training
+    rows do not depend on `test_size`, nor its test rows on `train_size`.
+    """
+    if len(splits) == 0 or len(set(splits)) < len(splits):
+        raise DataError(f"splits must be different numbers, at least one: {list(splits)}")
+    source = _source(recipe)
+    drawn = hasattr(source, "draw")
+    pool = source.draw(recipe, splits[0]) if drawn else source.load(recipe, Path(data_dir))
+    classes = _classes(recipe, pool)
+
+    @lru_cache(maxsize=1)  # the first one is asked for its shapes before it is made
+    def draw(split: int) -> dict[str, Blocks]:
+        return _split(recipe, source.draw(recipe, split) if drawn else pool, classes, split)
+
+    variables = {
+        name: Layout(_dims(name), blocks.shape, blocks.dtype, _attributes(name, recipe, pool, classes))
+        for name, blocks in draw(splits[0]).items()
+    }
+    return Prepared(tuple(splits), variables, _facts(recipe, pool), draw)
+
+
+def _source(recipe: "Recipe") -> ModuleType:
+    """`_source` returns the module of the recipe's source."""
+    return import_module(f"minima.data.sources.{recipe.source}")
+
+
+def _confusion() -> ModuleType:
+    """`_confusion` returns the module of confusion sets, by name: recipes without one do not use its code."""
+    return import_module("minima.data.confusion")
+
+
+def _classes(recipe: "Recipe", pool: Pool) -> list[int] | None:
+    """The classes in the order of their targets, or None for real targets."""
+    if not pool.has_classes:
+        return None
+    held = np.unique(pool.y).tolist()
+    classes = recipe.classes or held
+    if strangers := [c for c in classes if c not in held]:
+        raise DataError(
+            f"{_name(recipe)} has no class {', '.join(map(str, strangers))}: its classes are {held}"
+        )
+    if len(classes) < 2 or (recipe.labels == "sign" and len(classes) != 2):
+        wanted = "exactly two classes" if recipe.labels == "sign" else "at least two classes"
+        raise DataError(f"{_name(recipe)}: labels: {recipe.labels} needs {wanted} and there are {classes}")
+    return classes
+
+
+def _split(recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int) -> dict[str, Blocks]:
+    """`_split` returns the arrays of one split by name, those of `ARRAYS` first."""
+    if hasattr(_source(recipe), "draw"):  # to measure
+        train, test = np.arange(recipe.train_size), np.arange(recipe.test_size)
+    else:
+        train, test = _draw_rows(recipe, pool, classes, split)
+    shared = pool.test_x is None
+    x_train, y_train = pool.x[train], pool.y[train]
+    x_test = (pool.x if shared else pool.test_x)[test]
+    y_test = (pool.y if shared else pool.test_y)[test]
+    normalize = _normalization(recipe, x_train, pool.shape)  # of the rows as they are, whatever is trained on
+
+    def inputs(x: np.ndarray) -> np.ndarray:  # float64 only here: a pool of bytes stays small
+        return normalize(x.astype(np.float64))
+
+    train_inputs, test_inputs = (_in_blocks(x, x.shape[1], inputs) for x in (x_train, x_test))
+    if classes is None:
+        targets, labels = [whole(y_train), whole(y_test)], {}
+    else:
+        y_train = _with_label_noise(y_train, classes, recipe.label_noise, split)
+        if recipe.confusion is not None:
+            train_inputs = _confusion_set(recipe, x_train, normalize, split)
+            y_train = _confusion().labels_of_copies(y_train, classes, recipe.confusion, split)
+        labels = {"label_train": whole(y_train), "label_test": whole(y_test)}
+        outputs = len(classes) if recipe.labels == "onehot" else 1
+        encode = partial(_encode, classes=classes, coding=recipe.labels)
+        targets = [_in_blocks(y, outputs, encode) for y in (y_train, y_test)]
+    return dict(zip(ARRAYS, (train_inputs, targets[0], test_inputs, targets[1]), strict=True)) | labels
+
+
+def _in_blocks(rows: np.ndarray, columns: int, change: Callable[[np.ndarray], np.ndarray]) -> Blocks:
+    """`_in_blocks` returns the rows, each changed into a row of so many columns in float64."""
+
+    def make() -> Iterator[np.ndarray]:
+        return (change(rows[place]) for place in slices(len(rows)))
+
+    return Blocks((len(rows), columns), np.dtype(np.float64), make)
+
+
+def _confusion_set(recipe: "Recipe", x: np.ndarray, normalize: Normalization, split: int) -> Blocks:
+    """`_confusion_set` returns all copies of the rows x, normalized. In single precision, in which networks
+    fit them: 10 copies of 50,000 CIFAR images are 6.1 GB."""
+
+    def make() -> Iterator[np.ndarray]:
+        for rows in _confusion().damaged(x, recipe.confusion, split):
+            yield normalize(rows).astype(np.float32)
+
+    return Blocks((recipe.confusion.copies * len(x), x.shape[1]), np.dtype(np.float32), make)
+
+
+def _draw_rows(
+    recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Training and test rows, uniformly and without replacement from the rows of the chosen classes."""
+
+    def candidates(y: np.ndarray) -> np.ndarray:
+        return np.arange(len(y)) if classes is None else np.flatnonzero(np.isin(y, classes))
+
+    draw = stream(split, "split")
+    order = draw.permutation(candidates(pool.y))
+    shared = pool.test_y is None
+    # From the far end of a shared pool, so that test rows stay as training rows are added.
+    test_order = order[::-1] if shared else draw.permutation(candidates(pool.test_y))
+    left = len(order) - recipe.train_size if shared else len(test_order)
+    if recipe.train_size > len(order):
+        raise DataError(f"{_name(recipe)}: train_size {recipe.train_size} is more than its {len(order)} rows")
+    if recipe.test_size > left:
+        raise DataError(
+            f"{_name(recipe)}: test_size {recipe.test_size} is more than the {left} rows left for it"
+        )
+    return order[: recipe.train_size], test_order[: recipe.test_size]
+
+
+def _with_label_noise(labels: np.ndarray, classes: list[int], fraction: float, split: int) -> np.ndarray:
+    """Labels [rows] with a fraction moved to another class. More noise keeps the labels moved by less."""
+    draw = stream(split, "label_noise")
+    moved = draw.permutation(len(labels))[: round(fraction * len(labels))]
+    shift = draw.integers(1, len(classes), size=len(labels))
+    position = _positions(labels, classes)
+    noisy = labels.copy()
+    noisy[moved] = np.array(classes)[(position + shift)[moved] % len(classes)]
+    return noisy
+
+
+def _positions(labels: np.ndarray, classes: list[int]) -> np.ndarray:
+    """Of each label in `classes` [rows]."""
+    ascending = np.argsort(classes)
+    return ascending[np.searchsorted(np.array(classes), labels, sorter=ascending)]
+
+
+def _encode(labels: np.ndarray, classes: list[int], coding: str) -> np.ndarray:
+    """Targets [rows, output] of class labels."""
+    position = _positions(labels, classes)
+    if coding == "onehot":
+        return np.eye(len(classes))[position]
+    return (2.0 * position - 1.0 if coding == "sign" else labels.astype(np.float64))[:, None]
+
+
+def _normalization(recipe: "Recipe", x_train: np.ndarray, shape: tuple[int, ...]) -> Normalization:
+    """What is done to rows [rows, features]; it learns from the training rows alone."""
+    how = recipe.normalize
+    if how == "none":
+        return lambda x: x
+    if how == "range":
+        return lambda x: x / recipe.facts.largest
+    if how == "channels" and len(shape) != 3:
+        raise DataError(f"{_name(recipe)}: normalize: channels needs images, and a row has the shape {shape}")
+    if how in ("standardize", "channels"):
+        channels = x_train.shape[1] if how == "standardize" else shape[0]
+        varies, mean, deviation = _moments(x_train, channels)
+        return lambda x: np.where(varies, (x - mean) / deviation, 0.0)
+    if how == "whiten":
+        return _whitening(x_train.astype(np.float64), _name(recipe))
+    length = np.sqrt(x_train.shape[1]) if how == "sphere" else 1.0
+
+    def onto_sphere(x: np.ndarray) -> np.ndarray:
+        norms = np.linalg.norm(x, axis=1, keepdims=True)
+        if (norms == 0).any():
+            name = _name(recipe)
+            raise DataError(f"{name}: a row of zeros has no direction: use normalize: standardize or none")
+        return x * (length / norms)
+
+    return onto_sphere
+
+
+def _moments(x: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_moments` returns for every feature whether its channel varies over the rows, and the channel's mean
+    and standard deviation (1 where it does not vary)."""
+
+    def over_rows(reduce: np.ufunc, of: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        parts = (x[place].astype(np.float64).reshape(-1, channels, each) for place in slices(len(x)))
+        return reduce.reduce([reduce.reduce(of(part), axis=(0, 2)) for part in parts])[:, None]
+
+    each = x.shape[1] // channels
+    count = len(x) * each
+    # not deviation > 0: the mean of equal numbers can miss them by a bit
+    varies = over_rows(np.maximum, np.asarray) > over_rows(np.minimum, np.asarray)
+    mean = over_rows(np.add, np.asarray) / count
+    deviation = np.where(varies, np.sqrt(over_rows(np.add, lambda part: (part - mean) ** 2) / count), 1.0)
+    return tuple(np.repeat(one, each) for one in (varies, mean, deviation))
+
+
+def _whitening(x_train: np.ndarray, name: str) -> Normalization:
+    """The map x ↦ x Φ1 Σ^{−½} Φ1ᵀ + x Φ2 Φ2ᵀ/s of X = W Σ^{½} Φ1ᵀ: what the training rows do not span is
+    divided by the root mean square s of their singular values."""
+    if np.linalg.matrix_rank(x_train) < len(x_train):
+        raise DataError(f"{name}: normalize: whiten needs training rows that are linearly independent")
+    rows, inverse_root = orthonormalized(x_train)  # W Φ1ᵀ and W Σ^{−½} Wᵀ
+    s = np.sqrt(np.square(x_train).sum() / len(x_train))
+
+    def whiten(x: np.ndarray) -> np.ndarray:
+        if np.array_equal(x, x_train):
+            return rows  # orthonormal to the last bit
+        seen = product(x, rows.T)
+        return product(product(seen, inverse_root), rows) + (x - product(seen, rows)) / s
+
+    return whiten
+
+
+def _name(recipe: "Recipe") -> str:
+    return recipe.path if recipe.source == "file" else recipe.source
+
+
+def _dims(name: str) -> tuple[str, ...]:
+    kind, part = name.split("_")
+    return ("split", part, *{"x": ("feature",), "y": ("output",), "label": ()}[kind])
+
+
+def _attributes(name: str, recipe: "Recipe", pool: Pool, classes: list[int] | None) -> dict[str, Any]:
+    attributes: dict[str, Any] = {"long_name": LONG_NAMES[name], "units": "1"}
+    if name.startswith("x_"):
+        attributes["row_shape"] = np.array(pool.shape)  # flattened to `feature`
+    if name.startswith("y_") and classes is not None:
+        attributes |= {"coding": recipe.labels, "classes": np.array(classes)}
+    return attributes
+
+
+def _facts(recipe: "Recipe", pool: Pool) -> dict[str, str]:
+    """`_facts` returns the attributes of the file."""
+    return {
+        "title": f"{recipe.facts.title}, prepared for training",
+        "source": recipe.facts.origin,
+        "licence": recipe.facts.licence,
+        "source_sha256": json.dumps(pool.sha256, sort_keys=True),
+        "recipe": json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":")),
+        "Conventions": "CF-1.11",
+    }
