@@ -9,7 +9,7 @@ CORES ?= all
 TESTS := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := run
-.PHONY: run test slow smoke fast bench lint generated verdicts report lock help
+.PHONY: run test slow smoke fast bench lint generated registrations verdicts report lock help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
@@ -42,6 +42,9 @@ lint: $(VENV)/installed ## check the style of Python and Snakemake code
 
 generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.generated
+
+registrations: $(VENV)/installed ## write down the register of claims as it is, before the run that tests it
+	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.findings.registrations
 
 verdicts: run ## show the verdicts and figures of the default run in README.md and docs/
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.findings.showcase

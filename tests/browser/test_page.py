@@ -197,7 +197,7 @@ def test_table_reads_as_a_table_also_as_cards(page: Any) -> None:
     for width in (1280, 400):
         page.set_viewport_size({"width": width, "height": 800})
         table = page.get_by_role("table", name="Verdicts")
-        assert table.get_by_role("columnheader").count() == 7
+        assert table.get_by_role("columnheader").count() == 8
         assert table.get_by_role("row").count() == len(CLAIMS) + 1
-        assert table.get_by_role("cell").count() == 7 * len(CLAIMS)
+        assert table.get_by_role("cell").count() == 8 * len(CLAIMS)
     assert page.get_by_role("main").count() == page.get_by_role("navigation").count() == 1

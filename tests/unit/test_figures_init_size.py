@@ -352,7 +352,7 @@ def test_every_series_has_a_look_of_its_own(name, tree):
 def test_captions_explain_what_the_legend_cannot(name):
     """What points, bands and dots are, and what was left out; figures take a table and know no file."""
     figure, _ = KINDS[name]
-    for word in ("Points", "means over seeds", "95 % bootstrap intervals", "left out", "n counts the others"):
+    for word in ("Points", "means over seeds", "95 % t intervals", "left out", "n counts the others"):
         assert word in figure.CAPTION
     source = ast.parse(Path(figure.__file__).read_text(encoding="utf-8"))
     draw = next(node for node in source.body if isinstance(node, ast.FunctionDef) and node.name == "draw")

@@ -16,6 +16,7 @@ from minima.theory.flows import Rule, limit_of_flow
 
 SCIENCE = ROOT / "docs" / "science"
 PAGES = sorted(page.stem for page in SCIENCE.glob("*.md"))
+STUDIES = [page for page in PAGES if page != "statistics"]  # which is about all of them
 CLAIM = re.compile(r"\b(?:init|adapt|lin|mom|bad)-\d+\b")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
@@ -42,10 +43,10 @@ def text(page):
 
 
 def test_every_study_has_its_page():
-    assert set(PAGES) == set(claims())
+    assert set(STUDIES) == set(claims())
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", STUDIES)
 def test_a_page_discusses_the_claims_of_its_study_and_none_that_is_not(page):
     named = set(CLAIM.findall(text(page)))
     assert claims()[page] <= named

@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 
 SYMBOLS = {"scale": "σ = ", "depth": "H = "}  # in titles; other axes by name
 
@@ -32,7 +32,7 @@ def means(values: xr.DataArray, x: str) -> list[tuple]:
     """
     if extra := set(values.dims) - {x, "seed"}:
         raise ValueError(f"a curve over {x} with an axis {', '.join(sorted(map(str, extra)))} in it")
-    return [(at, *bootstrap_mean(values.sel({x: at}).values)) for at in values[x].values.tolist()]
+    return [(at, *mean_interval(values.sel({x: at}).values)) for at in values[x].values.tolist()]
 
 
 def same_networks(other: xr.Dataset, place: Mapping[str, Any]) -> bool:

@@ -88,19 +88,19 @@ def student(sample: Sample, level: float = 0.95) -> Interval:
     return Interval(estimate, estimate - half, estimate + half, n)
 
 
-def bootstrap_mean(values: ArrayLike, level: float = 0.95) -> Interval:
-    """BCa interval of the mean of the finite values: positive where they are, as a logarithmic axis needs."""
+def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
+    """`mean_interval` returns Student's interval of the mean of the finite values, as figures draw it.
+
+    Where all are positive it is that of the mean's logarithm, m·exp(±t s/(√n m)): positive too, as a
+    logarithmic axis needs, and of skewed values nearer to its 95 %.
+    """
     values = np.asarray(values, dtype=np.float64).ravel()
     values = values[np.isfinite(values)]
-    if len(values) < 2 or np.ptp(values) <= 1e-12 * np.abs(values).max():  # BCa divides by the spread
-        mean = float(values.mean()) if len(values) else np.nan
-        return Interval(mean, *((mean, mean) if len(values) > 1 else (np.nan, np.nan)), len(values))
-    from scipy import stats
-
-    low, high = stats.bootstrap(
-        (values,), np.mean, n_resamples=RESAMPLES, confidence_level=level, rng=stream(0, "bootstrap")
-    ).confidence_interval
-    return Interval(float(values.mean()), float(low), float(high), len(values))
+    found = student(Sample(values, np.arange(len(values))), level)
+    if len(values) < 2 or values.min() <= 0:
+        return found
+    factor = np.exp(found.high / found.estimate - 1)
+    return found._replace(low=float(found.estimate / factor), high=float(found.estimate * factor))
 
 
 def bootstrap_interval(sample: Sample, level: float = 0.95) -> Interval:

@@ -12,7 +12,7 @@ CAPTION = (
     "Relative distance on test points between the minimizer reached with mini-batches and the one reached "
     "with all points by the same optimizer, against the batch size: networks, and their linearizations "
     "trained in the same way. Dashed: distance of the linearized network under mini-batch AdaGrad from the "
-    "averaged flow, computed from the initialization alone. Points: means over seeds; bands: 95 % bootstrap "
+    "averaged flow, computed from the initialization alone. Points: means over seeds; bands: 95 % t "
     "intervals; runs that did not converge are left out, n counts the others."
 )
 PANELS = {"trained": "networks", "linearized_trained": "linearized networks"}

@@ -12,7 +12,7 @@ CAPTION = (
     "Relative distance on test points of the trained network from two predictions of its own kernel at the "
     "start, against the width: the linearized limit f₀ + Θ_xΘ⁻¹(y − f₀), and the interpolant Θ_xΘ⁻¹y that "
     "forgets the initial function. Dotted: width^(−1/2) through the first point. Points: means over seeds; "
-    "bands: 95 % bootstrap intervals; networks that did not converge are left out, n counts the others."
+    "bands: 95 % t intervals; networks that did not converge are left out, n counts the others."
 )
 SERIES = ("linearized", "interpolant")
 

@@ -5,13 +5,13 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.measures import converged
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, Look, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
     "Drift ‖Λ − Λ(0)‖/‖Λ(0)‖ of the imbalance Λ = U1ᵀU1 − VᵀV of two linear layers, trained to the end, "
     "against the step size η. Gradient flow would keep Λ. Dotted: in proportion to η, through the first "
-    "point. Points: means over seeds; bands: 95 % bootstrap intervals; networks that did not converge are "
+    "point. Points: means over seeds; bands: 95 % t intervals; networks that did not converge are "
     "left out, n counts the others."
 )
 LOOKS = {"gd": Look("#0072B2", "o", "-"), "heavy_ball": Look("#CC79A7", "v", "--")}
@@ -23,7 +23,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
     for series, name in zip(LOOKS, filter(None, (block, beside)), strict=False):
         trained = tree[f"trained/{name}"].to_dataset()
         drift = trained.imbalance_path.max("step").where(converged(trained))
-        rows += [(series, lr, *bootstrap_mean(drift.sel(lr=lr).values)) for lr in drift.lr.values.tolist()]
+        rows += [(series, lr, *mean_interval(drift.sel(lr=lr).values)) for lr in drift.lr.values.tolist()]
     return pd.DataFrame(rows, columns=["series", "x", "estimate", "low", "high", "n"])
 
 

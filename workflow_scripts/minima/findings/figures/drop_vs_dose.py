@@ -4,13 +4,13 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, number_of_seeds, panels, ticks_at
 
 CAPTION = (
     "Test accuracy lost by the adversarial start, in points, at the first epoch that fits all training "
     "points, against the number R of copies in the confusion set or the fraction N of pixels set to 0. "
-    "Points: means over seeds; bands: 95 % bootstrap intervals; n counts the seeds in which both "
+    "Points: means over seeds; bands: 95 % t intervals; n counts the seeds in which both "
     "networks fit."
 )
 NAMES = {"copies": "copies R of each image", "zeroed": "fraction N of pixels at 0"}
@@ -22,7 +22,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str) -> pd.DataFrame:
     (dim,) = (dim for dim in led.status.dims if dim != "seed")
     fits = (led.train_error == 0) & (plain.train_error == 0)
     lost = (100 * (led.test_error - plain.test_error)).where(fits)
-    rows = [(dim, x, *bootstrap_mean(lost.sel({dim: x}).values)) for x in led[dim].values.tolist()]
+    rows = [(dim, x, *mean_interval(lost.sel({dim: x}).values)) for x in led[dim].values.tolist()]
     return pd.DataFrame(rows, columns=["dose", "x", "estimate", "low", "high", "n"])
 
 

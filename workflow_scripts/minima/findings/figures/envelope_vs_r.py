@@ -4,7 +4,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, panels
 from minima.findings.trajectories import (
     between,
@@ -19,7 +19,7 @@ from minima.findings.trajectories import (
 CAPTION = (
     "Slope of log L in log k through the local maxima of the loss against r of the schedule (k − 1)/(k + "
     "r − 1), for steps between 8/√(ηλmin) and 30/√(ηλmin): trained networks and their frozen kernels. "
-    "Dotted: −r. Points: means over seeds; bands: 95 % bootstrap intervals."
+    "Dotted: −r. Points: means over seeds; bands: 95 % t intervals."
 )
 WINDOW = (8, 30)  # in units of 1/√(ηλmin)
 SERIES = {"trained": relative_loss, "frozen kernel": predicted_loss}
@@ -34,7 +34,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
         window = between(curves(node), (WINDOW[0] * unit, WINDOW[1] * unit))
         powers = each(window, where_it_can(envelope_power))
         for r in node.r.values.tolist():
-            rows.append((series, r, *bootstrap_mean(powers.sel(r=r).values)))
+            rows.append((series, r, *mean_interval(powers.sel(r=r).values)))
     return pd.DataFrame(rows, columns=["series", "x", "estimate", "low", "high", "n"])
 
 

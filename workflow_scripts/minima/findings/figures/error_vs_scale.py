@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.curves import at_place, means, places, same_networks
 from minima.findings.measures import converged, power_of_scale
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 from minima.theory.infinite_width import crossing
 
@@ -19,7 +19,7 @@ CAPTION = (
     "linearization at the start predicts; both follow the expectation over initializations of infinitely "
     "wide networks, which has no free parameter, and leave the level of the centred and antisymmetric "
     "nets about where σ* was predicted before any training (vertical line: the initialization's share of "
-    "the error equals the rest). Points: means over seeds; bands: 95 % bootstrap intervals. Networks that"
+    "the error equals the rest). Points: means over seeds; bands: 95 % t intervals. Networks that"
     " did not converge are left out; n counts the others."
 )
 MEASURES = {"test_mse": "test mean squared error", "test_error": "test 0-1 error"}
@@ -108,7 +108,7 @@ def _infinite_width(
     interpolant, share = reference.test_mse.sel(reference="ntk"), reference.limit_variance.mean("point")
     scales = np.geomspace(trained.scale.min(), trained.scale.max(), 40)
     rows = [
-        (panel, "test_mse", "infinite width", s, *bootstrap_mean(interpolant + s ** (2 * depth) * share))
+        (panel, "test_mse", "infinite width", s, *mean_interval(interpolant + s ** (2 * depth) * share))
         for s in scales.tolist()
     ]
     largest = crossing(float(interpolant.mean()), float(share.mean()), depth)

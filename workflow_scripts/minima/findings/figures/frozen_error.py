@@ -6,7 +6,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, line, log_y, looks_of, panels, ticks_at
 from minima.findings.trajectories import sup_error
 
@@ -14,7 +14,7 @@ CAPTION = (
     "Largest |L − L_predicted|/L(0) over the training, by optimizer. Against width: predicted by the "
     "recursion with the network's own kernel at the start, frozen; what remains is the width's (dotted: "
     "width^(−1/2)). Against the step size, as ηλmax: predicted by the ODE; what remains is the step's, as "
-    "√η (dotted), down to the width's. Points: means over seeds; bands: 95 % bootstrap intervals."
+    "√η (dotted), down to the width's. Points: means over seeds; bands: 95 % t intervals."
 )
 AXES = {  # by the ODE?, power of the guide and its name, label
     "width": (False, -0.5, "width^(−1/2)", "width"),
@@ -37,7 +37,7 @@ def tabulate(tree: xr.DataTree, block: str, *beside: str) -> pd.DataFrame:
         optimizer = json.loads(node.attrs["fixed"])["optimizer"]["name"]
         for value in node[axis].values.tolist():
             x = 2 * value if axis == "relative" else value  # the stability edge is at ηλmax = 2
-            rows.append((axis, optimizer, x, *bootstrap_mean(errors.sel({axis: value}).values)))
+            rows.append((axis, optimizer, x, *mean_interval(errors.sel({axis: value}).values)))
     return pd.DataFrame(rows, columns=["axis", "series", "x", "estimate", "low", "high", "n"])
 
 

@@ -6,7 +6,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.linear_nets import PAPER_BALANCED, PAPER_CASES, log_bound
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import Look, line, number_of_seeds, panels
 
 CAPTION = (
@@ -14,7 +14,7 @@ CAPTION = (
     "2105.06351, by the scales (σ_U, σ_V) of the initialization, and from a balanced start, where c = 0 "
     "and the bound says nothing. Crosses: the published values at 15,000 steps, of one run. The published "
     "legend prints the second case as (0.2, 0.05), but its c = 39.6 is that of (0.5, 0.02). Lines: means "
-    "over seeds; bands: 95 % bootstrap intervals."
+    "over seeds; bands: 95 % t intervals."
 )
 COLUMNS = ["panel", "series", "x", "estimate", "low", "high", "n"]
 LOOKS = {"loss": Look("#0072B2", "", "-"), "bound": Look("#D55E00", "", "--")}
@@ -58,7 +58,7 @@ def draw(table: pd.DataFrame) -> Figure:
 def _rows(panel: str, trained: xr.Dataset) -> list[tuple]:
     curves = {"loss": 2 * trained.loss, "bound": 2 * trained.loss.isel(step=0) * np.exp(log_bound(trained))}
     return [
-        (panel, series, step, *bootstrap_mean(curve.sel(step=step).values))
+        (panel, series, step, *mean_interval(curve.sel(step=step).values))
         for series, curve in curves.items()
         for step in trained.step.values.tolist()
     ]

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.linear_nets import PAPER_WIDTHS, min_norm_distance, start_distance, unseen_directions
 from minima.findings.measures import converged
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, Look, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
@@ -16,7 +16,7 @@ CAPTION = (
     "initialization. Dotted: √((D − r)m) h^(½−2α). Right: steps to a loss of 1e-8 at the paper's step "
     "size. Crosses: the values published in 2105.06351 for α = ½. They stop at h = 9500, a twentieth or "
     "less of the width that Theorem 2 asks for at δ = 0.05; its bound is about a thousand times the dotted "
-    "line at any width. Points: means over seeds; bands: 95 % bootstrap intervals."
+    "line at any width. Points: means over seeds; bands: 95 % t intervals."
 )
 COLUMNS = ["panel", "series", "x", "estimate", "low", "high", "n"]
 LOOKS = {"trained": Look("#0072B2", "o", "-"), "start": Look("#D55E00", "s", "--")}
@@ -79,7 +79,7 @@ def draw(table: pd.DataFrame) -> Figure:
 
 def _rows(panel: str, series: str, curve: xr.DataArray) -> list[tuple]:
     return [
-        (panel, series, width, *bootstrap_mean(curve.sel(width=width).values))
+        (panel, series, width, *mean_interval(curve.sel(width=width).values))
         for width in curve.width.values.tolist()
     ]
 

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.curves import places, text
 from minima.findings.measures import rms
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import panels
 
 CAPTION = (
@@ -44,7 +44,7 @@ def _apart(f: xr.DataArray, one: str, two: str) -> tuple[float, float, float, in
     a, b = f.sel({AXIS: one}, drop=True), f.sel({AXIS: two}, drop=True)
     values = (rms(a - b) / np.sqrt((rms(a) ** 2 + rms(b) ** 2) / 2)).values
     known = values[np.isfinite(values)]
-    return *bootstrap_mean(values), float(known.std(ddof=1)) if len(known) > 1 else np.nan
+    return *mean_interval(values), float(known.std(ddof=1)) if len(known) > 1 else np.nan
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from minima.findings.curves import places, text
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import ink_on, panels
 
 CAPTION = (
     "The minimizer nearest to the trained networks among all that theory computed: at each place of the grid "
     "the one that is nearest for most seeds, and for how many of them; the mean distance from it on test "
-    "points relative to the networks' norm, and its 95 % bootstrap interval. Where all seeds share their "
+    "points relative to the networks' norm, and its 95 % t interval. Where all seeds share their "
     "data, the last line is that distance over the distance between two seeds' networks: below 1, the seed "
     "matters more. Hatched: no network converged, and what became of them; others that did not converge are "
     "left out, the second number counts those that did."
@@ -54,7 +54,7 @@ def _answer(node: xr.Dataset, status: xr.DataArray) -> tuple:
     votes = counts[name]
     if name not in distances:
         return name, votes, int(converged.sum()), np.nan, np.nan, np.nan, np.nan
-    distance = bootstrap_mean(node.distance_to.sel(minimizer=name).values)
+    distance = mean_interval(node.distance_to.sel(minimizer=name).values)
     spread = distance.estimate / float(node.seed_spread) if "seed_spread" in node else np.nan
     return name, votes, distance.n, *distance[:3], spread
 

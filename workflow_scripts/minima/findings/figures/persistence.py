@@ -15,7 +15,7 @@ CAPTION = (
     "initialization's share ‖(f₊ − f₋)/2‖, in logarithm, and of the test error from the smallest to the "
     "largest σ; and the fraction of seeds whose networks all interpolate, by both optimizers and of the "
     "pairs f₊, f₋ at every σ. Above 0 (dotted) an effect has the sign that it has in wide networks. Points: "
-    "means over seeds; bands: 95 % bootstrap intervals; networks that did not converge, or whose "
+    "means over seeds; bands: 95 % t intervals; networks that did not converge, or whose "
     "linearization did not, are left out, n counts the others."
 )
 SERIES = {"both optimizers": LOOKS["network"], "flipped pairs": Look("#009E73", "^", "-")}

@@ -8,14 +8,14 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from minima.findings.curves import places
 from minima.findings.measures import rms
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import LOOKS, number_of_seeds, panels
 
 CAPTION = (
     "Relative distance on test points of predicted minimizers from where AdaGrad really ends: the "
     "linearized network, and the network itself. Behind each predictor what it takes: steps of the "
     "linearized network's training (preconditioned_end), iterations (self_consistent), pieces of the flow "
-    "(adagrad_flow); a closed form takes none. Points: means over seeds; bars: 95 % bootstrap intervals; "
+    "(adagrad_flow); a closed form takes none. Points: means over seeds; bars: 95 % t intervals; "
     "runs that did not converge are left out, n counts the others."
 )
 NAMES = ["linearized", "preconditioned_start", "preconditioned_end", "self_consistent", "adagrad_flow"]
@@ -37,7 +37,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
             for target, f in targets.items():
                 gap = rms(here.test - f.sel(place)) / rms(f.sel(place))
                 steps = float(here.steps.median("seed"))
-                rows.append((panel, target, name, *bootstrap_mean(gap.values), steps))
+                rows.append((panel, target, name, *mean_interval(gap.values), steps))
     columns = ["panel", "series", "predictor", "estimate", "low", "high", "n", "steps"]
     return pd.DataFrame(rows, columns=columns)
 

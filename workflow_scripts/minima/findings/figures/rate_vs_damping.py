@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, panels
 from minima.findings.trajectories import (
     between,
@@ -22,7 +22,7 @@ CAPTION = (
     "fitted to the second half of the steps: trained networks and their frozen kernels. Dotted: the ODE's "
     "rates, b where the slowest mode swings (b < 2) and b − √(b² − 4) where it creeps; the dashed line "
     "continues the first beyond 2, where it does not hold. Points: means over seeds; bands: 95 % "
-    "bootstrap intervals."
+    "t intervals."
 )
 SERIES = {"trained": relative_loss, "frozen kernel": predicted_loss}
 
@@ -36,7 +36,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
         tail = between(curves(node), (float(node.step[-1]) / 2, float(node.step[-1])))
         rates = each(tail, where_it_can(rate)) / unit
         for b in node.damping.values.tolist():
-            rows.append((series, b, *bootstrap_mean(rates.sel(damping=b).values)))
+            rows.append((series, b, *mean_interval(rates.sel(damping=b).values)))
     return pd.DataFrame(rows, columns=["series", "x", "estimate", "low", "high", "n"])
 
 

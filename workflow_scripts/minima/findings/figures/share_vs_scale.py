@@ -12,7 +12,7 @@ CAPTION = (
     "The share of the minimizer that the initialization decides, ‖(f₊ − f₋)/2‖ over pairs of networks "
     "that start at f₀ and −f₀, against the initialization scale σ, by the number H of weight matrices. "
     "Dotted: σ^H through the first point. Centred networks, which train f − f₀, do not have it. Points: "
-    "means over seeds; bands: 95 % bootstrap intervals; pairs of which one did not converge are left out,"
+    "means over seeds; bands: 95 % t intervals; pairs of which one did not converge are left out,"
     " n counts the others."
 )
 

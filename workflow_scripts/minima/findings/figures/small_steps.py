@@ -12,7 +12,7 @@ CAPTION = (
     "Left: relative distance on test points of the linearized network trained by AdaGrad from the limit "
     "of its flow, which is computed from the initialization alone, against the step size η; dotted: "
     "proportional to η. Right: distance of that limit from the finest integration, against the growth of "
-    "its pieces; dotted: second order. Points: means over seeds; bands: 95 % bootstrap intervals; runs "
+    "its pieces; dotted: second order. Points: means over seeds; bands: 95 % t intervals; runs "
     "that did not converge are left out, n counts the others."
 )
 PANELS = {"step size η": 1, "growth − 1 of the pieces": 2}  # x → order of the guide

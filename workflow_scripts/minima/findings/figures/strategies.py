@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.curves import SYMBOLS, text
 from minima.findings.measures import converged, fixed
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import LOOKS, log_y, number_of_seeds, ticks_at
 
 CAPTION = (
@@ -21,7 +21,7 @@ CAPTION = (
     "turns the initialization's share round and multiplies it, while a trained network leaves its "
     "linearization on the way. Below the names: the cost, steps × networks × copies, over that of one "
     "network at the large σ by the same optimizer. Right: the trained ones against that cost; at equal "
-    "cost the lower one is the better. Points: means over the draws of the data; bars: 95 % bootstrap "
+    "cost the lower one is the better. Points: means over the draws of the data; bars: 95 % t "
     "intervals; networks that did not converge are left out with their group, n counts the others; decay "
     "ends with its steps."
 )
@@ -45,7 +45,7 @@ def tabulate(tree: xr.DataTree, block: str, *beside: str) -> pd.DataFrame:
     scale = float(tree[f"trained/{block}"].ds.scale.max())
     panel = SYMBOLS["scale"] + text(scale)
     table = [
-        (panel, strategy, series, cost, names.index(strategy), *bootstrap_mean(errors.values))
+        (panel, strategy, series, cost, names.index(strategy), *mean_interval(errors.values))
         for strategy, series, cost, errors in rows
     ]
     return pd.DataFrame(table, columns=COLUMNS)

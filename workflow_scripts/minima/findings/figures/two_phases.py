@@ -6,14 +6,14 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.measures import fixed
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, log_y, panels
 
 CAPTION = (
     "Training loss and test accuracy against epochs from the first training on true labels (dotted "
     "line); before it, with negative epochs, the adversarial start is trained on random labels. "
     "Networks of the random start have no first phase. Curves: means over the seeds still in training; "
-    "bands: 95 % bootstrap intervals."
+    "bands: 95 % t intervals."
 )
 QUANTITIES = {"loss": "training loss", "test_accuracy_path": "test accuracy"}
 
@@ -41,7 +41,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str) -> pd.DataFrame:
             for column, x in enumerate(epochs.tolist()):
                 here = curves[quantity].isel(step=column).values
                 if np.isfinite(here).sum() >= max(2, here.size // 2):
-                    rows.append((quantity, start, phase, x, *bootstrap_mean(here)))
+                    rows.append((quantity, start, phase, x, *mean_interval(here)))
     return pd.DataFrame(rows, columns=["quantity", "start", "phase", "x", "estimate", "low", "high", "n"])
 
 
