@@ -188,9 +188,9 @@ def test_a_published_number_is_as_unusual_as_its_place_among_the_draws():
     world, case = tree(**{"trained/rates": spread}), {"layer_scales": CASES[0]}
     least = ask.final_loss(world, "rates", case).values[0]
     near = ask.as_unusual(world, "rates", "loss", 8 * least, case).values
-    assert near == pytest.approx([5, 3, 1, 1, 3])
+    assert near == pytest.approx(np.log(2) * np.array([2, 1, 0, 0, 1]))
     far = ask.as_unusual(world, "rates", "loss", 16_000 * least, case).values
-    assert (far < 1).all()
+    assert (far < 0).all()
     assert ask.as_unusual(world, "rates", "imbalance", 6.0 * 8, case).values == pytest.approx(near)
     middle = ask.as_unusual(tree(), "rates", "loss", estimate(ask.final_loss(tree(), "rates", case)), case)
     assert (middle.values == 0).all(), "draws that do not vary"

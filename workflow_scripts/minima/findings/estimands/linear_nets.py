@@ -81,8 +81,8 @@ def order(tree: xr.DataTree, block: str, last: str, cases: Sequence[str]) -> Sam
 
 
 def as_unusual(tree: xr.DataTree, block: str, of: str, published: float, select: Selection = None) -> Sample:
-    """`as_unusual` returns, for each draw, how far its c (`imbalance`) or final loss (`loss`) is from the
-    median over how far the published number is, in logarithms: 1 or more where the draw is as unusual.
+    """`as_unusual` returns, for each draw, how much farther its c (`imbalance`) or final loss (`loss`) is
+    from the median than the published number is, in logarithms: 0 or more where the draw is as unusual.
 
     The median is that of the draws and the published number together. So if this number is a draw of the same
     law, its place among all distances is as likely to be one as another.
@@ -91,7 +91,7 @@ def as_unusual(tree: xr.DataTree, block: str, of: str, published: float, select:
     draws = _per_seed(least_imbalance(trained) if of == "imbalance" else 2 * _final(trained.loss))
     logs = np.log([*draws.values, published])
     *distances, own = np.abs(logs - np.median(logs))
-    return draws.rebuilt(np.array(distances) / max(own, np.finfo(float).tiny))
+    return draws.rebuilt(np.array(distances) - own)
 
 
 def final_loss(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
