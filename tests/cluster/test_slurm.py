@@ -7,6 +7,7 @@ import os
 import re
 import signal
 
+import pytest
 from tests.cluster.campaign import CELLS, DATASET, PACK_COUNT, PACKS, Campaign
 from tests.cluster.slurm import wait_for
 
@@ -53,6 +54,7 @@ def test_one_gpu_for_each_training_job_and_none_for_the_others(campaign, undistu
     assert run.jobs["write_report"] == 1, "cheap rules run where Snakemake does"
 
 
+@pytest.mark.slow
 def test_scancel_of_a_running_pack_loses_no_finished_cell(campaign, undisturbed, slurm):
     """The retry trains what is missing and nothing else."""
     campaign.hold()
@@ -68,6 +70,7 @@ def test_scancel_of_a_running_pack_loses_no_finished_cell(campaign, undisturbed,
     assert campaign.files(PACKS) == undisturbed.files(PACKS)
 
 
+@pytest.mark.slow
 def test_a_job_killed_for_memory_or_time_asks_for_more_and_gets_through(campaign, undisturbed, slurm):
     campaign.after_two_cells(
         "first = not (mark := Path('mark_' + cells[0]['optimizer']['name'])).exists(); mark.touch(); "
@@ -95,6 +98,7 @@ def test_a_job_killed_for_memory_or_time_asks_for_more_and_gets_through(campaign
         assert second[1] >= 2 * first[1]
 
 
+@pytest.mark.slow
 def test_kill_9_of_snakemake_and_a_restart_finish_the_work(campaign, undisturbed):
     """The jobs go on without it; the restarted one takes from the store what they have written."""
     campaign.hold()
@@ -114,6 +118,7 @@ def test_kill_9_of_snakemake_and_a_restart_finish_the_work(campaign, undisturbed
     assert campaign.files(PACKS) == undisturbed.files(PACKS)
 
 
+@pytest.mark.slow
 def test_a_node_drained_in_mid_run_is_survived(campaign, undisturbed, slurm):
     """Jobs on the node come to their end; the next ones wait until it is back."""
     campaign.hold()
