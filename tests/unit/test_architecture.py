@@ -12,7 +12,7 @@ import pytest
 import minima
 
 PACKAGE = Path(minima.__file__).parent
-SHARED = {"forms", "netcdf", "parts", "streams", "variables"}  # words of all rooms; they import no room
+SHARED = {"forms", "netcdf", "streams", "variables"}  # words of all rooms; they import no room
 # What each room may import beside itself and the shared words. Scripts and rules may import any.
 ROOMS = {
     "plan": set(),
@@ -35,7 +35,6 @@ PACKAGES = {
     "jobs": {"numpy", "xarray", "torch"},
     "findings": {"numpy", "scipy", "xarray", "pandas", "matplotlib", "jinja2", "markupsafe", "yaml", "PIL"},
     "forms": set(),
-    "parts": set(),
     "variables": set(),
     "streams": {"numpy"},
     "netcdf": {"xarray"},

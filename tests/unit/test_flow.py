@@ -16,7 +16,7 @@ from minima.engine.mean_jacobian import activity, mean_jacobian
 from minima.engine.models.mlp import MLP
 from minima.engine.optimizers import flow, gd
 from minima.engine.tangent import tangent_kernel
-from minima.parts import probe_module
+from minima.forms import probe_module
 
 READOUTS = {"one copy": (1.0,), "antisymmetric": (0.5**0.5, -(0.5**0.5))}
 FLOW = {"name": "flow", "tolerance": 1e-3}

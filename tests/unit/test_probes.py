@@ -12,7 +12,7 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.models.mlp import MLP
 from minima.engine.state import State
-from minima.parts import probe_module
+from minima.forms import probe_module
 from minima.plan.config import Record
 from minima.plan.mistakes import ConfigError
 from minima.theory.empirical import tangent_kernel

@@ -9,6 +9,6 @@ training  cells to trained cells: engine and theory, put together as a cell's fi
 jobs      what a job does around that: store, data files, devices, journal, log
 findings  what was found: datasets, verdicts, figures, report, forecast
 
-Each imports only those above it; forms, netcdf, parts, streams and variables are shared
+Each imports only those above it; forms, netcdf, streams and variables are shared
 words that import none.
 """

@@ -2,8 +2,9 @@
 declaration is read from the syntax tree of the part's module, so that the plan needs no arrays.
 
 An optimizer declares LINEAR where a step combines gradients linearly. Other coordinates, in which networks
-may be trained exactly and cheaper, declare SAME_PROBES and FLOWS. A predictor declares RUNS where it trains
-the linearized network step by step, and PIECES where it follows a flow in pieces.
+may be trained exactly and cheaper, declare FLOWS, and a probe SAME_IN, the coordinates in which it measures
+the same. A predictor declares RUNS where it trains the linearized network step by step, and PIECES where it
+follows a flow in pieces.
 """
 
 import ast
@@ -39,6 +40,12 @@ def is_linear(optimizer: str) -> bool:
     return declared(f"minima.engine.optimizers.{optimizer}", "LINEAR")
 
 
+def probe_module(name: str) -> str:
+    """`probe_module` returns the module of a probe: of the engine, or of theory where it needs theory."""
+    of_theory = (Path(__file__).parent / "theory" / "probes" / f"{name}.py").exists()
+    return f"minima.{'theory' if of_theory else 'engine'}.probes.{name}"
+
+
 def forms_of(network: Mapping[str, Any]) -> list[str]:
     """`forms_of` returns the modules of other coordinates for a cell's `network` section, the cheapest
     first."""
@@ -58,9 +65,10 @@ def form_of(cell: Mapping[str, Any], sizes: Sequence[int], points: int) -> str |
     decays = optimizer.get("weight_decay", {}).get("strength")
     if not is_linear(optimizer["name"]) or optimizer.get("batch_size") is not None or decays:
         return None
+    probes = [declared(probe_module(probe), "SAME_IN", ()) for probe in cell["record"]["probes"]]
     for form in forms_of(network):
         flows = declared(form, "FLOWS") or optimizer["name"] != "flow"
-        known = set(cell["record"]["probes"]) <= declared(form, "SAME_PROBES")
+        known = all(form.rpartition(".")[2] in same for same in probes)
         pays = _narrow_pays if form == NARROW else _gram_pays
         if flows and known and pays(sizes, network["frozen"], points):
             return form

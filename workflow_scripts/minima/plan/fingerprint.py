@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
-from minima.forms import forms_of
-from minima.parts import probe_module
+from minima.forms import forms_of, probe_module
 from minima.plan.digest import digest
 
 PACKAGE = Path(__file__).parents[1]

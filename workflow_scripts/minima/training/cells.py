@@ -21,7 +21,7 @@ from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
 from minima.engine.tangent import tangent_kernel
-from minima.parts import probe_module
+from minima.forms import probe_module
 from minima.training import kernel_units
 from minima.training.methods import STORED_AS, fitting_form, recipe_of, resolved_numbers
 from minima.training.recording import coordinates, plane_grid

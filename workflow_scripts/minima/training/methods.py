@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
-from minima.engine.models.mlp import MLP
 from minima.forms import form_of
 from minima.training import kernel_units
 
@@ -81,7 +80,7 @@ def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 def fitting_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -> Any:
     """`fitting_form` returns the module of the cheapest other coordinates in which the whole stack can be
     trained exactly, or None."""
-    if type(model) is not MLP:
+    if cells[0]["network"]["kind"] != "mlp":
         return None
     forms = {form_of(cell, model.sizes, points) for cell in cells}
     return import_module(next(iter(forms))) if len(forms) == 1 and None not in forms else None

@@ -18,7 +18,6 @@ from torch import Tensor
 from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP, Tape
 
-SAME_PROBES = {"accuracy"}  # that do not look at W_1
 FLOWS = False  # the integrator of the flow has its own way with the first layer
 
 

@@ -18,7 +18,6 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.models.mlp import MLP, Tape
 from minima.forms import moving_units
 
-SAME_PROBES = {"accuracy", "distance", "decay", "imbalance", "rate_bounds"}  # as of the wide net
 FLOWS = True
 
 

@@ -2,5 +2,7 @@
 `minima.engine.state.State` and returns a number per network [E], or several [E, layers].
 
 `NEEDS_START` and `NEEDS_TEST`, where they are there and true, say that the probe looks at the weights before
-the first step and at the test points. A probe that needs theory is a module of `minima.theory.probes`.
+the first step and at the test points; `SAME_IN` names the other coordinates (`minima.forms`) in which the
+probe measures the same as in the network's own. A probe that needs theory is a module of
+`minima.theory.probes`.
 """

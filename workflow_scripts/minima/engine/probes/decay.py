@@ -4,6 +4,8 @@ from torch import Tensor
 
 from minima.engine.state import State, norms
 
+SAME_IN = ("narrow",)
+
 
 def measure(state: State) -> Tensor:
     """`measure` returns the rate [E], in units of 1/(learning rate × steps)."""

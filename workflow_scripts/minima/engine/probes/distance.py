@@ -6,6 +6,7 @@ from torch import Tensor
 from minima.engine.state import State, norms
 
 NEEDS_START = True
+SAME_IN = ("narrow",)
 
 
 def measure(state: State) -> Tensor:

@@ -8,6 +8,7 @@ from minima.engine.probes.seen import row_space
 from minima.engine.state import State, norms
 
 NEEDS_START = True
+SAME_IN = ("narrow",)
 
 
 def measure(state: State) -> Tensor:

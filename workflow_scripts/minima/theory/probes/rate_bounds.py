@@ -7,6 +7,8 @@ from torch import Tensor
 from minima.engine.state import State
 from minima.theory.linear_nets import imbalance, narrow, net, problem, rate, rate_now
 
+SAME_IN = ("narrow",)
+
 
 def measure(state: State) -> Tensor:
     """`measure` returns lower bounds [E, 2] on −L̇/L of the training loss ‖y − f‖²/2n under gradient flow,
