@@ -18,7 +18,7 @@ ASKED = [
     pytest.param(claim, part, id=f"{claim.id}: {part.label}") for claim in CLAIMS for part in claim.asked
 ]
 # Arguments of estimands that name places on a block's axes, and those that name blocks.
-PLACES = ("select", "of", "over", "than", "by", "instead_of")
+PLACES = ("select", "place", "of", "over", "than")
 BLOCKS = ("block", "beside", "centred", "pretraining")
 GOOD = """
 claims:

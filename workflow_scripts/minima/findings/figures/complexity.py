@@ -9,9 +9,10 @@ from minima.findings.style import LOOKS, log_y, panels
 
 CAPTION = (
     "Distance ‖θ − θ₀‖ travelled from the start of the training on true labels, and ℓ2 path norm at its"
-    " end, of networks that start at random, adversarially, or where training on the true labels had "
-    "ended. Every seed is drawn; the bar is the geometric mean. Left: vanilla SGD; right: the second "
-    "block, under regularization."
+    " end, by start: random; adversarial; where training on the true labels of the images, or of the copies "
+    "that the adversarial start saw, had ended; random with the norm, or the path norm, of the adversarial "
+    "start. Every seed is drawn; the bar is the geometric mean of those above 0. Left: vanilla SGD; right: "
+    "the second block, under regularization."
 )
 QUANTITIES = {"distance": "distance travelled", "path_norm": "ℓ2 path norm"}
 
@@ -37,13 +38,14 @@ def draw(table: pd.DataFrame) -> Figure:
     """A panel per quantity and block."""
     blocks = list(dict.fromkeys(table.block))
     figure, rows = panels(len(QUANTITIES), len(blocks))
-    for axes, (quantity, words) in zip(rows, QUANTITIES.items(), strict=True):
-        axes[0].set_ylabel(words)
+    for axes, (quantity, name) in zip(rows, QUANTITIES.items(), strict=True):
+        axes[0].set_ylabel(name)
         for ax, block in zip(axes, blocks, strict=True):
             here = table[(table.quantity == quantity) & (table.block == block)]
             starts = list(dict.fromkeys(here.start))
             for place, start in enumerate(starts):
                 found = here[here.start == start].estimate.dropna()
+                found = found[found > 0]  # a start at the goal does not move
                 look = LOOKS[start]
                 ax.scatter(
                     [place] * len(found), found, s=14, marker=look.marker, color=look.colour, alpha=0.7
@@ -51,6 +53,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 if len(found):
                     ax.hlines(np.exp(np.log(found).mean()), place - 0.25, place + 0.25, color=look.colour)
             log_y(ax)
-            ax.set_xticks(range(len(starts)), [start.replace("_", " ") for start in starts])
+            words = [start.replace("_", " ") for start in starts]
+            ax.set_xticks(range(len(starts)), words, rotation=30, ha="right")
             ax.set_title(block)
     return figure
