@@ -2,7 +2,9 @@
 claim before anything is trained."""
 
 import copy
+import csv
 
+import numpy as np
 import pytest
 import yaml
 from tests.unit.worlds import ROOT, blocks, config
@@ -150,6 +152,25 @@ def test_the_grid_has_the_replicates_that_claims_need():
             if part.estimand == "linear_nets.slack":  # its units are draws, several on each data set
                 units *= config()["studies"][claim.study]["references"]["wide_linear"]["draws"]
             assert part.replicates <= units
+
+
+PILOTED = [
+    pytest.param(claim, part, id=f"{claim.id}: {part.label}")
+    for claim, part in ((claim, part) for claim in CLAIMS for part in claim.asked)
+    if part.pilot
+]
+
+
+@pytest.mark.parametrize(("claim", "part"), PILOTED)
+def test_what_a_pilot_found_is_what_its_file_says(claim, part):
+    """Mean, spread and number of its rows, to the digits that the register shows."""
+    rows = csv.DictReader(
+        (ROOT / "docs" / "science" / "pilots" / f"{claim.study}.csv").read_text(encoding="utf-8").splitlines()
+    )
+    values = [float(row["value"]) for row in rows if (row["claim"], row["part"]) == (claim.id, part.label)]
+    assert part.pilot.n == len(values)
+    assert part.pilot.mean == pytest.approx(np.mean(values), rel=0.01)
+    assert part.pilot.sd == pytest.approx(np.std(values, ddof=1), rel=0.05)
 
 
 def test_claims_of_studies_that_do_not_run_are_not_judged(register):
