@@ -119,3 +119,15 @@ def test_this_test_sees_imports(tmp_path):
     file = tmp_path / "module.py"
     file.write_text("def f():\n    from minima.findings import claims\n    import_module(f'minima.jobs.{x}')")
     assert set(imports(file)) == {"minima.findings.claims", "minima.jobs."}
+
+
+def test_no_estimand_makes_a_sample_of_its_own():
+    """Samples come from `findings.samples`, which says whose each value is: else seeds that share their
+    data could pass for independent ones."""
+    made = [
+        f"{path.name}:{node.lineno}"
+        for path in sorted((PACKAGE / "findings" / "estimands").glob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Sample"
+    ]
+    assert made == []

@@ -89,15 +89,15 @@ def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
 
 def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
     """One number against its region."""
+    exact = part.interval in ("every", "count")
     found = {
         "label": part.label,
         "source": part.source,
         "function": part.estimand,
         "interval": part.interval,
         "region": region_in_words(part.region),
-        "n_asked": units_needed(part.pilot, bounds(part.region)) if part.pilot else None,
+        "n_asked": units_needed(part.pilot, bounds(part.region)) if part.pilot and not exact else None,
     }
-    exact = part.interval in ("every", "count")
     try:
         sample = _estimate(part, tree)
     except NotEstimable as error:

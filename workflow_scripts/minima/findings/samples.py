@@ -51,14 +51,22 @@ def slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 1
 def per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:
     """`per_seed` returns the usable seeds along the first axis, each the owner of its values.
 
-    It is the one place where samples are made. Which seeds share their data is no business of an estimand:
-    the judge reads it off the blocks (`shared_data`) and pools those seeds, so that no estimand can lose
-    it.
+    Samples are made here and in `per_draw` alone. Which seeds share their data is no business of an
+    estimand: the judge reads it off the blocks (`shared_data`) and pools those seeds, so that no estimand
+    can lose it.
     """
     only_seeds(values, *dims)
     values, usable = xr.align(values, usable, join="inner")
     kept = usable.values
     return Sample(values.transpose("seed", *dims).values[kept], values.seed.values[kept], note=left_out(kept))
+
+
+def per_draw(draws: xr.DataArray) -> Sample:
+    """`per_draw` returns every draw of an initialization on each seed's data as a unit of its own: for
+    statements about the chance of a draw on given data."""
+    draws = draws.transpose("seed", "draw")
+    owners = [f"{seed}, draw {draw}" for seed in draws.seed.values for draw in range(draws.sizes["draw"])]
+    return Sample(draws.values.ravel(), np.array(owners))
 
 
 def shared_data(tree: xr.DataTree, blocks: Collection[str]) -> dict[int, str]:

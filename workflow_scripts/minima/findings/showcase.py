@@ -59,7 +59,7 @@ def table(verdicts: Sequence[Mapping[str, Any]]) -> str:
         f"**{words.tested(verdicts)} {counts[0].upper()}{counts[1:]}.** "
         "Shown: those with a control, and all that are not supported.",
         "",
-        _wrapped(words.READING),
+        _wrapped(f"{words.READING} [More](docs/science/statistics.md)."),
         "",
         HEAD,
         *map(_claim, shown),
@@ -90,7 +90,7 @@ def _claim(verdict: Mapping[str, Any]) -> str:
         " ".join(filter(None, [f"**{strong}**", interval])) + f"<br>{which}",
         words.units(part),
         outcome + (f"<br>ours beside it: {ours}" if ours else ""),
-        words.survival(verdict),
+        words.survival(verdict) + (f"<br>ours: {words.survival(verdict, '_ours')}" if ours else ""),
     )
 
 

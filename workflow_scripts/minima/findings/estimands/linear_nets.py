@@ -19,7 +19,7 @@ from minima.findings.linear_nets import (
     unseen_directions,
 )
 from minima.findings.measures import converged, rms
-from minima.findings.samples import Selection, at, node_of, only_seeds, per_seed, slopes
+from minima.findings.samples import Selection, at, node_of, only_seeds, per_draw, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 
 
@@ -175,9 +175,7 @@ def slack(
         raise NotEstimable(
             f"width {width} is {side} {float(least.max()):.3g}, from which the statement holds"
         )
-    draws = node[quantity].transpose("seed", "draw")
-    owners = [f"{seed}, draw {draw}" for seed in draws.seed.values for draw in range(draws.sizes["draw"])]
-    return Sample(draws.values.ravel(), np.array(owners))
+    return per_draw(node[quantity])
 
 
 def agreement(tree: xr.DataTree, block: str, direct: str, variable: str, select: Selection = None) -> Sample:
