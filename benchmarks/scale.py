@@ -59,9 +59,10 @@ def fill(raw: dict) -> None:
     from minima.data.prepare import prepared
     from minima.jobs import pack_file
     from minima.jobs.train_pack import identities
+    from minima.plan.files import data_file
     from minima.plan.fingerprint import code_used, training_modules
     from minima.plan.grid import by_group
-    from minima.plan.workplan import Plan, data_file
+    from minima.plan.workplan import Plan
     from minima.training.recording import coordinates
 
     plan, rng = Plan(raw), np.random.default_rng(0)

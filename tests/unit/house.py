@@ -9,9 +9,10 @@ from minima.data.files import save, split_digests
 from minima.data.prepare import prepared
 from minima.findings.records import record_use
 from minima.jobs.train_pack import identities
+from minima.plan.files import data_file
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import by_group
-from minima.plan.workplan import Plan, data_file
+from minima.plan.workplan import Plan
 
 STUDY = {
     "blocks": {

@@ -13,8 +13,9 @@ from minima.jobs import pack_file
 from minima.jobs.fit_reference import fit_reference
 from minima.jobs.train_pack import train_pack
 from minima.netcdf import tree_encoding, write_atomically
+from minima.plan.files import data_file
 from minima.plan.versions import library_versions
-from minima.plan.workplan import Plan, data_file
+from minima.plan.workplan import Plan
 from minima.theory.reference import NTKRegressor
 from minima.training.cells import Arrays
 from minima.training.recording import coordinates

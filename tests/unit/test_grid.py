@@ -8,9 +8,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from minima.plan.config import Block
 from minima.plan.digest import canonical
+from minima.plan.files import data_file
 from minima.plan.grid import ADAPTERS, RESERVED, SECTION_TYPES, dimension_names, expand
 from minima.plan.recipes import DataRecipe
-from minima.plan.workplan import data_file
 from minima.variables import VARIABLES
 
 RECIPES = {

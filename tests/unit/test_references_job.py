@@ -9,7 +9,8 @@ from tests.unit.helpers import prepared
 
 from minima.data.files import load_split
 from minima.jobs.fit_reference import fit_reference
-from minima.plan.workplan import Plan, ReferenceFit
+from minima.plan.files import ReferenceFit
+from minima.plan.workplan import Plan
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp, nngp_diagonal
 from minima.theory.reference import NNGPRegressor, NTKRegressor

@@ -173,7 +173,8 @@ import logging, sys
 from pathlib import Path
 import yaml
 from minima.jobs.train_pack import train_pack
-from minima.plan.workplan import Plan, data_file
+from minima.plan.files import data_file
+from minima.plan.workplan import Plan
 
 logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 plan = Plan(yaml.safe_load(Path("config/config.yaml").read_text()))

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
@@ -36,7 +36,9 @@ from minima.findings.stats import (
     units_inside,
 )
 from minima.findings.words import as_markdown
-from minima.plan.register import Claim, Control, Part
+
+if TYPE_CHECKING:
+    from minima.plan.register import Claim, Part
 
 ESTIMATORS = {"t": student, "bootstrap": bootstrap_interval, "every": extent, "count": extent}
 OF_A_PART = ("source", "verdict", "reason", "p")  # a claim has its own; else it shows its first deciding part
@@ -44,7 +46,7 @@ CONTROL_OUTCOMES = {SUPPORTED: "holds", REFUTED: "fails", INCONCLUSIVE: INCONCLU
 
 
 def judge_all(
-    claims: Sequence[Claim], datasets: Mapping[str, Path], json_path: Path, page_path: Path
+    claims: "Sequence[Claim]", datasets: Mapping[str, Path], json_path: Path, page_path: Path
 ) -> None:
     """Writes the verdicts for machines and for people; `datasets` maps a study to its file."""
     trees = {study: xr.open_datatree(path, engine="netcdf4") for study, path in datasets.items()}
@@ -53,12 +55,12 @@ def judge_all(
     write_json(verdicts, json_path)
 
 
-def judge_together(claims: Sequence[Claim], trees: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
+def judge_together(claims: "Sequence[Claim]", trees: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
     """`judge_together` returns the verdicts, corrected for their number: what pages show."""
     return corrected([judge(claim, trees[claim.study]) for claim in claims])
 
 
-def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
+def judge(claim: "Claim", tree: xr.DataTree) -> dict[str, Any]:
     """The claim and its verdict as plain values: the verdict of its published parts, and beside it that of
     ours; of a claim that is wholly ours there is one."""
     parts = [judge_part(part, tree) for part in claim.parts]
@@ -83,11 +85,11 @@ def judge(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
         "parts": parts,
         "control": control,
         "figures": claim.figures,
-        "headline": isinstance(claim.control, Control),
+        "headline": claim.has_control,
     }
 
 
-def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
+def judge_part(part: "Part", tree: xr.DataTree) -> dict[str, Any]:
     """One number against its region."""
     exact = part.interval in ("every", "count")
     found = {
@@ -113,7 +115,7 @@ def judge_part(part: Part, tree: xr.DataTree) -> dict[str, Any]:
     return found | {"verdict": verdict, "reason": reason, "p": _p_value(part, verdict, sample)}
 
 
-def _place(part: Part, interval: Interval, sample: Sample) -> tuple[str, str]:
+def _place(part: "Part", interval: Interval, sample: Sample) -> tuple[str, str]:
     """Verdict of a part, and why it is inconclusive where it is."""
     too_few = f"{interval.n} units where {part.replicates} are needed"
     if part.at_least is not None:
@@ -125,7 +127,7 @@ def _place(part: Part, interval: Interval, sample: Sample) -> tuple[str, str]:
     return verdict, _why_inconclusive(interval) if verdict == INCONCLUSIVE else ""
 
 
-def _p_value(part: Part, verdict: str, sample: Sample) -> float | None:
+def _p_value(part: "Part", verdict: str, sample: Sample) -> float | None:
     """By t tests of the region's edges, of a count against one half; None where a verdict is exact."""
     if part.interval == "every" or (part.interval == "count" and verdict == REFUTED):
         return None
@@ -134,7 +136,7 @@ def _p_value(part: Part, verdict: str, sample: Sample) -> float | None:
     return (p_outside if verdict == REFUTED else p_inside)(student(sample), bounds(part.region))
 
 
-def _count(part: Part, inside: int, n: int) -> str:
+def _count(part: "Part", inside: int, n: int) -> str:
     """A claim about `at_least` of `replicates` units. A unit that was left out is not known to lie inside: it
     can keep a claim from being supported, and alone never refutes one."""
     of = max(n, part.replicates)
@@ -169,7 +171,7 @@ def region_in_words(region: tuple[float | None, float | None]) -> str:
     return f"≥ {low:g}" if high is None else f"in [{low:g}, {high:g}]"
 
 
-def _estimate(part: Part, tree: xr.DataTree) -> Sample:
+def _estimate(part: "Part", tree: xr.DataTree) -> Sample:
     module, function = part.estimand.split(".")
     estimand = getattr(import_module(f"minima.findings.estimands.{module}"), function)
     try:
@@ -180,8 +182,8 @@ def _estimate(part: Part, tree: xr.DataTree) -> Sample:
         raise NotEstimable(f"not in the dataset: {str(error).strip(chr(39) + chr(34))}") from error
 
 
-def _judge_control(claim: Claim, tree: xr.DataTree) -> dict[str, Any]:
-    if not isinstance(claim.control, Control):
+def _judge_control(claim: "Claim", tree: xr.DataTree) -> dict[str, Any]:
+    if not claim.has_control:
         return {"outcome": "none", "reason": claim.control.reason}
     found = judge_part(claim.control, tree)
     outcome = CONTROL_OUTCOMES[found.pop("verdict")]

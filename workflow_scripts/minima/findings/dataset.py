@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -27,10 +27,12 @@ from minima.findings.records import record_use
 from minima.jobs import pack_file
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.digest import canonical
-from minima.plan.grid import Cell, Grid
-from minima.plan.recipes import training_rows
-from minima.plan.workplan import Plan, data_file, reference_fit
+from minima.plan.files import data_file, reference_fit, training_rows
 from minima.variables import PREDICTED, PREDICTORS
+
+if TYPE_CHECKING:
+    from minima.plan.grid import Cell, Grid
+    from minima.plan.workplan import Plan
 
 UNIT = {"units": "1"}
 POINTS = {"train": "train_point", "test": "point"}  # dimension of each part of the data
@@ -38,7 +40,7 @@ KEPT_POINTS = 10_000  # ten damaged copies of CIFAR-10 are 40 MB of predictions 
 
 
 def write_study(
-    plan: Plan,
+    plan: "Plan",
     study: str,
     packs: Sequence[Path],
     data_files: Sequence[Path],
@@ -72,7 +74,7 @@ def write_study(
 
 
 def aggregate(
-    blocks: Mapping[str, Grid],
+    blocks: "Mapping[str, Grid]",
     packs: Sequence[xr.Dataset],
     data_of: Mapping[str, Path],
     attributes: Mapping[str, Any],
@@ -104,7 +106,7 @@ def aggregate(
     return xr.DataTree.from_dict(nodes)
 
 
-def fixed_fields(grid: Grid) -> dict[str, Any]:
+def fixed_fields(grid: "Grid") -> dict[str, Any]:
     """`fixed_fields` returns the fields that all cells of a block share, without those on an axis."""
     first = deepcopy(grid.cells[0].values)
     for axis in grid.axes:
@@ -117,7 +119,7 @@ def fixed_fields(grid: Grid) -> dict[str, Any]:
     return first
 
 
-def _shared_data(grid: Grid) -> list[int] | None:
+def _shared_data(grid: "Grid") -> list[int] | None:
     """`_shared_data` returns a number per seed, equal for seeds with the same rows; None where every seed
     draws rows of its own."""
     seeds = [seed for axis in grid.axes if axis.path == "seed" for seed in axis.values]
@@ -129,7 +131,7 @@ def _shared_data(grid: Grid) -> list[int] | None:
     return None
 
 
-def _shared_splits(grid: Grid) -> dict[str, Any]:
+def _shared_splits(grid: "Grid") -> dict[str, Any]:
     """`_shared_splits` returns the coordinate `split`, equal for seeds that share their rows; nothing where
     every seed draws rows of its own."""
     numbers = _shared_data(grid)
@@ -144,10 +146,10 @@ def _name_units(node: xr.Dataset) -> None:
         variable.attrs.setdefault("units", "" if variable.dtype.kind in "UO" else "1")
 
 
-def _targets(grid: Grid, data_of: Mapping[str, Path], parts: Sequence[str]) -> xr.Dataset:
+def _targets(grid: "Grid", data_of: Mapping[str, Path], parts: Sequence[str]) -> xr.Dataset:
     """`_targets` returns the targets of these parts of the data along the axes on which the data depend."""
 
-    def load(cell: Cell) -> xr.Dataset:
+    def load(cell: "Cell") -> xr.Dataset:
         split = load_split(data_of[cell.digest], cell.split, [f"y_{part}" for part in parts])
         return split.rename_dims({part: POINTS[part] for part in parts}).drop_vars("split")
 
@@ -158,10 +160,10 @@ def _targets(grid: Grid, data_of: Mapping[str, Path], parts: Sequence[str]) -> x
     return targets
 
 
-def _references(grid: Grid, reference_of: Mapping[str, Path]) -> xr.Dataset:
+def _references(grid: "Grid", reference_of: Mapping[str, Path]) -> xr.Dataset:
     """`_references` returns the references along the axes on which the references depend."""
 
-    def load(cell: Cell) -> xr.Dataset:
+    def load(cell: "Cell") -> xr.Dataset:
         with xr.open_dataset(reference_of[cell.digest], engine="netcdf4") as fitted:
             return fitted.sel(split=cell.split, drop=True).load()
 
@@ -191,7 +193,7 @@ def _without(block: xr.Dataset, predicted: xr.Dataset | None) -> xr.Dataset:
     return block.drop_vars(taken, errors="ignore")
 
 
-def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: Grid) -> xr.Dataset:
+def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: "Grid") -> xr.Dataset:
     """`_with_errors` adds the targets and the errors of all predictions at the end."""
     node = node.assign(targets if "train" in node else targets[["target_test"]])
     for part in POINTS:
@@ -200,7 +202,7 @@ def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: Grid) -> xr.Datase
     return node
 
 
-def _errors(f: xr.DataArray, y: xr.DataArray, part: str, grid: Grid) -> dict[str, xr.DataArray]:
+def _errors(f: xr.DataArray, y: xr.DataArray, part: str, grid: "Grid") -> dict[str, xr.DataArray]:
     """`_errors` returns mean squared errors and, where the targets are classes, the fraction of points that
     is put in the wrong class."""
     point = POINTS[part]
@@ -215,7 +217,7 @@ def _errors(f: xr.DataArray, y: xr.DataArray, part: str, grid: Grid) -> dict[str
 
 
 def _train_errors(
-    grid: Grid, packs: Sequence[xr.Dataset], data_of: Mapping[str, Path]
+    grid: "Grid", packs: Sequence[xr.Dataset], data_of: Mapping[str, Path]
 ) -> dict[str, xr.DataArray]:
     """`_train_errors` returns the errors on the training points, computed a network at a time."""
     targets = lru_cache(maxsize=1)(load_split)

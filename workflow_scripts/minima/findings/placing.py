@@ -1,19 +1,21 @@
 """From a list of cells to labelled arrays in the shape of a block's grid."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from minima.plan.grid import Axis, Cell, Grid
 from minima.variables import COORDINATES
+
+if TYPE_CHECKING:
+    from minima.plan.grid import Axis, Cell, Grid
 
 # The networks themselves stay in the packs; labels of the store say nothing to a reader of the study.
 LEFT_OUT = {"parameters", "key", "fields", "data", "start"}
 
 
-def place(grid: Grid, packs: Sequence[xr.Dataset], left_out: Collection[str] = LEFT_OUT) -> xr.Dataset:
+def place(grid: "Grid", packs: Sequence[xr.Dataset], left_out: Collection[str] = LEFT_OUT) -> xr.Dataset:
     """`place` returns every variable of the block's cells but those left out, in the shape of the block's
     grid. The packs may be open files: of each variable one pack's values are held at a time.
     """
@@ -55,7 +57,7 @@ def place(grid: Grid, packs: Sequence[xr.Dataset], left_out: Collection[str] = L
     return xr.Dataset(found, coords=_labels(grid.axes) | shared)
 
 
-def places(grid: Grid, pack: xr.Dataset) -> tuple[list[int], list[int]]:
+def places(grid: "Grid", pack: xr.Dataset) -> tuple[list[int], list[int]]:
     """`places` returns the rows of a pack that are cells of the block, and their positions in it."""
     position = {cell.digest: number for number, cell in enumerate(grid.cells)}
     mine = [
@@ -64,7 +66,7 @@ def places(grid: Grid, pack: xr.Dataset) -> tuple[list[int], list[int]]:
     return [row for row, _ in mine], [number for _, number in mine]
 
 
-def _labels(axes: Iterable[Axis]) -> dict[str, Any]:
+def _labels(axes: "Iterable[Axis]") -> dict[str, Any]:
     """`_labels` returns the coordinates of some axes."""
     return {
         axis.dimension: (axis.dimension, np.array(axis.labels), {"long_name": axis.path}) for axis in axes
@@ -80,7 +82,7 @@ def _empty(parts: Sequence[xr.DataArray], shape: tuple[int, ...]) -> np.ndarray:
     return np.full(shape, np.nan, dtype=np.float64)
 
 
-def along(grid: Grid, fields: Sequence[str], load: Callable[[Cell], xr.Dataset]) -> xr.Dataset:
+def along(grid: "Grid", fields: Sequence[str], load: "Callable[[Cell], xr.Dataset]") -> xr.Dataset:
     """What depends only on some fields and on the seed, loaded once per place of those axes.
 
     Rows that only some places have (a train size that varies) are NaN in the others.

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import distributions
 from pathlib import Path
 from platform import python_version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,14 +18,16 @@ from minima import store
 from minima.findings.files import write_json, write_text
 from minima.findings.records import record_path, used_keys
 from minima.jobs import journal
-from minima.plan.fingerprint import code_used, training_modules
-from minima.plan.workplan import Plan, cell_fingerprint
+from minima.plan.fingerprint import cell_fingerprint, code_used, training_modules
+
+if TYPE_CHECKING:
+    from minima.plan.workplan import Plan
 
 CODE = Path(__file__).parents[3]
 NOTHING = {"cells": 0, "seconds": 0.0, "cpu_seconds": 0.0}
 
 
-def write_provenance(plan: Plan, output: Path, page: Path) -> None:
+def write_provenance(plan: "Plan", output: Path, page: Path) -> None:
     """`write_provenance` writes the provenance of a run whose datasets are written, and `page`, its times."""
     used = used_keys(Path(plan.paths.records))
     records = {study: record_path(plan, study) for study in plan.studies}
@@ -79,11 +81,11 @@ def runtimes(content: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _seeds(plan: Plan, study: str) -> list[int]:
+def _seeds(plan: "Plan", study: str) -> list[int]:
     return sorted({cell["seed"] for grid in plan.blocks_of(study).values() for cell in grid.cells})
 
 
-def _fingerprints(plan: Plan) -> dict[str, dict[str, Any]]:
+def _fingerprints(plan: "Plan") -> dict[str, dict[str, Any]]:
     """Fingerprint → how many of the config's cells have it, and the modules behind it with their digests."""
     counts = Counter(cell_fingerprint(cell) for cell in plan.cells.values())
     examples = {cell_fingerprint(cell): cell for cell in plan.cells.values()}
@@ -111,7 +113,7 @@ def _git(folder: Path, *arguments: str) -> str:
 
 
 def _training(
-    plan: Plan, keys: Mapping[str, set[str]]
+    plan: "Plan", keys: Mapping[str, set[str]]
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
     """Device and study → how many cells were trained, and how long; device `not recorded` for a lost journal.
     Versions of libraries → how many stored cells they trained.
@@ -147,14 +149,14 @@ def _count(total: dict[str, Any], entry: Mapping[str, Any], cells: int, whole: b
         total[clock] = round(total[clock] + share * entry[clock], 3)
 
 
-def _journal_of(plan: Plan) -> Iterable[dict[str, Any]]:
+def _journal_of(plan: "Plan") -> Iterable[dict[str, Any]]:
     """`_journal_of` returns the journal of every pack that was ever trained here, as cells move between packs
     when a config changes."""
     for path in sorted(Path(plan.paths.journal("")).parent.glob("*.jsonl")):
         yield from journal.entries(path)
 
 
-def _wall_seconds(plan: Plan) -> dict[str, float]:
+def _wall_seconds(plan: "Plan") -> dict[str, float]:
     """`_wall_seconds` returns rule → seconds of its jobs together, each job as it last ran."""
     jobs = {
         "prepare_data": plan.data_files,

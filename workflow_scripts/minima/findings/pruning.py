@@ -8,8 +8,9 @@ from pathlib import Path
 
 from minima import store
 from minima.findings.records import used_keys
+from minima.plan.fingerprint import cell_fingerprint
 from minima.plan.grid import Cell
-from minima.plan.workplan import Plan, cell_fingerprint
+from minima.plan.workplan import Plan
 
 
 @dataclass(frozen=True)

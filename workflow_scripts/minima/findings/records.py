@@ -7,12 +7,15 @@ Deleting a record says that its cells are no longer wanted; `snakemake prune` th
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minima.findings.files import write_json
-from minima.plan.workplan import Plan
+
+if TYPE_CHECKING:
+    from minima.plan.workplan import Plan
 
 
-def record_use(plan: Plan, study: str, keys: list[str]) -> Path:
+def record_use(plan: "Plan", study: str, keys: list[str]) -> Path:
     """`record_use` writes that the study, as configured, uses the cells of these keys."""
     config = plan.config.model_dump(mode="json", include={"data": True, "studies": {study}})
     path = record_path(plan, study)
@@ -20,7 +23,7 @@ def record_use(plan: Plan, study: str, keys: list[str]) -> Path:
     return path
 
 
-def record_path(plan: Plan, study: str) -> Path:
+def record_path(plan: "Plan", study: str) -> Path:
     return Path(plan.paths.records) / f"{study}_{plan.study_stamp(study)}.json"
 
 

@@ -6,18 +6,21 @@ from collections import Counter
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from minima.findings.figures import nearest_minimizer
 from minima.findings.report import FigureEntry, NearestMap, Place, StudySection, render, write_report
-from minima.plan.grid import Grid
-from minima.plan.workplan import Plan
+
+if TYPE_CHECKING:
+    from minima.plan.grid import Grid
+    from minima.plan.workplan import Plan
 
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "xarray", "snakemake")
 
 
-def write_run_report(plan: Plan, output: Path) -> None:
+def write_run_report(plan: "Plan", output: Path) -> None:
     """Writes the page of all studies of this run."""
     verdicts = json.loads(Path(plan.paths.claims).read_text(encoding="utf-8")) if plan.claims else []
     statuses: Counter[str] = Counter()
@@ -43,7 +46,7 @@ def write_run_report(plan: Plan, output: Path) -> None:
 
 
 def _section(
-    plan: Plan, study: str, counts: dict[str, Counter], nearest: list[NearestMap], output: Path
+    plan: "Plan", study: str, counts: dict[str, Counter], nearest: list[NearestMap], output: Path
 ) -> StudySection:
     settings = plan.config.studies[study]
     blocks = [
@@ -70,7 +73,7 @@ def _code(module: str, output: Path) -> str:
     return os.path.relpath(str(import_module(module).__file__), output.absolute().parent)
 
 
-def _figure(plan: Plan, study: str, name: str, output: Path) -> FigureEntry:
+def _figure(plan: "Plan", study: str, name: str, output: Path) -> FigureEntry:
     kind, *_ = plan.figure(study, name)
     module = f"minima.findings.figures.{kind}"
 
@@ -88,7 +91,7 @@ def _figure(plan: Plan, study: str, name: str, output: Path) -> FigureEntry:
     )
 
 
-def _axes(grid: Grid) -> str:
+def _axes(grid: "Grid") -> str:
     """`width 64, 256 × scale 0.5 … 3 (5) × 10 seeds`."""
     *axes, seeds = grid.axes
     words = []

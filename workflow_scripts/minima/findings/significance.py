@@ -6,13 +6,15 @@ region's edge. Parts about every unit, and refuted counts, say what these units 
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import bdtr, nctdtr, stdtr, stdtrit
 
 from minima.findings.stats import Interval
-from minima.plan.register import Pilot
+
+if TYPE_CHECKING:
+    from minima.plan.register import Pilot
 
 LEVEL = 0.05
 POWER = 0.8
@@ -103,7 +105,7 @@ def corrected(verdicts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def units_needed(pilot: Pilot, bounds: Bounds) -> int | None:
+def units_needed(pilot: "Pilot", bounds: Bounds) -> int | None:
     """`units_needed` returns the least n with which the 95 % interval of n units like the pilot's lies
     inside the nearest edge of the region with a chance of 80 % or more; None where the pilot's mean lies
     outside.

@@ -9,7 +9,7 @@ import xarray as xr
 
 from minima.data.files import load_split, split_digests
 from minima.netcdf import string_encoding, write_atomically
-from minima.plan.workplan import ReferenceFit
+from minima.plan.files import ReferenceFit
 from minima.streams import stream
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp_diagonal

@@ -7,8 +7,9 @@ from minima.data.files import save
 from minima.data.pool import DataError
 from minima.data.splits import splits_of
 from minima.plan.combinations import misfits
+from minima.plan.files import data_file
 from minima.plan.grid import Cell
-from minima.plan.workplan import Plan, data_file
+from minima.plan.workplan import Plan
 
 
 def prepare_data(plan: Plan, name: str, output: Path) -> None:

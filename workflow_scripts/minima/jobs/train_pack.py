@@ -16,9 +16,8 @@ from minima.jobs.devices import take
 from minima.jobs.journal import Journal
 from minima.jobs.prepare_data import refuse_misfits
 from minima.plan.cost import cell_cost
-from minima.plan.fingerprint import code_used, training_modules
+from minima.plan.fingerprint import cell_fingerprint, code_used, training_modules
 from minima.plan.grid import Cell, by_group
-from minima.plan.workplan import cell_fingerprint
 from minima.training.recording import coordinates
 
 if TYPE_CHECKING:

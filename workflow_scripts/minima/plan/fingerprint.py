@@ -9,9 +9,13 @@ import ast
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minima.forms import forms_of, probe_module
 from minima.plan.digest import digest
+
+if TYPE_CHECKING:
+    from minima.plan.grid import Cell
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -33,6 +37,11 @@ def training_modules(cell: Mapping) -> list[str]:
         *(["minima.training.predictions"] if cell["predict"] else []),
         *(f"minima.theory.predictors.{predictor}" for predictor in cell["predict"]),
     ]
+
+
+def cell_fingerprint(cell: "Cell") -> str:
+    """`cell_fingerprint` returns the fingerprint of a cell's training."""
+    return fingerprint(training_modules(cell.values))
 
 
 def preparing_modules(recipe: Mapping) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import Field, model_validator
 
+from minima.plan.files import training_rows as training_rows
 from minima.plan.known_data import FACTS, Facts, FileRole
 from minima.plan.options import Options
 
@@ -317,11 +318,6 @@ DataRecipe = Annotated[
 def row_shape(recipe: Mapping[str, Any]) -> tuple[int, ...] | None:
     """Shape of one row, images as (channels, height, width); None where only the user's file knows."""
     return (recipe["dimension"],) if "dimension" in recipe else FACTS[recipe["source"]].shape
-
-
-def training_rows(recipe: Mapping[str, Any]) -> int:
-    """Rows that a network trains on."""
-    return recipe["train_size"] * (recipe["confusion"] or {"copies": 1})["copies"]
 
 
 def output_count(recipe: Mapping[str, Any]) -> int:

@@ -126,7 +126,12 @@ class Claim(Options):
     @property
     def asked(self) -> list[Part]:
         """All that is estimated for it."""
-        return [*self.parts, *([self.control] if isinstance(self.control, Control) else [])]
+        return [*self.parts, *([self.control] if self.has_control else [])]
+
+    @property
+    def has_control(self) -> bool:
+        """`has_control` returns whether the claim has a control, not a reason for none."""
+        return isinstance(self.control, Control)
 
 
 class Register(Options):

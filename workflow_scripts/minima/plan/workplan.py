@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -10,42 +9,15 @@ from typing import Any
 
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption
-from minima.plan.fingerprint import fingerprint, preparing_modules, training_modules
+from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
+from minima.plan.fingerprint import cell_fingerprint, fingerprint, preparing_modules
 from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layout import Layout
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
-from minima.plan.recipes import Recipe
 from minima.plan.register import Claim, read_register
 from minima.plan.versions import library_versions
-
-# A data file holds a whole decade of splits, used or not: one more seed rewrites no file.
-SPLITS_PER_FILE = 10
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """One file of prepared splits."""
-
-    name: str
-    model: Recipe
-    splits: tuple[int, ...]
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return self.model.model_dump(mode="json")
-
-
-@dataclass(frozen=True)
-class ReferenceFit:
-    """The references of one data file and architecture."""
-
-    name: str
-    data: str
-    depth: int
-    activation: str
-    kinds: Mapping[str, Mapping[str, Any]]
 
 
 class Plan:
@@ -224,31 +196,6 @@ class Plan:
     def claims_shown(self, study: str, figure: str) -> list[str]:
         """The ids of the claims that a figure belongs to."""
         return [claim.id for claim in self.claims if claim.study == study and figure in claim.figures]
-
-
-def data_file(cell: Cell) -> DataFile:
-    """The file that holds a cell's split."""
-    recipe = {key: value for key, value in cell["data"].items() if key != "split"}
-    name = f"{recipe['source']}_{digest(canonical(recipe), 8)}"
-    if isinstance(cell["data"]["split"], int):
-        return DataFile(f"{name}_{cell.split}", cell.recipe, (cell.split,))
-    decade, _ = divmod(cell.split, SPLITS_PER_FILE)
-    first = decade * SPLITS_PER_FILE
-    last = first + SPLITS_PER_FILE - 1
-    return DataFile(f"{name}_{first}to{last}", cell.recipe, tuple(range(first, last + 1)))
-
-
-def reference_fit(cell: Cell, kinds: Mapping[str, Mapping[str, Any]]) -> ReferenceFit:
-    """The fit that holds a cell's references."""
-    network, data = cell["network"], data_file(cell).name
-    # The kernels of wide networks alone look at these, and they go with mlp alone.
-    depth, activation = network.get("depth", 0), network.get("activation", "none")
-    name = f"{data}_{activation}{depth}_{digest(canonical(kinds), 6)}"
-    return ReferenceFit(name, data, depth, activation, kinds)
-
-
-def cell_fingerprint(cell: Cell) -> str:
-    return fingerprint(training_modules(cell.values))
 
 
 def check_writable(folder: str | os.PathLike) -> None:

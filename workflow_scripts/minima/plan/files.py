@@ -1,0 +1,64 @@
+"""The files that jobs exchange: which splits a data file holds, which references a file of references."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from minima.plan.digest import canonical, digest
+
+if TYPE_CHECKING:
+    from minima.plan.grid import Cell
+    from minima.plan.recipes import Recipe
+
+# A data file holds a whole decade of splits, used or not: one more seed rewrites no file.
+SPLITS_PER_FILE = 10
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file of prepared splits."""
+
+    name: str
+    model: "Recipe"
+    splits: tuple[int, ...]
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return self.model.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class ReferenceFit:
+    """The references of one data file and architecture."""
+
+    name: str
+    data: str
+    depth: int
+    activation: str
+    kinds: Mapping[str, Mapping[str, Any]]
+
+
+def data_file(cell: "Cell") -> DataFile:
+    """The file that holds a cell's split."""
+    recipe = {key: value for key, value in cell["data"].items() if key != "split"}
+    name = f"{recipe['source']}_{digest(canonical(recipe), 8)}"
+    if isinstance(cell["data"]["split"], int):
+        return DataFile(f"{name}_{cell.split}", cell.recipe, (cell.split,))
+    decade, _ = divmod(cell.split, SPLITS_PER_FILE)
+    first = decade * SPLITS_PER_FILE
+    last = first + SPLITS_PER_FILE - 1
+    return DataFile(f"{name}_{first}to{last}", cell.recipe, tuple(range(first, last + 1)))
+
+
+def reference_fit(cell: "Cell", kinds: Mapping[str, Mapping[str, Any]]) -> ReferenceFit:
+    """The fit that holds a cell's references."""
+    network, data = cell["network"], data_file(cell).name
+    # The kernels of wide networks alone look at these, and they go with mlp alone.
+    depth, activation = network.get("depth", 0), network.get("activation", "none")
+    name = f"{data}_{activation}{depth}_{digest(canonical(kinds), 6)}"
+    return ReferenceFit(name, data, depth, activation, kinds)
+
+
+def training_rows(recipe: Mapping[str, Any]) -> int:
+    """Rows that a network trains on."""
+    return recipe["train_size"] * (recipe["confusion"] or {"copies": 1})["copies"]
