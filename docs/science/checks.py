@@ -188,36 +188,50 @@ def adaptive() -> Iterator[str]:
     """AdaGrad in NumPy on random linear models, their flow by SciPy, and the flow from a displaced start."""
     models = [_random_model(seed) for seed in range(2)]
     limits = [flow_limit(inner, error) for inner, _, error in models]
-    yield "η       AdaGrad to the flow's limit    to that from u₀ = ζ(½)·η·sign(g₀)"
-    for rate in (0.04, 0.02, 0.01):
-        apart = np.zeros(2)
+    yield "η       AdaGrad to the flow's limit, log-log slope to the next; to that from u₀ = ζ(½)·η·sign(g₀)"
+    rates, apart = (0.04, 0.02, 0.01, 0.005), []
+    for rate in rates:
+        gaps = np.zeros(2)
         for (inner, outer, error), limit in zip(models, limits, strict=True):
             end = adagrad(inner, error, rate)
             shifted = flow_limit(inner, error, zeta(0.5) * rate * np.sign(inner.T @ error))
-            gaps = [np.linalg.norm(outer @ (end - u)) for u in (limit, shifted)]
-            apart += np.array(gaps) / np.linalg.norm(outer @ limit) / len(models)
-        yield f"{rate:<8g}{apart[0]:<31.4f}{apart[1]:.4f}"
+            both = [np.linalg.norm(outer @ (end - u)) for u in (limit, shifted)]
+            gaps += np.array(both) / np.linalg.norm(outer @ limit) / len(models)
+        apart.append(gaps)
+    slopes = [f"{slope:.3f}" for slope in np.diff(np.log(np.array(apart)[:, 0])) / np.diff(np.log(rates))]
+    for rate, (gap, left), slope in zip(rates, apart, [*slopes, ""], strict=True):
+        yield f"{rate:<8g}{gap:<10.4f}{slope:<43}{left:.4f}"
     yield ""
     yield "η       what that start moves the limit on digits, seeds 100 and 101, log-log slope to the next"
     rates = np.array([0.03, 0.01, 0.003, 0.001])
     moved = np.mean([_displaced_on_digits(rates, seed) for seed in (100, 101)], axis=0)
     yield from _with_slopes(rates, moved)
+    yield ""
+    yield "width   how far AdaGrad's first step moves f at η = 0.01, over ‖e₀‖, digits, seed 100"
+    for width in (64, 256, 1024):
+        here = _linearized_digits(100, width)
+        moved = here.rows.times(0.01 * here.rows.transposed(here.error).sign())
+        yield f"{width:<8}{float(moved.norm() / here.error.norm()):.2f}"
 
 
 def _displaced_on_digits(rates: Array, seed: int, width: int = 64) -> Array:
     """How far a start displaced as AdaGrad's steps do moves the flow's limit, by our integrator; relative."""
+    here = _linearized_digits(seed, width)
+    limit = limit_of_flow(here, Rule()).test
+    signs = here.rows.transposed(here.error).sign()
+    starts = [here.start + here.all_rows.times(zeta(0.5) * rate * signs) for rate in rates]
+    ends = [limit_of_flow(replace(here, start=start), Rule()).test for start in starts]
+    return np.array([float((end - limit).norm() / limit.norm()) for end in ends])
+
+
+def _linearized_digits(seed: int, width: int) -> Linearization:
+    """A network of the study's blocks, linearized at its start."""
     data = prepare(RECIPES["digits_3_8"], [seed], ".").isel(split=0)
     ensemble, weights, x = _network(data, seed, width)
     f, tangent = jacobian(ensemble, weights, x)
     targets = torch.tensor(data.y_train.values)[None]
-    here = Linearization(
-        ensemble, weights, x, f, targets, tangent.kernel(tangent.first(targets.shape[1])), growth=1.2
-    )
-    limit = limit_of_flow(here, Rule()).test
-    signs = here.rows.transposed(here.error).sign()
-    starts = [f + here.all_rows.times(zeta(0.5) * rate * signs) for rate in rates]
-    ends = [limit_of_flow(replace(here, start=start), Rule()).test for start in starts]
-    return np.array([float((end - limit).norm() / limit.norm()) for end in ends])
+    kernel = tangent.kernel(tangent.first(targets.shape[1]))
+    return Linearization(ensemble, weights, x, f, targets, kernel, growth=1.2)
 
 
 def _random_model(seed: int, points: int = 6) -> tuple[Array, Array, Array]:

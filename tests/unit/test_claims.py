@@ -41,6 +41,8 @@ FALSE = [
     ("init-4", {"share": 0.0}, "gaussian"),
     ("init-5", {"star_predicted": 2.5}, "σ*"),
     ("init-5", {"star_predicted": 1.0}, "σ*"),
+    ("init-5", {"size": 1.4}, "V of trained twins"),  # σ* is the sixth root of it
+    ("init-5", {"size": 0.6}, "V of trained twins"),
 ]
 
 

@@ -18,7 +18,6 @@ from minima.plan.register import known_estimands
 
 pytestmark = pytest.mark.filterwarnings("error")
 WIDE = {"width": 256}
-CENTRED = {"scheme": "centred", "scale": 1}
 # Every estimand as some claim asks for it.
 ASKED = {
     "slope_in_width": {"block": "width", "to": "linearized", "select": {"scale": 1}},
@@ -27,12 +26,8 @@ ASKED = {
     "excess_ratio": {"block": "pairs", "select": {"depth": 3}},
     "increase": {"block": "scale", "scales": [1, 3], "measure": "test_mse", "select": WIDE},
     "growth": {"block": "scale", "scales": [1, 3], "select": WIDE},
-    "crossing_ratio": {
-        "block": "scale",
-        "centred": "strategies",
-        "select": WIDE,
-        "select_centred": CENTRED,
-    },
+    "variance_ratio": {"block": "crossing", "source": "trained", "select": {"scale": 2}},
+    "crossing_ratio": {"block": "crossing", "centred": "crossing_centred"},
 }
 
 
@@ -192,23 +187,45 @@ def test_the_gap_is_the_largest_over_the_block():
     assert np.delete(gaps, 4).max() < 1e-8
 
 
-@pytest.mark.parametrize("star", [1.0, 1.5, 2.0])
+@pytest.mark.parametrize("star", [1.4, 1.5, 1.8])
 @pytest.mark.parametrize("predicted", [1.0, 1.5])
 def test_the_crossing_is_measured_over_predicted(star, predicted):
-    """σ* where the mean MSE is twice the centred one, over (MSE_int/V)^{1/2H}; V = mean f₀² misses it."""
+    """σ* where the twins' MSE is twice the centred one, over (MSE_int/V)^{1/2H}; V = mean f₀² misses it."""
     tree = World(star=star, star_predicted=predicted, size=1.0).tree()
     assert estimate(ask("crossing_ratio", tree)) == pytest.approx(star / predicted, rel=0.05)
     off = estimate(ask("crossing_ratio", tree, variance="start_variance"))
     assert off == pytest.approx(20 ** (1 / 6) * star / predicted, rel=0.05)
 
 
+def test_a_seed_whose_error_does_not_cross_is_not_passed_over(tree):
+    """It would be the one in which the initialization costs least, or most."""
+    block = tree["trained/crossing"].to_dataset().copy(deep=True)
+    block.test_mse[{"seed": 3}] = 0.1
+    with pytest.raises(NotEstimable, match="does not rise"):
+        ask("crossing_ratio", changed(tree, "trained/crossing", block))
+
+
+@pytest.mark.parametrize("size", [0.7, 1.0])
+@pytest.mark.parametrize("sigma", [1.25, 2])
+def test_the_variance_is_measured_over_predicted(size, sigma):
+    """V of trained twins, which falls with the square of their share, at every σ; of linearized ones, 1."""
+    tree = World(size=size).tree()
+    found = ask("variance_ratio", tree, select={"scale": sigma})
+    assert estimate(found) == pytest.approx(size**2, rel=0.05)
+    closed = ask("variance_ratio", tree, block="shares", source="linearized", select={"width": 1024})
+    np.testing.assert_allclose(closed.values, 1, rtol=1e-9)
+    far = World(size=size, star_predicted=2.0).tree()
+    assert estimate(ask("variance_ratio", far)) == pytest.approx(size**2 * (2 / 1.5) ** 6, rel=0.05)
+
+
 @pytest.mark.parametrize("activation", ["erf", "tanh"])
 def test_networks_without_a_power_of_sigma_have_no_predicted_crossing(tree, activation):
     """(MSE_int/V)^{1/2H} is for homogeneous networks."""
-    block = tree["trained/scale"].to_dataset()
+    block = tree["trained/crossing"].to_dataset()
     other = block.assign_attrs(fixed=block.attrs["fixed"].replace('"relu"', f'"{activation}"'))
-    with pytest.raises(NotEstimable, match="ReLU and linear"):
-        ask("crossing_ratio", changed(tree, "trained/scale", other))
+    for name in ("crossing_ratio", "variance_ratio"):
+        with pytest.raises(NotEstimable, match="ReLU and linear"):
+            ask(name, changed(tree, "trained/crossing", other))
     assert power_of_scale(other, {}) is None
     assert power_of_scale(block.assign_attrs(fixed="{}"), {"network": "one of several"}) is None
     assert power_of_scale(block, {}) == 3
@@ -269,9 +286,9 @@ def test_networks_elsewhere_in_the_grid_do_not_matter(tree):
 
 def test_a_pair_counts_with_its_centred_twin(tree):
     """Where the centred network did not converge the seed's crossing is unknown as well."""
-    block = tree["trained/strategies"].to_dataset().copy(deep=True)
-    block.status[{"scheme": 0, "scale": 0, "seed": 3}] = "stopped"
-    found = ask("crossing_ratio", changed(tree, "trained/strategies", block))
+    block = tree["trained/crossing_centred"].to_dataset().copy(deep=True)
+    block.status[{"seed": 3}] = "stopped"
+    found = ask("crossing_ratio", changed(tree, "trained/crossing_centred", block))
     assert len(found.values) == 9
     assert found.note.startswith("1 of 10 seeds")
 
@@ -282,17 +299,17 @@ def test_a_pair_counts_with_its_centred_twin(tree):
 def test_blocks_with_other_seeds_are_joined_by_seed(tree):
     """Fewer seeds in one block, or in another order: each seed meets itself, not its position."""
     wanted = ask("crossing_ratio", tree).values
-    fewer = tree["trained/strategies"].to_dataset().isel(seed=[7, 2, 5])
-    found = ask("crossing_ratio", changed(tree, "trained/strategies", fewer)).values
-    rows = [np.flatnonzero((wanted == row).all(1)) for row in found]
-    assert sorted(int(row[0]) for row in rows) == [2, 5, 7]
+    fewer = tree["trained/crossing_centred"].to_dataset().isel(seed=[7, 2, 5])
+    found = ask("crossing_ratio", changed(tree, "trained/crossing_centred", fewer)).values
+    np.testing.assert_array_equal(np.sort(found), np.sort(wanted[[2, 5, 7]]))
 
 
 def test_one_split_for_all_seeds(tree):
     """Data that no seed redraws have references without a seed: they serve every seed."""
-    reference = tree["reference/scale"].to_dataset()
-    one = ask("crossing_ratio", changed(tree, "reference/scale", reference.isel(seed=0, drop=True)))
-    np.testing.assert_allclose(one.values, ask("crossing_ratio", tree).values, rtol=1e-12)
+    reference = tree["reference/crossing"].to_dataset()
+    for name in ("crossing_ratio", "variance_ratio"):
+        one = ask(name, changed(tree, "reference/crossing", reference.isel(seed=0, drop=True)))
+        np.testing.assert_allclose(one.values, ask(name, tree).values, rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["slope_in_width", "share_slope", "excess_ratio", "increase", "growth"])
@@ -304,10 +321,11 @@ def test_an_axis_that_is_left_is_named(name, tree):
 
 
 @pytest.mark.parametrize(
-    ("changes", "axis"), [({"select": None}, "width"), ({"select_centred": {"scheme": "centred"}}, "scale")]
+    ("changes", "axis"),
+    [({"block": "pairs"}, "depth"), ({"centred": "strategies"}, "scheme")],
 )
 def test_the_crossing_names_an_axis_that_is_left(changes, axis, tree):
-    with pytest.raises(NotEstimable, match=f"select one value of {axis}"):
+    with pytest.raises(NotEstimable, match=f"select one value of .*{axis}"):
         ask("crossing_ratio", tree, **changes)
 
 
@@ -349,6 +367,7 @@ NEEDS = {
     "excess_ratio": ["trained", "predicted"],
     "increase": ["trained"],
     "growth": ["trained"],
+    "variance_ratio": ["trained", "reference"],
     "crossing_ratio": ["trained", "reference"],
 }
 

@@ -90,15 +90,14 @@ def test_an_interval_over_the_edge_says_so(true_world):
     )
 
 
-def test_an_interval_that_is_not_defined_says_so(true_world):
-    """The curve crosses its level in some resamples only: unknown, with an estimate but without a NaN."""
-    block = true_world["trained/scale"].to_dataset().copy(deep=True)
+def test_a_number_that_does_not_exist_says_why(true_world):
+    """The curve crosses its level for one seed only: unknown, without a NaN, and with the reason."""
+    block = true_world["trained/crossing"].to_dataset().copy(deep=True)
     block.test_mse[{"seed": slice(1, None)}] = 0.1
-    tree = changed(true_world, "trained/scale", block)
-    found = verdict_of("init-5", tree)
+    found = verdict_of("init-5", changed(true_world, "trained/crossing", block))
     assert found["verdict"] == "inconclusive"
     assert found["low"] is None
-    assert "the interval is not defined" in found["reason"]
+    assert "does not rise" in found["reason"]
 
 
 def test_infinite_numbers_are_no_json(true_world):

@@ -30,7 +30,10 @@ CLAIMS = list(REGISTER)
 CONTROLLED = [name for name, claim in REGISTER.items() if not isinstance(claim.control, NoControl)]
 POINTS = 100
 MISS = 0.3
-PREDICTORS = {"width": ["linearized", "interpolant", "linearized_gd"]}
+PREDICTORS = {
+    "width": ["linearized", "interpolant", "linearized_gd"],
+    "shares": ["linearized", "interpolant"],
+}
 REFERENCES = ["ntk", "ntk alpha=0.001", "rbf gamma=0.0156"]
 
 

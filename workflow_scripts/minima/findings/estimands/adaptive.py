@@ -1,9 +1,9 @@
-"""Estimands of the study `adaptive` (arXiv:2011.02408): the optimizer and the minimizer.
+"""Estimands of the study `adaptive` (arXiv:2011.02408): each returns a sample of one number per seed.
 
-A *function* is said by a mapping: `source`, which is `trained` or a predicted minimizer, and its place along
-the block's axes, as {source: linearized_trained, optimizer: adagrad}. Functions of runs that did not converge
-are missing, and a seed counts only where it has all that are compared. Distances are in function space: root
-mean square over test points and outputs.
+A *function* is named by a mapping: `source`, which is `trained` or a predictor's name, and a place along the
+block's axes, as {source: linearized_trained, optimizer: adagrad}. Functions of runs that did not converge
+are missing, and a seed counts only where all functions that are compared are there. Distances are in function
+space: root mean square over test points and outputs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from minima.findings.measures import converged, half_difference, rms
+from minima.findings.measures import half_difference, rms
 from minima.findings.samples import Selection, at, node_of, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 
@@ -21,63 +21,73 @@ Pair = tuple[Function, Function]
 
 
 def distance(tree: xr.DataTree, block: str, between: Pair, select: Selection = None) -> Sample:
-    """‖f − g‖/‖g‖ per seed."""
+    """`distance` returns ‖f − g‖/‖g‖."""
     f, g = (_function(tree, block, function, select) for function in between)
     return _known(rms(f - g) / rms(g))
 
 
 def ratio(tree: xr.DataTree, block: str, of: Pair, over: Pair, select: Selection = None) -> Sample:
-    """‖f − g‖ of one pair over that of another, per seed."""
+    """`ratio` returns ‖f − g‖ of one pair of functions over that of another pair."""
     return _known(_gap(tree, block, of, select) / _gap(tree, block, over, select))
 
 
 def resolved(
     tree: xr.DataTree, block: str, between: Pair, own: tuple[Function, Function], select: Selection = None
 ) -> Sample:
-    """‖f − g‖ over the larger of ‖f − f'‖ and ‖g − g'‖, with f' and g' their `own` predictions, per seed.
+    """`resolved` returns ‖f − g‖ over the larger of ‖f − f'‖ and ‖g − g'‖, f' and g' the `own` predictions.
 
-    With one limit, f' = g', and errors at right angles, as independent ones nearly are, it is at most √2.
+    Two networks with one limit, f' = g', and errors at right angles, as independent errors nearly are, would
+    give at most √2.
     """
     errors = [_gap(tree, block, pair, select) for pair in zip(between, own, strict=True)]
     return _known(_gap(tree, block, between, select) / np.maximum(*errors))
 
 
 def cosine(tree: xr.DataTree, block: str, of: Pair, to: Pair, width: Any = None) -> Sample:
-    """Cosine between the differences f − g of two pairs, over points and outputs, per seed; at a width, or
-    at the least of several (`_least_width`)."""
-    select = _at_width(tree, block, width)
-    one, other = (_function(tree, block, f, select) - _function(tree, block, g, select) for f, g in (of, to))
+    """`cosine` returns the cosine between the differences f − g of two pairs, over points and outputs, at
+    one width or at the least of several (`_at_width`)."""
+    one, other = (_function(tree, block, f, None) - _function(tree, block, g, None) for f, g in (of, to))
     product = (one * other).mean(("point", "output"), skipna=False)
-    return _known(product / (rms(one) * rms(other)))
+    return _known(_at_width(product / (rms(one) * rms(other)), width))
 
 
 def explained(
     tree: xr.DataTree, block: str, by: str, target: str = "adagrad_flow", select: Selection = None
 ) -> Sample:
-    """1 − ‖p − a‖/‖g − a‖ per seed: how much of the way from gradient descent's limit g to the minimizer a
-    the prediction p covers."""
+    """`explained` returns 1 − ‖p − a‖/‖g − a‖: how much of the way from the linearized limit g of gradient
+    descent to the function a, whose source is `target`, the prediction p covers."""
     p, g, a = (_function(tree, block, {"source": s}, select) for s in (by, "linearized", target))
     return _known(1 - rms(p - a) / rms(g - a))
 
 
 def slope_in_step(
-    tree: xr.DataTree, block: str, of: str = "linearized_trained", to: str = "adagrad_flow"
+    tree: xr.DataTree,
+    block: str,
+    of: str = "linearized_trained",
+    to: str = "adagrad_flow",
+    steps: Sequence[float] | None = None,
+    select: Selection = None,
 ) -> Sample:
-    """Log-log slope of ‖f − g‖/‖g‖ against the step size; whole curves are the units, and a seed counts only
-    where f converged at every step size."""
-    f, g = (_function(tree, block, {"source": source}, None) for source in (of, to))
+    """`slope_in_step` returns the log-log slope of ‖f − g‖/‖g‖ against the step size, over all step sizes or
+    over `steps`; a seed counts only where f converged at each of them."""
+    f, g = (_function(tree, block, {"source": source}, select) for source in (of, to))
     curves = rms(f - g) / rms(g)
+    if steps is not None:
+        curves = at(curves.to_dataset(name="curves"), block, "lr", list(steps)).curves
     return slopes(curves, curves.notnull().all("lr"), "lr")
 
 
 def longer(tree: xr.DataTree, block: str, than: Function, of: Function) -> Sample:
-    """‖θ − θ₀‖ of one minimizer over that of another, per seed."""
+    """`longer` returns ‖θ − θ₀‖ of one minimizer over that of another."""
     return _known(_length(tree, block, of) / _length(tree, block, than))
 
 
 def pythagoras(tree: xr.DataTree, block: str, source: str, select: Selection = None) -> Sample:
-    """|‖u‖² − ‖u_GD‖² − ‖u_⊥‖²|/‖u‖² of a predicted u with e = 0 at its end, per seed: u_GD is gradient
-    descent's solution JᵀΘ⁻¹e₀ by its own closed form, u_⊥ what of u is at right angles to the rows of J."""
+    """`pythagoras` returns |‖u‖² − ‖u_GD‖² − ‖u_⊥‖²|/‖u‖² of a predicted u with e = 0 at its end.
+
+    u_GD = JᵀΘ⁻¹e₀ is gradient descent's solution by its own closed form, and u_⊥ is the part of u at right
+    angles to the rows of J.
+    """
     node = node_of(tree, "predicted", block, select)
     found, descent = (at(node, block, "predictor", name) for name in (source, "linearized"))
     known = found.test.notnull().all(("point", "output"))
@@ -86,21 +96,24 @@ def pythagoras(tree: xr.DataTree, block: str, source: str, select: Selection = N
 
 
 def share_growth(tree: xr.DataTree, block: str, scales: tuple[float, float], width: Any) -> Sample:
-    """Log of the initialization's share ‖(f₊ − f₋)/2‖ at the second σ over that at the first, per seed."""
-    trained = node_of(tree, "trained", block, _at_width(tree, block, width), scales)
+    """`share_growth` returns the log of the initialization's share ‖(f₊ − f₋)/2‖ at the second σ over the
+    share at the first, at one width or at the least of several (`_at_width`)."""
+    trained = node_of(tree, "trained", block, None, scales)
     share = np.log(rms(half_difference(trained.test.where(trained.status == "converged"))))
-    return _known(share.sel(scale=scales[1]) - share.sel(scale=scales[0]))
+    return _known(_at_width(share.sel(scale=scales[1]) - share.sel(scale=scales[0]), width))
 
 
 def error_growth(tree: xr.DataTree, block: str, scales: tuple[float, float], width: Any) -> Sample:
-    """Test MSE at the second σ minus at the first, both twins' mean, per seed."""
-    trained = node_of(tree, "trained", block, _at_width(tree, block, width), scales)
+    """`error_growth` returns the test MSE at the second σ minus that at the first, means over both twins, at
+    one width or at the least of several (`_at_width`)."""
+    trained = node_of(tree, "trained", block, None, scales)
     error = trained.test_mse.where(trained.status == "converged").mean("flip", skipna=False)
-    return _known(error.sel(scale=scales[1]) - error.sel(scale=scales[0]))
+    return _known(_at_width(error.sel(scale=scales[1]) - error.sel(scale=scales[0]), width))
 
 
 def _function(tree: xr.DataTree, block: str, function: Function, select: Selection) -> xr.DataArray:
-    """f on the test points, NaN where it did not converge; its place no longer among the coordinates."""
+    """`_function` returns f on the test points, NaN where f did not converge; the place of f is no longer
+    among the coordinates."""
     place = {**(select or {}), **function}
     source = place.pop("source", "trained")
     if source == "trained":
@@ -112,11 +125,13 @@ def _function(tree: xr.DataTree, block: str, function: Function, select: Selecti
 
 
 def _gap(tree: xr.DataTree, block: str, pair: Pair, select: Selection) -> xr.DataArray:
+    """`_gap` returns ‖f − g‖ of a pair of functions."""
     f, g = (_function(tree, block, function, select) for function in pair)
     return rms(f - g)
 
 
 def _length(tree: xr.DataTree, block: str, function: Function) -> xr.DataArray:
+    """`_length` returns ‖θ − θ₀‖ of the parameters of a function, NaN where the function did not converge."""
     place = dict(function)
     source = place.pop("source", "trained")
     if source == "trained":
@@ -128,24 +143,22 @@ def _length(tree: xr.DataTree, block: str, function: Function) -> xr.DataArray:
     return found.drop_vars([name for name in found.coords if name not in found.dims])
 
 
-def _at_width(tree: xr.DataTree, block: str, width: Any) -> dict[str, Any]:
-    """The selection of a width; of several, the least at which eight of ten seeds interpolate."""
+def _at_width(values: xr.DataArray, width: Any, share: float = 0.8) -> xr.DataArray:
+    """`_at_width` returns the values of a width; of several, those of the least width at which a `share` of
+    the seeds has a value, that is, at which every network and every linearized run that the value compares
+    converged."""
     if width is None:
-        return {}
-    return {"width": _least_width(tree, block, width) if isinstance(width, Sequence) else width}
-
-
-def _least_width(tree: xr.DataTree, block: str, widths: Sequence[int], share: float = 0.8) -> int:
-    for width in sorted(widths):
-        trained = node_of(tree, "trained", block, {"width": width})
-        others = [str(dim) for dim in trained.status.dims if dim != "seed"]
-        if float(converged(trained, *others).mean()) >= share:
-            return width
+        return values
+    if not isinstance(width, Sequence):
+        return values.sel(width=width)
+    for one in sorted(width):
+        if float(values.sel(width=one).notnull().mean()) >= share:
+            return values.sel(width=one)
     raise NotEstimable(
-        f"at no width of {', '.join(map(str, widths))} do {share:.0%} of the seeds interpolate"
+        f"at no width of {', '.join(map(str, width))} do {share:.0%} of the seeds have all that is compared"
     )
 
 
 def _known(values: xr.DataArray) -> Sample:
-    """The seeds that have a value."""
+    """`_known` returns the sample of the seeds that have a value."""
     return per_seed(values, values.notnull())

@@ -1,7 +1,8 @@
 """Estimands of the study `init_size` (arXiv:2011.02408): the size of the initialization and the minimizer.
 
-Each takes a study's dataset and says what it finds per seed. A seed counts only where every network it needs
-converged. Distances are in function space: root mean square over test points and outputs.
+Each estimand takes a study's dataset and returns a sample with one entry per seed. A seed counts only where
+every network that the entry needs converged. Distances are in function space: root mean square over test
+points and outputs. *Twins* f₊ and f₋ are a network and the same network with the last layer's sign flipped.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from minima.theory.infinite_width import crossing
 
 
 def slope_in_width(tree: xr.DataTree, block: str, to: str, select: Selection = None) -> Sample:
-    """Log-log slope in width of ‖net − p‖/‖p‖, p the predicted minimizer `to`; curves per seed."""
+    """`slope_in_width` returns the log-log slope of ‖net − p‖/‖p‖ in width, p the predicted function `to`."""
     trained, predicted = node_of(tree, "trained", block, select), node_of(tree, "predicted", block, select)
     target = at(predicted, block, "predictor", to).test
     curves = rms(trained.test - target) / rms(target)
@@ -22,7 +23,7 @@ def slope_in_width(tree: xr.DataTree, block: str, to: str, select: Selection = N
 
 
 def gap(tree: xr.DataTree, block: str, between: tuple[str, str], select: Selection = None) -> Sample:
-    """Largest ‖p − q‖/‖q‖ of a seed over the block, between two predicted minimizers."""
+    """`gap` returns the largest ‖p − q‖/‖q‖ over the block, between two predicted minimizers."""
     predicted = node_of(tree, "predicted", block, select)
     first, second = (at(predicted, block, "predictor", name).test for name in between)
     gaps = rms(first - second) / rms(second)
@@ -35,18 +36,18 @@ def gap(tree: xr.DataTree, block: str, between: tuple[str, str], select: Selecti
 def share_slope(
     tree: xr.DataTree, block: str, source: str = "trained", over: float = 1.0, select: Selection = None
 ) -> Sample:
-    """Log-log slope in σ of the initialization's share ‖(f₊ − f₋)/2‖ over flipped pairs, divided by `over`;
-    curves per seed. `source` is `trained` or a predicted minimizer."""
+    """`share_slope` returns the log-log slope in σ of the initialization's share ‖(f₊ − f₋)/2‖ of twins,
+    divided by `over`; `source` is `trained` or a predictor's name."""
     trained = node_of(tree, "trained", block, select)
     share = rms(half_difference(_functions(tree, block, source, select)))
     return slopes(share, converged(trained, "scale", "flip"), "scale", over)
 
 
 def excess_ratio(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
-    """The initialization's test error, trained over closed form, per seed (geometric mean over σ).
+    """`excess_ratio` returns the initialization's test error, trained over closed form (mean log over σ).
 
-    Over a flipped pair the mean MSE is MSE(f̄) + mean ((f₊ − f₋)/2)² exactly, f̄ the pair's mean: the second
-    term is the initialization's error.
+    The mean MSE of twins is MSE(f̄) + mean ((f₊ − f₋)/2)² exactly, f̄ their mean: the second term is the
+    initialization's error.
     """
     trained = node_of(tree, "trained", block, select)
     usable = converged(trained, "scale", "flip")
@@ -61,68 +62,77 @@ def excess_ratio(tree: xr.DataTree, block: str, select: Selection = None) -> Sam
 def increase(
     tree: xr.DataTree, block: str, scales: tuple[float, float], measure: str, select: Selection = None
 ) -> Sample:
-    """`measure` at the second σ minus at the first, per seed."""
+    """`increase` returns `measure` at the second σ minus `measure` at the first."""
     trained = node_of(tree, "trained", block, select, scales)
     low, high = (trained[measure].sel(scale=scale) for scale in scales)
     return per_seed(high - low, converged(trained, "scale"))
 
 
 def growth(tree: xr.DataTree, block: str, scales: tuple[float, float], select: Selection = None) -> Sample:
-    """Mean test MSE at the second σ over that at the first; pairs per seed."""
+    """`growth` returns the mean test MSE at the second σ over that at the first."""
     trained = node_of(tree, "trained", block, select, scales)
     pairs = per_seed(trained.test_mse, converged(trained, "scale"), "scale")
     return pairs.rebuilt(pairs.values, lambda units: float(units[:, 1].mean() / units[:, 0].mean()))
 
 
-def crossing_ratio(
-    tree: xr.DataTree,
-    block: str,
-    centred: str,
-    variance: str = "limit_variance",
-    select: Selection = None,
-    select_centred: Selection = None,
-) -> Sample:
-    """Measured over predicted σ*, where the mean MSE is twice that of the centred nets of the same width.
+def variance_ratio(tree: xr.DataTree, block: str, source: str, select: Selection = None) -> Sample:
+    """`variance_ratio` returns V of networks of finite width over the V that kernels alone predict.
 
-    Measured: log-log interpolated in σ. Predicted before any training, from infinitely wide nets on the same
-    data: (MSE_int/V)^{1/2H}, where MSE_int + σ^{2H}V is twice MSE_int, with V the named variance at σ = 1.
+    V is the mean of f_init² over test points at σ = 1; the prediction is its expectation over initializations
+    of infinitely wide networks on the same data. Measured: ((f₊ − f₋)/2)²/σ^{2H} of twins at one σ that were
+    trained (`source: trained`), or (f_∞ − f_int)²/σ^{2H} of linearized networks (`source: linearized`).
     """
-    trained = node_of(tree, "trained", block, select)
-    beside = node_of(tree, "trained", centred, select_centred)
+    trained, sigma = node_of(tree, "trained", block, select), (select or {}).get("scale", 1)
+    if source == "trained":
+        share = half_difference(trained.test).where(converged(trained, "flip"))
+    else:
+        share = _functions(tree, block, source, select) - _functions(tree, block, "interpolant", select)
+    measured = rms(share) ** 2 / sigma ** (2 * _power(trained, select))
+    predicted = tree[f"reference/{block}"].to_dataset().limit_variance.mean("point")
+    ratio = measured / predicted
+    return per_seed(ratio, ratio.notnull())
+
+
+def crossing_ratio(
+    tree: xr.DataTree, block: str, centred: str, variance: str = "limit_variance", select: Selection = None
+) -> Sample:
+    """`crossing_ratio` returns the measured over the predicted σ*, at which the mean MSE of twins is twice
+    the MSE of the centred network of the same width and seed, which is in the block `centred`.
+
+    Measured: log-log interpolated in σ. Predicted before any training, from infinitely wide networks on the
+    same data: (MSE_int/V)^{1/2H}, at which MSE_int + σ^{2H}V is twice MSE_int, with V the named variance at
+    σ = 1.
+    """
+    trained, beside = node_of(tree, "trained", block, select), node_of(tree, "trained", centred, None)
     reference = tree[f"reference/{block}"].to_dataset()
-    usable = converged(trained, "scale") & converged(beside)
+    curves = trained.test_mse.mean("flip").where(converged(trained, "flip"))
+    levels = 2 * beside.test_mse.where(converged(beside))
+    limits = at(reference, block, "reference", "ntk").test_mse, reference[variance].mean("point")
+    curves, levels, *limits = xr.align(curves, levels, *limits, join="inner")  # blocks may have other seeds
+    usable = curves.notnull().all("scale") & levels.notnull()
     only_seeds(usable)
-    depth = power_of_scale(trained, select or {})
-    if depth is None:
+    degree, scales = _power(trained, select), trained.scale.values
+
+    def ratio(curve: np.ndarray, level: float, mse_int: float, share: float) -> float:
+        return last_rise(scales, curve, level) / crossing(mse_int, share, degree)
+
+    dims = [["scale"], [], [], []]
+    ratios = xr.apply_ufunc(ratio, curves, levels, *limits, input_core_dims=dims, vectorize=True)
+    if bool((usable & ratios.isnull()).any()):
+        raise NotEstimable("the error of some seed does not rise through twice the centred network's")
+    return per_seed(ratios, usable)
+
+
+def _power(trained: xr.Dataset, select: Selection) -> int:
+    """`_power` returns the H of f₀ ∝ σ^H."""
+    power = power_of_scale(trained, select or {})
+    if power is None:
         raise NotEstimable("the initialization's share is a power of σ in ReLU and linear networks only")
-    scales = trained.scale.values
-    usable, curves, *levels = xr.align(  # the blocks may have different seeds, fixed data have none
-        usable,
-        trained.test_mse,
-        beside.test_mse,
-        at(reference, block, "reference", "ntk").test_mse,
-        reference[variance].mean("point"),
-        join="inner",
-    )
-    columns = xr.concat(
-        [
-            *(curves.sel(scale=sigma, drop=True) for sigma in scales),
-            *(level.broadcast_like(usable) for level in levels),
-        ],
-        dim="column",
-        coords="minimal",
-        compat="override",
-    )
-
-    def ratio(units: np.ndarray) -> float:
-        *curve, centred_mse, mse_int, share = units.mean(axis=0)
-        return last_rise(scales, np.array(curve), 2 * centred_mse) / crossing(mse_int, share, depth)
-
-    found = per_seed(columns, usable, "column")
-    return found.rebuilt(found.values, ratio)
+    return power
 
 
 def _functions(tree: xr.DataTree, block: str, source: str, select: Selection) -> xr.DataArray:
+    """`_functions` returns what trained networks, or a predictor of that name, answer at the test points."""
     if source == "trained":
         return node_of(tree, "trained", block, select).test
     return at(node_of(tree, "predicted", block, select), block, "predictor", source).test
