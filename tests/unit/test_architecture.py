@@ -40,6 +40,7 @@ PACKAGES = {
     "netcdf": {"xarray"},
 }
 BY_NAME = re.compile(r"""import_module\(f?["'](minima[\w.]+)""")  # import_module(f"minima.engine.inits.{…}")
+NAMED_TUPLES = {"_asdict", "_fields", "_replace"}  # public, whatever their underscore says
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -131,3 +132,37 @@ def test_no_estimand_makes_a_sample_of_its_own():
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Sample"
     ]
     assert made == []
+
+
+def private_names(path: Path) -> Iterator[str]:
+    """Names with one underscore that a file uses and does not define, also as words of setattr."""
+    nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    own = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in nodes:
+        names = []
+        if isinstance(node, ast.Attribute):
+            names = [node.attr]
+        elif isinstance(node, ast.alias):
+            names = node.name.split(".")
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("getattr", "setattr")):
+            names = [str(word.value).split(".")[-1] for word in node.args if isinstance(word, ast.Constant)]
+        yield from (name for name in names if re.match("_[^_]", name) and name not in own | NAMED_TUPLES)
+
+
+def test_tests_go_through_public_names():
+    """So that code can be laid out anew while its tests stand."""
+    tests = Path(__file__).parents[1]
+    wrong = {
+        str(path.relative_to(tests)): names
+        for path in tests.rglob("*.py")
+        if (names := {*private_names(path)})
+    }
+    assert not wrong
+
+
+def test_this_test_sees_private_names(tmp_path):
+    file = tmp_path / "module.py"
+    file.write_text(
+        "from a import _b\na._c(x._replace())\npatch.setattr(a, '_d', 1)\ndef _e(): a._e, __f__, a.g\n"
+    )
+    assert {*private_names(file)} == {"_b", "_c", "_d"}
