@@ -81,7 +81,7 @@ def ridges_with(n: int) -> dict[str, tuple[Any, Callable]]:
     return {
         "five ridges, rbf": (data(n), lambda of: fit_references("rbf", *of, RIDGES, gammas=[GAMMA])),
         "five ridges, rbf, scikit-learn": (data(n), one_by_one),
-        "five ridges, ntk": (data(n), lambda of: fit_references("ntk", *of, RIDGES, depth=3)),
+        "five ridges, ntk": (data(n), lambda of: fit_references("ntk", *of, RIDGES, network=(3,))),
     }
 
 

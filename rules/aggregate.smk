@@ -20,7 +20,6 @@ rule aggregate_study:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=lambda wildcards: PLAN.study_stamp(wildcards.study),
-        code=fingerprint(["minima.findings.dataset"]),
+        stamp=lambda wildcards: PLAN.dataset_stamp(wildcards.study),
     script:
         "../workflow_scripts/aggregate_study.py"

@@ -1,7 +1,6 @@
 """Wildcards, and the names that the rules share."""
 
 from minima.plan.cost import job_memory_mb, job_minutes
-from minima.plan.fingerprint import fingerprint
 
 PATHS = PLAN.paths
 FINDINGS = [  # what a run is for

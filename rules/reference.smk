@@ -14,6 +14,6 @@ rule fit_reference:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        code=fingerprint(["minima.jobs.fit_reference"]),
+        stamp=lambda wildcards: PLAN.reference_stamp(wildcards.reference),
     script:
         "../workflow_scripts/fit_reference.py"

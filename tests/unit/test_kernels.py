@@ -192,7 +192,7 @@ def test_wide_random_networks_have_these_kernels(activation, depth, width):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"activation": "tanh"}, "tanh.*not one of relu, erf, linear"),
+        ({"activation": "tanh"}, "tanh.*not one of erf, linear, relu"),
         ({"depth": 0}, "depth is 0"),
         ({"depth": 2.5}, "whole number"),
         ({"weight_std": 0.0}, "weight_std > 0"),

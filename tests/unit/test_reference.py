@@ -71,7 +71,7 @@ def test_references_equal_the_estimators(data, kind):
     """The workflow's arrays are what a user gets from the estimator, for every ridge."""
     x, y, x_test, _ = data
     estimator = {"ntk": NTKRegressor, "nngp": NNGPRegressor}[kind]
-    references = fit_references(kind, x, y, x_test, [0, 1e-3, 1.0], depth=3, weight_std=1.2)
+    references = fit_references(kind, x, y, x_test, [0, 1e-3, 1.0], network=(3, "relu", 1.2))
     assert [r.alpha for r in references] == [0, 1e-3, 1.0]
     for reference in references:
         model = estimator(depth=3, weight_std=1.2, alpha=reference.alpha).fit(x, y)
@@ -104,7 +104,7 @@ def test_a_flat_rbf_kernel_says_that_it_needed_help(data):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"kind": "poly"}, "'poly' is not one of ntk, nngp, min_norm, rbf"),
+        ({"kind": "poly"}, "'poly' is not one of min_norm, nngp, ntk, rbf, wide_linear"),
         ({"kind": "ntk", "gammas": [1.0]}, "gammas belong to rbf"),
         ({"kind": "ntk", "alphas": [-1.0]}, "alpha is -1.0"),
         ({"kind": "ntk", "alphas": [np.nan]}, "alpha is nan"),

@@ -1,6 +1,7 @@
 """The job that fits the references of one data file and architecture."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,6 @@ import xarray as xr
 from minima.data.files import load_split, split_digests
 from minima.netcdf import string_encoding, write_atomically
 from minima.plan.files import ReferenceFit
-from minima.streams import stream
-from minima.theory.infinite_width import trained_limit
-from minima.theory.kernels import nngp_diagonal
-from minima.theory.linear_nets import Slack, lemma_width, problem, slack, theorem_width
 from minima.theory.reference import Reference, fit_references
 
 UNIT = {"units": "1"}
@@ -31,70 +28,24 @@ def fit_reference(fit: ReferenceFit, data_file: Path, output: Path) -> None:
 
 def _one_split(fit: ReferenceFit, data: xr.Dataset) -> xr.Dataset:
     x_train, y_train, x_test = (data[name].values for name in ("x_train", "y_train", "x_test"))
-    architecture = {"depth": fit.depth, "activation": fit.activation}
+    network = (fit.depth, fit.activation)
     fitted: dict[str, Reference] = {}
+    beside: dict[str, Any] = {}
     for kind, options in fit.kinds.items():
-        if kind == "wide_linear":
-            continue
-        gammas = options.get("gamma")
-        extra = {"gammas": gammas} if kind == "rbf" else architecture
-        for reference in fit_references(kind, x_train, y_train, x_test, options["alpha"], **extra):
-            fitted[_label(reference, gammas is not None)] = reference
-    found = _labelled(fitted) if fitted else xr.Dataset()
-    if "ntk" in fit.kinds:  # the trained infinitely wide network's spread over initializations, at σ = 1
-        limit = trained_limit(x_train, y_train, x_test, **architecture)
-        found["limit_variance"] = (
-            "point",
-            limit.variance,
-            {"long_name": "variance over initializations of infinitely wide trained networks, at σ = 1"}
-            | UNIT,
-        )
-        found["start_variance"] = (
-            "point",
-            nngp_diagonal(x_test, **architecture),
-            {"long_name": "variance over initializations of infinitely wide untrained networks, at σ = 1"}
-            | UNIT,
-        )
-    if "min_norm" in fit.kinds:
-        found["products"] = (
-            ("train_point", "other_point"),
-            x_train @ x_train.T,
-            {"long_name": "inner products of the training points"} | UNIT,
-        )
-    if options := fit.kinds.get("wide_linear"):
-        found = found.merge(_wide_linear(x_train, y_train, options, int(data["split"])))
-    return found
-
-
-def _wide_linear(x: np.ndarray, y: np.ndarray, options: Mapping[str, Any], split: int) -> xr.Dataset:
-    """`_wide_linear` returns how far draws of wide linear nets stay from the bounds on them, and the widths
-    above which these bounds hold."""
-    data, powers, delta = problem(x, y), options["width_power"], options["delta"]
-    each = [
-        slack(data, stream(split, f"draws/{width}"), options["draws"], width, powers, delta)
-        for width in options["width"]
-    ]
-    names = {
-        "gap_slack": "imbalance c over the least of Lemma 1",
-        "overlap_slack": "‖[V; U1]U2ᵀ‖ over the most of Lemma 1",
-        "limit_slack": "a bound on ‖UVᵀ(∞) − Θ̂‖ from the start alone, over the most of Theorem 2",
-    }
-    dims = ("wide_power", "wide_width", "draw")
-    found = {
-        name: (dims, np.stack(parts, axis=1), {"long_name": names[name]} | UNIT)
-        for name, parts in Slack(*zip(*each, strict=True))._asdict().items()
-    }
-    found["lemma_width"] = (
-        (),
-        lemma_width(x.shape[1], y.shape[1], delta),
-        {"long_name": "width above which Lemma 1 holds"} | UNIT,
-    )
-    found["theorem_width"] = (
-        "wide_power",
-        np.array([theorem_width(data, power, delta) for power in powers]),
-        {"long_name": "width above which Theorem 2 holds"} | UNIT,
-    )
-    return xr.Dataset(found, coords={"wide_power": powers, "wide_width": options["width"]})
+        own = import_module(f"minima.theory.references.{kind}")
+        if hasattr(own, "kernel"):
+            gammas = options.get("gamma")
+            for reference in fit_references(
+                kind, x_train, y_train, x_test, options["alpha"], gammas=gammas, network=network
+            ):
+                fitted[_label(reference, gammas is not None)] = reference
+        if hasattr(own, "beside"):
+            found = own.beside(x_train, y_train, x_test, network, options, int(data["split"]))
+            beside |= {
+                name: (dims, values, {"long_name": text} | UNIT)
+                for name, (dims, values, text) in found.items()
+            }
+    return (_labelled(fitted) if fitted else xr.Dataset()).assign(beside)
 
 
 def _labelled(by_label: Mapping[str, Reference]) -> xr.Dataset:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from minima.forms import forms_of, probe_module
+from minima.forms import declared, forms_of, probe_module
 from minima.plan.digest import digest
 
 if TYPE_CHECKING:
@@ -53,6 +53,14 @@ def preparing_modules(recipe: Mapping) -> list[str]:
         f"minima.data.sources.{recipe['source']}",
         *(["minima.data.confusion"] if recipe["confusion"] else []),
     ]
+
+
+def reference_modules(kinds: Iterable[str], activation: str) -> list[str]:
+    """`reference_modules` returns where the code that fits references of these kinds starts."""
+    modules = [f"minima.theory.references.{kind}" for kind in kinds]
+    of_networks = any(declared(module, "OF_NETWORKS") for module in modules)
+    own = [f"minima.theory.activations.{activation}"] if of_networks else []
+    return ["minima.jobs.fit_reference", *modules, *own]
 
 
 def fingerprint(modules: Iterable[str]) -> str:

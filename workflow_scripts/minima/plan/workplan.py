@@ -10,7 +10,7 @@ from typing import Any
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
-from minima.plan.fingerprint import cell_fingerprint, fingerprint, preparing_modules
+from minima.plan.fingerprint import cell_fingerprint, fingerprint, preparing_modules, reference_modules
 from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layout import Layout
 from minima.plan.mistakes import ConfigError, Mistake, unknown
@@ -122,6 +122,11 @@ class Plan:
         facts = digest(canonical(file.model.facts._asdict()))
         return f"{facts}-{fingerprint(preparing_modules(file.recipe))}"
 
+    def reference_stamp(self, name: str) -> str:
+        """What a file of references depends on beside its data: code."""
+        fit = self.reference_fits[name]
+        return fingerprint(reference_modules(fit.kinds, fit.activation))
+
     def pack_stamp(self, pack: str) -> str:
         """What a pack's output depends on beside its data: cells, code and, where the config insists on them,
         the versions of libraries."""
@@ -132,7 +137,7 @@ class Plan:
         return f"{self.packs[pack].digest}-{digest(','.join(code))}-{reuse}{libraries}"
 
     def study_stamp(self, study: str) -> str:
-        """What a study's dataset depends on beside its packs: names, axes and cells."""
+        """What a study's dataset is made of: names, axes and cells."""
         blocks = {
             block: [[axis.dimension, list(axis.labels)] for axis in grid.axes]
             + [[c.digest for c in grid.cells]]
@@ -141,6 +146,10 @@ class Plan:
         references = self.config.studies[study].references.named()
         texts = self.config.studies[study].model_dump(include={"title", "citation"})
         return digest(canonical([blocks, references, texts]))
+
+    def dataset_stamp(self, study: str) -> str:
+        """What a study's dataset depends on beside its input files: names, axes and cells, and code."""
+        return f"{self.study_stamp(study)}-{fingerprint(['minima.findings.dataset'])}"
 
     def claims_stamp(self) -> str:
         """What the verdicts depend on beside the datasets: the register and the code of the estimands."""

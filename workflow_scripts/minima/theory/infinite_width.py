@@ -14,6 +14,7 @@ V ∝ σ^{2H} with H = depth: the expected test error is known for every σ from
 """
 
 from dataclasses import dataclass
+from importlib import import_module
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,6 +76,7 @@ def trained_limit(
     x_train (n, d), y_train (n,) or (n, outputs), x_test (t, d); the network as in `minima.theory.kernels`.
     """
     network = (depth, activation, weight_std, bias_std)
+    homogeneous = import_module(f"minima.theory.activations.{activation}").HOMOGENEOUS
     within = kernels.nngp_and_ntk(x_train, None, *network)
     across = kernels.nngp_and_ntk(x_test, x_train, *network)
     mean, weights, solution = _regression(within.ntk, across.ntk, y_train)
@@ -89,7 +91,7 @@ def trained_limit(
         solver=solution.solver,
         jitter=solution.jitter,
         weight_std=weight_std,
-        degree=depth if activation in ("relu", "linear") and bias_std == 0 else None,
+        degree=depth if homogeneous and bias_std == 0 else None,
     )
 
 

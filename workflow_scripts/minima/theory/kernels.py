@@ -23,14 +23,15 @@ nonnegative terms and so keeps the angle's absolute error at rounding level; equ
 the analytic diagonal.
 """
 
-from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[np.float64]
-PairMoments = tuple[Array, Array]  # angle of the activations, E φ'φ'
 
 _NEAR = 1e-3  # pairs with |cos| above 1 − _NEAR get their angle from differences
 BLOCK = 2**18  # elements per temporary array: 2 MB
@@ -43,39 +44,7 @@ class Kernels(NamedTuple):
     ntk: Array
 
 
-class _Activation(NamedTuple):
-    """φ seen by a Gaussian: √E φ(u)² from √E u², and the pair's angle and E φ'φ' from the norms and angle."""
-
-    norm: Callable[[Array], Array]
-    pair: Callable[[Array, Array, Array], PairMoments]
-
-
-def _relu_pair(_a: Array, _b: Array, angle: Array) -> PairMoments:
-    # cos θ' = (sin θ + (π − θ) cos θ)/π (Cho & Saul 2009, J₁), as sin²(θ'/2) to keep small angles.
-    half_sine2 = np.sin(angle / 2) ** 2 - (np.sin(angle) - angle * np.cos(angle)) / (2 * np.pi)
-    return 2 * np.arcsin(np.sqrt(np.maximum(half_sine2, 0))), (np.pi - angle) / (2 * np.pi)
-
-
-def _erf_norm(a: Array) -> Array:
-    return np.sqrt(2 / np.pi * np.arctan2(2 * a**2, np.sqrt(1 + 4 * a**2)))
-
-
-def _erf_pair(a: Array, b: Array, angle: Array) -> PairMoments:
-    # Williams 1997, with (1+2a²)(1+2b²) − 4k² expanded so that nothing cancels. The kernel is smooth in
-    # k, so that here an angle from a cosine costs nothing.
-    root = np.sqrt(1 + 2 * a**2 + 2 * b**2 + (2 * a * b * np.sin(angle)) ** 2)
-    moment = 2 / np.pi * np.arctan2(2 * a * b * np.cos(angle), root)
-    scale = _erf_norm(a) * _erf_norm(b)
-    cosine = np.divide(moment, scale, out=np.zeros_like(moment), where=scale > 0)
-    return np.arccos(np.clip(cosine, -1, 1)), 4 / np.pi / root
-
-
-_ACTIVATIONS = {
-    "relu": _Activation(lambda a: a / np.sqrt(2), _relu_pair),
-    "erf": _Activation(_erf_norm, _erf_pair),
-    "linear": _Activation(lambda a: a, lambda _a, _b, angle: (angle, np.ones_like(angle))),
-}
-ACTIVATIONS = tuple(_ACTIVATIONS)
+ACTIVATIONS = tuple(sorted(path.stem for path in Path(__file__).with_name("activations").glob("[a-z]*.py")))
 
 
 def ntk(
@@ -178,7 +147,7 @@ def _mirror(kernel: Array, rows: slice) -> None:
 
 
 def _block(
-    a: Array, u: Array, b: Array, v: Array, depth: int, phi: _Activation, weight_std: float, bias_std: float
+    a: Array, u: Array, b: Array, v: Array, depth: int, phi: ModuleType, weight_std: float, bias_std: float
 ) -> Kernels:
     """Both kernels of points with lengths a, b = ‖x‖/√d and directions u, v."""
     angle = _angles(u, v)
@@ -235,11 +204,11 @@ def _points(x: ArrayLike, name: str) -> Array:
     return points
 
 
-def _checked_activation(depth: int, activation: str, weight_std: float, bias_std: float) -> _Activation:
-    if activation not in _ACTIVATIONS:
+def _checked_activation(depth: int, activation: str, weight_std: float, bias_std: float) -> ModuleType:
+    if activation not in ACTIVATIONS:
         raise ValueError(f"activation {activation!r} is not one of {', '.join(ACTIVATIONS)}")
     if not isinstance(depth, int | np.integer) or depth < 1:
         raise ValueError(f"depth is {depth!r}, need a whole number of weight matrices, at least 1")
     if not weight_std > 0 or not bias_std >= 0:
         raise ValueError(f"need weight_std > 0 and bias_std ≥ 0, got {weight_std!r} and {bias_std!r}")
-    return _ACTIVATIONS[activation]
+    return import_module(f"minima.theory.activations.{activation}")

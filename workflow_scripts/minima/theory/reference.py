@@ -5,15 +5,16 @@ Ridge: dual coefficients (K + αI)⁻¹y by scikit-learn's KernelRidge. Ridgeles
 infinitely wide network that starts at f₀ = 0 converges to (Jacot et al. 2018; Arora et al. 2019).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.kernel_ridge import KernelRidge
-from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from minima.theory import kernels
@@ -92,17 +93,7 @@ class NNGPRegressor(_NetworkKernelRegressor):
     _kernel = staticmethod(kernels.nngp)
 
 
-def linear_kernel(x1: Array, x2: Array | None = None, *network: Any) -> Array:
-    """x·x': of no network."""
-    return x1 @ (x1 if x2 is None else x2).T
-
-
-# k(x1, x2, depth, activation, …) by kind of reference; rbf has a length instead.
-KERNELS = {
-    "ntk": kernels.ntk,
-    "nngp": kernels.nngp,
-    "min_norm": linear_kernel,
-}
+KINDS = sorted(path.stem for path in Path(__file__).with_name("references").glob("[a-z]*.py"))
 
 
 @dataclass(frozen=True)
@@ -131,35 +122,30 @@ def fit_references(
     alphas: Iterable[float] = (0.0,),
     *,
     gammas: Iterable[float] | None = None,
-    depth: int = 2,
-    activation: str = "relu",
-    weight_std: float = 1.0,
-    bias_std: float = 0.0,
+    network: Sequence[Any] = (),
 ) -> list[Reference]:
-    """Fit kernel regression of one kind ("rbf" or one of `KERNELS`) for every ridge.
+    """`fit_references` fits kernel regression of one kind, a module of `minima.theory.references`, for every
+    ridge.
 
-    x_train (n, d), x_test (t, d), y_train (n,) or (n, outputs). RBF ignores the network's options and
-    is fitted for every gamma of exp(−gamma ‖x−y‖²), default 1/d; the result runs over alphas fastest.
+    x_train (n, d), x_test (t, d), y_train (n,) or (n, outputs). `network` are the arguments of
+    `minima.theory.kernels`: depth, activation, weight_std, bias_std. RBF ignores the network and is fitted
+    for every gamma of exp(−gamma ‖x−y‖²), default 1/d; the result runs over alphas fastest.
     """
+    if kind not in KINDS:
+        raise ValueError(f"kind {kind!r} is not one of {', '.join(KINDS)}")
     x_train, y_train, x_test = (np.asarray(array, dtype=np.float64) for array in (x_train, y_train, x_test))
-    alphas = list(alphas)
-    if kind == "rbf":
-        gammas = [1 / x_train.shape[1]] if gammas is None else list(gammas)
-        pairs = [
-            (gamma, rbf_kernel(x_train, gamma=gamma), rbf_kernel(x_test, x_train, gamma)) for gamma in gammas
-        ]
-    elif kind in KERNELS:
-        if gammas is not None:
-            raise ValueError(f"gammas belong to rbf, not to {kind}")
-        kernel, network = KERNELS[kind], (depth, activation, weight_std, bias_std)
-        pairs = [(None, kernel(x_train, None, *network), kernel(x_test, x_train, *network))]
+    alphas, own = list(alphas), import_module(f"minima.theory.references.{kind}")
+    if getattr(own, "WITH_GAMMA", False):
+        choices = [(gamma, (gamma,)) for gamma in ([1 / x_train.shape[1]] if gammas is None else gammas)]
+    elif gammas is None:
+        choices = [(None, tuple(network))]
     else:
-        raise ValueError(f"kind {kind!r} is not one of {', '.join(KERNELS)}, rbf")
-    return [
-        _reference(kind, alpha, gamma, within, across, y_train)
-        for gamma, within, across in pairs
-        for alpha in alphas
-    ]
+        raise ValueError(f"gammas belong to rbf, not to {kind}")
+    found = []
+    for gamma, given in choices:
+        within, across = own.kernel(x_train, None, *given), own.kernel(x_test, x_train, *given)
+        found += [_reference(kind, alpha, gamma, within, across, y_train) for alpha in alphas]
+    return found
 
 
 def _reference(
