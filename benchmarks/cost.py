@@ -78,6 +78,11 @@ def work_of(row: dict[str, Any]) -> dict[str, float]:
     return amounts
 
 
+def is_flow(row: dict[str, Any]) -> bool:
+    """`is_flow` returns whether a job's steps are not told by its config."""
+    return row["cell"]["optimizer"]["name"] == "flow"
+
+
 def predicted_seconds(row: dict[str, Any], coefficients: dict[str, float]) -> float:
     return sum(coefficients[name] * amount for name, amount in work_of(row).items())
 
@@ -90,6 +95,9 @@ def fit(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Least squares of the logarithms, over positive coefficients, held a little to where they are now."""
     from scipy.optimize import least_squares
 
+    rows = [
+        row for row in rows if row["cell"]["optimizer"]["name"] != "flow"
+    ]  # whose steps are expected ones
     names = list(cost.SECONDS)
     start = np.log([cost.SECONDS[name] for name in names])
     works = np.array([[work_of(row).get(name, 0.0) for name in names] for row in rows])

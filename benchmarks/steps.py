@@ -1,38 +1,79 @@
-"""How many steps networks take: python benchmarks/steps.py record FOLDER …
+"""How long networks train: python benchmarks/steps.py record FOLDER … | measure NAME FOLDER | draw
 
 record   reads the stores of these results folders into workflow_scripts/minima/plan/trajectories.json: the
          mean trajectory of every kind of network, and the slopes of their lengths in points, width, depth,
          scale and batch, fitted within the kinds that agree in all words. `minima.plan.convergence` says what
          it is for. The recorded folders: that of benchmarks/steps.yaml (its first lines say how) and that of
          the default run.
+measure  reads store and journal of a results folder into benchmarks/measured/NAME.json.gz: fields, steps and
+         CPU seconds of each cell, against which tests/unit/test_price.py holds the plan
+draw     draws docs/price.svg: the packs of these, expected against measured
 """
 
+import gzip
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from minima import store  # noqa: E402
 from minima.findings.outcomes import outcomes  # noqa: E402
+from minima.jobs.journal import entries  # noqa: E402
 from minima.plan.convergence import (  # noqa: E402
     NUMBERS,
     RECORDED,
+    Known,
     Outcome,
     Trajectory,
+    goals,
+    kind_of,
+    recorded,
     runs,
-    to_json,
     trajectories,
 )
+from minima.plan.cost import at_most, cost_of, expected  # noqa: E402
+from minima.plan.digest import canonical  # noqa: E402
+from minima.plan.packs import Pack, make_packs  # noqa: E402
+from minima.plan.recipes import DataRecipe  # noqa: E402
 
+MEASURED = ROOT / "benchmarks" / "measured"
+RUNS = {"default": "default run", "readme": "README's example", "features_256": "256 features"}
+PACK_SECONDS, MEMORY_MB = 600.0, 8000.0  # of the default config
 SLOPES = [name for name in NUMBERS if name not in ("clock", "outputs")]
 REFERENCE = 1e-3  # the residual at which lengths are compared
 RIDGE = 1.0  # toward no slope: a number that hardly varies says little
+
+
+@dataclass(frozen=True)
+class Measured:
+    """`Measured` is a trained cell as the plan sees cells, with what it took."""
+
+    values: Mapping[str, Any]
+    digest: str
+    group: str
+    outcome: Outcome
+    cpu_seconds: float
+    generation: int = 0
+
+    def __getitem__(self, section: str) -> Any:
+        return self.values[section]
+
+    def shared(self, section: str) -> str:
+        return canonical(self.values[section])
+
+    @cached_property
+    def recipe(self) -> Any:
+        return TypeAdapter(DataRecipe).validate_python(self.values["data"])
 
 
 def slopes(rows: Iterable[Trajectory]) -> dict[str, dict[str, float]]:
@@ -45,9 +86,8 @@ def slopes(rows: Iterable[Trajectory]) -> dict[str, dict[str, float]]:
     for family, kinds in groups.items():
         xs, ys = [], []
         for members in kinds.values():
-            x = np.array(
-                [[dict(zip(NUMBERS, m.kind.numbers, strict=True))[n] for n in SLOPES] for m in members]
-            )
+            numbers = [dict(zip(NUMBERS, m.kind.numbers, strict=True)) for m in members]
+            x = np.array([[own[name] for name in SLOPES] for own in numbers])
             y = np.log([max(1.0, m.steps_to(REFERENCE)) * m.kind.clock for m in members])
             xs.append(x - x.mean(0))
             ys.append(y - y.mean())
@@ -57,25 +97,135 @@ def slopes(rows: Iterable[Trajectory]) -> dict[str, dict[str, float]]:
     return found
 
 
-def content(found: Sequence[Outcome]) -> dict:
-    """`content` returns what is recorded of trained cells."""
+def record(found: Sequence[Outcome]) -> None:
     rows = [*trajectories(found), *runs(found)]
-    return {"slopes": slopes(rows), "rows": sorted(map(to_json, rows), key=lambda row: str(row["kind"]))}
+    lines = sorted(json.dumps(asdict(row), ensure_ascii=False) for row in rows)
+    joined = ",\n".join(lines)
+    text = f'{{"slopes": {json.dumps(slopes(rows))},\n"rows": [\n{joined}\n]}}\n'
+    RECORDED.write_text(text, encoding="utf-8")
+    print(f"{len(found)} cells, {len(rows)} trajectories in {RECORDED}")
 
 
-def main(folders: Sequence[str]) -> None:
-    found = [one for folder in folders for one in outcomes(list(store.inventory(Path(folder) / "store")))]
-    recorded = content(found)
-    lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in recorded["rows"])
-    RECORDED.write_text(
-        f'{{"slopes": {json.dumps(recorded["slopes"])},\n"rows": [\n{lines}\n]}}\n', encoding="utf-8"
-    )
-    print(f"{len(found)} cells, {len(recorded['rows'])} trajectories in {RECORDED}")
+def measure(name: str, folder: Path) -> None:
+    written = [entry for path in sorted(folder.glob("journal/*.jsonl")) for entry in entries(path)]
+    seconds = {entry["shard"]: entry["cpu_seconds"] / entry["cells"] for entry in written}
+    stored = list(store.inventory(folder / "store"))
+    together: dict[tuple[str, str], list] = defaultdict(list)
+    for entry, one in zip(stored, outcomes(stored), strict=True):
+        shard = f"{entry.shard.parent.name}/{entry.shard.name}"
+        if shard in seconds:
+            fields = {key: value for key, value in one.cell.items() if key != "seed"}
+            row = [one.cell["seed"], entry.identity.cell, one.status, one.steps, _short(one.residual)]
+            row += [[_short(steps) for _, steps in one.levels], _short(one.run_steps), _short(seconds[shard])]
+            together[entry.shard.parent.name, canonical(fields)].append(row)
+    content = [
+        {"group": group, "fields": json.loads(fields), "cells": sorted(rows)}
+        for (group, fields), rows in sorted(together.items())
+    ]
+    MEASURED.mkdir(exist_ok=True)
+    text = json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+    (MEASURED / f"{name}.json.gz").write_bytes(gzip.compress(text, mtime=0))
+    print(f"{sum(map(len, together.values()))} cells in {MEASURED / name}.json.gz")
+
+
+def _short(number: float | None) -> float | None:
+    """Four digits; NaN, which JSON lacks, as −1."""
+    if number is None:
+        return None
+    return -1.0 if np.isnan(number) else float(f"{number:.4g}")
+
+
+def measured(name: str) -> list[Measured]:
+    """`measured` returns the cells of a recorded run."""
+    cells = []
+    for group in json.loads(gzip.decompress((MEASURED / f"{name}.json.gz").read_bytes())):
+        levels = sorted(group["fields"]["record"]["residuals"], reverse=True)
+        for seed, digest, status, steps, residual, reached, run, cpu in group["cells"]:
+            values = group["fields"] | {"seed": seed}
+            found = tuple(zip(levels, map(_long, reached), strict=True))
+            outcome = Outcome(values, status, steps, residual, found, _long(run))
+            cells.append(Measured(values, digest, group["group"], outcome, cpu))
+    return cells
+
+
+def _long(number: float | None) -> float | None:
+    return float("nan") if number == -1 else number
+
+
+def unseen(cells: Iterable[Measured], known: Known | None = None) -> Known:
+    """`unseen` returns what is known without the trajectories of these cells' kinds."""
+    known = known or recorded()
+    mine = {kind_of(cell.values, goal) for cell in cells for goal in goals(cell.values)}
+    mine |= {kind_of(cell.values, "residual", linearized=True) for cell in cells}
+    rows = [row for family in known.by_family.values() for row in family if row.kind not in mine]
+    return Known(rows, known.slopes)
+
+
+def after_two_seeds(cells: Sequence[Measured]) -> tuple[Known, list[Measured]]:
+    """`after_two_seeds` returns what is known when the first two seeds of every kind are stored and nothing
+    else of these cells is recorded, and the cells that are left to train."""
+    seeds: dict[str, set[int]] = defaultdict(set)
+    for cell in cells:
+        seeds[_but_seed(cell)].add(cell["seed"])
+    first = {fields: sorted(found)[:2] for fields, found in seeds.items()}
+    stored = [cell.outcome for cell in cells if cell["seed"] in first[_but_seed(cell)]]
+    left = [cell for cell in cells if cell["seed"] not in first[_but_seed(cell)]]
+    return unseen(cells).with_more([*trajectories(stored), *runs(stored)]), left
+
+
+def _but_seed(cell: Measured) -> str:
+    return canonical({key: value for key, value in cell.values.items() if key != "seed"})
+
+
+def packs_of(cells: Iterable[Measured]) -> list[Pack]:
+    """`packs_of` returns the packs that the default config would make of cells."""
+    return list(make_packs(cells, PACK_SECONDS, MEMORY_MB).values())
+
+
+def spent(cells: Iterable[Measured]) -> float:
+    return sum(cell.cpu_seconds for cell in cells)
+
+
+def price(cells: Iterable[Measured], known: Known) -> float:
+    return cost_of(cells, expected(known)).seconds
+
+
+def draw(path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    empty, two = figure.subplots(1, 2, sharex=True, sharey=True)
+    for (name, label), colour in zip(RUNS.items(), ("C0", "C1", "C2"), strict=True):
+        if not (MEASURED / f"{name}.json.gz").exists():
+            continue
+        cells = measured(name)
+        known, left = after_two_seeds(cells)
+        for axes, some, what in ((empty, cells, unseen(cells)), (two, left, known)):
+            packs = packs_of(some)
+            took = [spent(pack.cells) for pack in packs]
+            axes.scatter(took, [price(pack.cells, what) for pack in packs], color=colour, label=label)
+            if axes is empty:
+                most = [cost_of(pack.cells, at_most).seconds for pack in packs]
+                axes.scatter(took, most, color=colour, marker="_", alpha=0.5)
+    for axes, title in ((empty, "empty store (dashes: at most)"), (two, "two seeds stored")):
+        ends = np.array([0.05, 2e4])
+        axes.plot(ends, ends, color="grey", linewidth=0.8)
+        for factor in (0.5, 2):
+            axes.plot(ends, factor * ends, color="grey", linewidth=0.8, linestyle=":")
+        axes.set(xscale="log", yscale="log", title=title, xlabel="measured CPU seconds of a pack")
+    empty.set(ylabel="expected seconds")
+    empty.legend()
+    figure.savefig(path, metadata={"Date": None})
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["record", first, *others]:
-            main([first, *others])
+            folders = [Path(folder) for folder in (first, *others)]
+            record([one for where in folders for one in outcomes(list(store.inventory(where / "store")))])
+        case ["measure", name, folder]:
+            measure(name, Path(folder))
+        case ["draw"]:
+            draw(ROOT / "docs" / "price.svg")
         case _:
             sys.exit(__doc__)

@@ -5,7 +5,7 @@ ones (`trajectories.json`, by `python benchmarks/steps.py record`); a store adds
 the nearest of them took, each moved to the cell:
 
 - by the rate. Descent at the share r of the stability edge and with momentum μ takes time r/(1 − μ) per step,
-  Nesterov's schedule √r, AdaGrad η², the other adaptive methods η, a flow tolerance^0.75.
+  Nesterov's schedule √r, AdaGrad η², the other adaptive methods η, a flow √tolerance.
 - by the goal: along the trajectory's own residuals, beyond them exponentially, as the slowest mode falls.
 - by points, width, depth, scale and batch: with the slopes that were fitted to the recorded ones.
 """
@@ -14,7 +14,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from math import exp, hypot, isnan, log
@@ -49,7 +49,7 @@ WORDS = {
 }
 SHORT = 10  # steps: to stop so early is meant
 WIDE = 4096  # where a network is nearly linear
-FLOW_EXPONENT = 0.75  # of the tolerance
+FLOW_EXPONENT = 0.5  # of the tolerance: a step's error is of second order in its length
 DECADE = log(10)
 
 
@@ -153,8 +153,12 @@ def runs(outcomes: Iterable[Outcome]) -> list[Trajectory]:
 
 
 def _trajectory(kind: Kind, target: float, members: Sequence[Outcome]) -> Trajectory:
-    columns = zip(*(one.levels for one in members), strict=True)
-    reached = [(column[0][0], fmean(steps for _, steps in column)) for column in columns]
+    columns: dict[float, list[float]] = defaultdict(list)
+    for one in members:
+        for level, steps in one.levels:
+            columns[level].append(steps)
+    shared = sorted((level for level in columns if len(columns[level]) == len(members)), reverse=True)
+    reached = [(level, fmean(columns[level])) for level in shared]
     end = exp(fmean(log(max(one.residual, 1e-15)) for one in members))
     steps = fmean(one.steps for one in members)
     on_the_way = [(level, k) for level, k in reached if level > end and k < steps]  # NaN, where some did not
@@ -216,11 +220,6 @@ def recorded() -> Known:
     return Known(map(from_json, content["rows"]), content["slopes"])
 
 
-def to_json(one: Trajectory) -> dict[str, Any]:
-    row = asdict(one)
-    return row | {"kind": row["kind"] | {"numbers": [round(number, 4) for number in one.kind.numbers]}}
-
-
 def from_json(row: Mapping[str, Any]) -> Trajectory:
     kind = row["kind"]
     return Trajectory(
@@ -256,6 +255,8 @@ def kind_of(cell: Mapping[str, Any], goal: str, linearized: bool = False) -> Kin
     network, init, data, optimizer = (cell[name] for name in ("network", "init", "data", "optimizer"))
     name, rows, batch = optimizer["name"], training_rows(data), optimizer.get("batch_size")
     unit, clock = _rate(optimizer)
+    width = network.get("width", max(network["hidden"]) if network["kind"] == "dense" else 256)
+    decays = optimizer.get("weight_decay", {}).get("strength")
     words = (
         "linearized" if linearized else "network",
         f"{network['kind']} {network.get('activation', '')}{network.get('frozen', '')}",
@@ -263,20 +264,19 @@ def kind_of(cell: Mapping[str, Any], goal: str, linearized: bool = False) -> Kin
         unit,
         f"{data['source']} {data['labels']}{' confused' if data['confusion'] else ''}",
         name,
-        optimizer.get("schedule", {"kind": "constant"})["kind"],
+        f"{optimizer.get('schedule', {'kind': 'constant'})['kind']}{' decays' if decays else ''}",
     )
-    hidden = max(network["hidden"]) if network["kind"] == "dense" else 256
-    width = WIDE if linearized else network.get("width", hidden)
     numbers = {
         "points": log(rows),
-        "width": log(min(width, WIDE)),
+        "width": log(min(width, WIDE)),  # beyond, networks are linearized ones
         "depth": float(network.get("depth", 3)),
         "scale": log(init.get("scale", 1.0)),
         "batch": log((batch or rows) / rows),
         "outputs": log(output_count(data)),
         "clock": log(clock),
     }
-    return Kind(family_of(name), goal, cell["loss"], words, tuple(numbers[number] for number in NUMBERS))
+    rounded = tuple(round(numbers[number], 4) for number in NUMBERS)  # as they are recorded
+    return Kind(family_of(name), goal, cell["loss"], words, rounded)
 
 
 def family_of(optimizer: str) -> str:

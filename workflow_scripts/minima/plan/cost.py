@@ -17,7 +17,8 @@ from minima.forms import GRAM, NARROW, declared, form_of, is_linear, moving_unit
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
 from minima.plan.grid import Cell, by_group
 from minima.plan.networks import MODULES, layer_sizes, size_of
-from minima.plan.recipes import output_count, row_shape, training_rows
+from minima.plan.own_shape import shape_of
+from minima.plan.recipes import output_count, training_rows
 
 ROOM = 16  # a job asks for so many times what it is expected to take
 START_SECONDS = 5.0  # a job's imports and files
@@ -25,19 +26,19 @@ BASE_MEMORY_MB = 800  # torch, xarray and scikit-learn, imported, and on a clust
 MEMORY_MARGIN = 1.2
 # Seconds of one core per unit of work: fitted to recorded jobs by `python benchmarks/cost.py fit`.
 SECONDS = {
-    "cell": 9.4e-3,  # its start and its storing
-    "parameter": 7.2e-8,  # drawn
-    "stack_step": 1.1e-4,  # the small operations around a step's products
+    "cell": 1.1e-2,  # its start and its storing
+    "parameter": 7.3e-8,  # drawn
+    "stack_step": 1.2e-4,  # the small operations around a step's products
     "flow_step": 2.6e-3,  # the same for a step of the flow
-    "module": 0.3,  # a network of torch's modules beside its cell
-    "module_step": 6.4e-4,  # and its step, one network at a time and by autograd
-    "flop_float64": 1.8e-11,  # of stacked products
-    "flop_float32": 1.1e-11,
+    "module": 0.33,  # a network of torch's modules beside its cell
+    "module_step": 5.7e-4,  # and its step, one network at a time and by autograd
+    "flop_float64": 2e-11,  # of stacked products
+    "flop_float32": 8.2e-12,
     "flop_module_float64": 1e-10,  # of convolutions of small images
-    "flop_module_float32": 3.5e-11,
-    "flop_kernel": 4.8e-11,  # of the tangent kernel and of what is done with it
-    "pass_float64": 7.6e-10,  # an elementwise operation, per number
-    "pass_float32": 1.1e-11,
+    "flop_module_float32": 2.3e-11,
+    "flop_kernel": 3.8e-11,  # of the tangent kernel and of what is done with it
+    "pass_float64": 7.5e-10,  # an elementwise operation, per number
+    "pass_float32": 2e-9,
 }
 NARROW_SHARE = 0.2  # of the rate of products: a vector and a matrix
 COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
@@ -146,7 +147,7 @@ class Sizes:
 def sizes_of(cell: Cell) -> Sizes:
     data, outputs = cell["data"], output_count(cell["data"])
     copies = 2 if cell["init"]["scheme"] == "antisymmetric" else 1
-    shape = row_shape(data) or (1, 28, 28)
+    shape = shape_of(cell.recipe)
     rows, network = training_rows(data), cell["network"]
     features = prod(shape)
     parameters, products, kept = size_of(network, shape, outputs)
