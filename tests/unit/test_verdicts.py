@@ -9,7 +9,7 @@ from tests.unit.worlds import CLAIMS, CONTROLLED, REGISTER, World, changed, spoi
 
 from minima.findings.claims import judge, judge_all, judge_part, judge_together, place, region_in_words
 from minima.findings.stats import Interval
-from minima.findings.words import as_markdown, estimate, minus
+from minima.findings.words import as_markdown, estimate, minus, units
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.register import Claim, Part
 
@@ -255,7 +255,7 @@ def test_the_page_has_every_part(seeds):
             assert any(f"|  | {asked.label} | " in row for row in rows)
     for verdict in verdicts:
         for found in verdict["parts"]:
-            assert any(f"| {found['n']} | {minus(found['region'])} | " in row for row in rows)
+            assert any(f"| {units(found)} | {minus(found['region'])} | " in row for row in rows)
         assert not verdict["reason"] or f"|  | {verdict['reason']} |" in page
         said = verdict["control"].get("statement") or verdict["control"]["reason"]
         assert said in page
