@@ -169,7 +169,7 @@ def slack(
     is not above the width from which the statement holds, or is above it where `covered` is false."""
     node = tree[f"reference/{block}"].to_dataset()
     node = at(at(node, block, "wide_power", power), block, "wide_width", width)
-    least = node.theorem_width if quantity == "limit_slack" else node.lemma_width
+    least = node["theorem_width"] if quantity == "limit_slack" else node["lemma_width"]
     if not ((width > least) == covered).all():
         side = "not above" if covered else "above"
         raise NotEstimable(
