@@ -1,4 +1,4 @@
-"""How long networks train: python benchmarks/steps.py record FOLDER … | measure NAME FOLDER | draw
+"""How long networks train: python benchmarks/steps.py record FOLDER … | measure NAME FOLDER | fare | draw
 
 record   reads the stores of these results folders into workflow_scripts/minima/plan/trajectories.json: the
          mean trajectory of every kind of network, and the slopes of their lengths in points, width, depth,
@@ -7,6 +7,7 @@ record   reads the stores of these results folders into workflow_scripts/minima/
          the default run.
 measure  reads store and journal of a results folder into benchmarks/measured/NAME.json.gz: fields, steps and
          CPU seconds of each cell, against which tests/unit/test_price.py holds the plan
+fare     prints how these are priced: on an empty store, and when it has two seeds
 draw     draws docs/price.svg: the packs of these, expected against measured
 """
 
@@ -14,9 +15,10 @@ import gzip
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -43,15 +45,22 @@ from minima.plan.convergence import (  # noqa: E402
 )
 from minima.plan.cost import at_most, cost_of, expected  # noqa: E402
 from minima.plan.digest import canonical  # noqa: E402
+from minima.plan.own_shape import shape_of  # noqa: E402
 from minima.plan.packs import Pack, make_packs  # noqa: E402
-from minima.plan.recipes import DataRecipe  # noqa: E402
+from minima.plan.recipes import DataRecipe, File  # noqa: E402
 
 MEASURED = ROOT / "benchmarks" / "measured"
-RUNS = {"default": "default run", "readme": "README's example", "features_256": "256 features"}
+RUNS = {"default": "default run", "features_256": "256 features"}
 PACK_SECONDS, MEMORY_MB = 600.0, 8000.0  # of the default config
 SLOPES = [name for name in NUMBERS if name not in ("clock", "outputs")]
 REFERENCE = 1e-3  # the residual at which lengths are compared
 RIDGE = 1.0  # toward no slope: a number that hardly varies says little
+
+
+class Table(File):
+    """A file of the user that is gone; its number of features is left."""
+
+    dimension: int
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,8 @@ class Measured:
 
     @cached_property
     def recipe(self) -> Any:
+        if self.values["data"]["source"] == "file":
+            return Table.model_validate(self.values["data"])
         return TypeAdapter(DataRecipe).validate_python(self.values["data"])
 
 
@@ -115,6 +126,10 @@ def measure(name: str, folder: Path) -> None:
         shard = f"{entry.shard.parent.name}/{entry.shard.name}"
         if shard in seconds:
             fields = {key: value for key, value in one.cell.items() if key != "seed"}
+            if "path" in fields["data"]:  # a file is not kept, and its place is nobody's business
+                own = File.model_validate(fields["data"])
+                here = {"path": Path(own.path).name, "dimension": prod(shape_of(own))}
+                fields["data"] = fields["data"] | here
             row = [one.cell["seed"], entry.identity.cell, one.status, one.steps, _short(one.residual)]
             row += [[_short(steps) for _, steps in one.levels], _short(one.run_steps), _short(seconds[shard])]
             together[entry.shard.parent.name, canonical(fields)].append(row)
@@ -190,17 +205,36 @@ def price(cells: Iterable[Measured], known: Known) -> float:
     return cost_of(cells, expected(known)).seconds
 
 
+def fare(name: str) -> Iterator[str]:
+    """`fare` yields, for each state of the store, the total price of a recorded run over what it took, and
+    how many of its packs are priced within a factor of two."""
+    cells = measured(name)
+    for state, known, some in (("empty", recorded(), cells), ("two seeds", *after_two_seeds(cells))):
+        packs = packs_of(some)
+        if not packs:
+            continue
+        prices = [price(pack.cells, known) for pack in packs]
+        ratios = [expected / spent(pack.cells) for expected, pack in zip(prices, packs, strict=True)]
+        within = sum(0.5 < ratio < 2 for ratio in ratios) / len(packs)
+        most = sum(pack.at_most.seconds for pack in packs) / spent(some)
+        yield (
+            f"{name}, store: {state}: {len(some)} cells in {len(packs)} packs took {spent(some):.0f} CPU "
+            f"seconds; expected {sum(prices) / spent(some):.2f} times that, at most {most:.1f} times; "
+            f"{within:.0%} of packs within a factor of 2"
+        )
+
+
 def draw(path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 4), layout="constrained")
     empty, two = figure.subplots(1, 2, sharex=True, sharey=True)
-    for (name, label), colour in zip(RUNS.items(), ("C0", "C1", "C2"), strict=True):
+    for (name, label), colour in zip(RUNS.items(), ("C0", "C1"), strict=True):
         if not (MEASURED / f"{name}.json.gz").exists():
             continue
         cells = measured(name)
         known, left = after_two_seeds(cells)
-        for axes, some, what in ((empty, cells, unseen(cells)), (two, left, known)):
+        for axes, some, what in ((empty, cells, recorded()), (two, left, known)):
             packs = packs_of(some)
             took = [spent(pack.cells) for pack in packs]
             axes.scatter(took, [price(pack.cells, what) for pack in packs], color=colour, label=label)
@@ -225,6 +259,9 @@ if __name__ == "__main__":
             record([one for where in folders for one in outcomes(list(store.inventory(where / "store")))])
         case ["measure", name, folder]:
             measure(name, Path(folder))
+        case ["fare"]:
+            for name in RUNS:
+                print(*fare(name), sep="\n")
         case ["draw"]:
             draw(ROOT / "docs" / "price.svg")
         case _:

@@ -62,8 +62,8 @@ def test_recorded_cells_are_priced_within_a_factor_of_three(measured, cell):
 
 @pytest.mark.parametrize(("measured", "cell"), EASY.values(), ids=EASY)
 def test_a_flow_to_an_easy_target_is_priced_as_one_to_digits(measured, cell):
-    """The plan does not know how many steps it will take: from the same start to other data, a twentieth."""
-    assert measured < seconds(**cell) < 20 * measured
+    """The plan does not know how many steps it will take: from the same start to other data, a thirtieth."""
+    assert measured < seconds(**cell) < 30 * measured
 
 
 MORE = {

@@ -10,6 +10,7 @@ from minima import store
 from minima.data.files import split_digests
 from minima.findings.outcomes import outcomes
 from minima.findings.records import keys_of_studies
+from minima.findings.spectra import spectral
 from minima.plan.convergence import Known, recorded, runs, trajectories
 from minima.plan.cost import at_most, cost_of, expected, job_memory_mb
 from minima.plan.fingerprint import code_used, training_modules
@@ -89,7 +90,7 @@ def forecast(plan: Plan) -> Forecast:
             cached[cell.digest] = entry
 
     found = Forecast()
-    lengths = expected(_known(entries))
+    lengths = expected(_known(plan, entries))
 
     def price(cells: Sequence[Cell]) -> Price:
         return Price(cost_of(cells, lengths).seconds, cost_of(cells, at_most).seconds)
@@ -152,10 +153,11 @@ def _count_orphans(
             found.studies[study][ORPHANED] = count
 
 
-def _known(entries: Sequence[store.Entry]) -> Known:
-    """`_known` returns what the package has recorded of like networks, and what this store knows of them."""
+def _known(plan: Plan, entries: Sequence[store.Entry]) -> Known:
+    """`_known` returns what the package has recorded of like networks, what the data's spectra tell of these,
+    and what this store knows of them."""
     seen = list(outcomes(entries))
-    return recorded().with_more([*trajectories(seen), *runs(seen)])
+    return recorded().with_more([*spectral(plan, plan.cells.values()), *trajectories(seen), *runs(seen)])
 
 
 def duration(seconds: float) -> str:

@@ -208,11 +208,11 @@ def job_memory_mb(cost: Cost) -> int:
 
 
 def job_minutes(expected: Cost, at_most: Cost, attempt: int = 1) -> int:
-    """`job_minutes` returns the minutes that a job asks for: many times what is expected, and more with each
-    attempt, but never more than twice what it can take at most. Minutes are for a slow start; ending early
-    costs nothing, and a job that was killed keeps the cells that had finished."""
+    """`job_minutes` returns the minutes that a job asks for: many times what is expected, but no more than
+    twice what it can take at most, and minutes for a slow start; at each further attempt several times that.
+    Ending early costs nothing, and a job that was killed keeps the cells that had finished."""
     seconds = min(2 * at_most.seconds, ROOM * 4 ** (attempt - 1) * expected.seconds)
-    return ceil(5 + (2 * START_SECONDS + seconds) / 60)
+    return attempt * ceil(5 + (2 * START_SECONDS + seconds) / 60)
 
 
 def _training_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
