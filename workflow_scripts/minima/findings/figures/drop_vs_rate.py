@@ -4,14 +4,14 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.stats import bootstrap_mean
+from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, panels, ticks_at
 
 CAPTION = (
     "Test accuracy lost by a start, in points below that of a random start of the same seed, against the "
     "learning rate of vanilla SGD on the true labels. Starts: adversarial; pretrained on the true labels of "
     "the images, or of the copies that the adversarial start saw, for as many steps; random with the norm, "
-    "or the path norm, of the adversarial start. Points: means over seeds; bands: 95 % bootstrap intervals. "
+    "or the path norm, of the adversarial start. Points: means over seeds; bands: 95 % t intervals. "
     "Seeds count where both networks fit all training points."
 )
 
@@ -27,7 +27,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
         lost = lost.where((one.train_error == 0) & (random.train_error == 0))
         if start != "random":
             rows += [
-                (start, rate, *bootstrap_mean(lost.sel(lr=rate).values)) for rate in lost.lr.values.tolist()
+                (start, rate, *mean_interval(lost.sel(lr=rate).values)) for rate in lost.lr.values.tolist()
             ]
     return pd.DataFrame(rows, columns=["start", "x", "estimate", "low", "high", "n"])
 
