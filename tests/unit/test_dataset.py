@@ -16,7 +16,7 @@ from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.files import data_file
 from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan
-from minima.theory.reference import NTKRegressor
+from minima.theory.estimators import NTKRegressor
 from minima.training.cells import Arrays
 from minima.training.recording import coordinates
 

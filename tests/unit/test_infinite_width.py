@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from minima.theory import kernels
+from minima.theory.estimators import NTKRegressor
 from minima.theory.infinite_width import crossing, trained_limit
-from minima.theory.reference import NTKRegressor
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from minima.theory import kernels
-from minima.theory.reference import NNGPRegressor, NTKRegressor, fit_references
+from minima.theory.estimators import NNGPRegressor, NTKRegressor
+from minima.theory.reference import fit_references
 
 
 @parametrize_with_checks(

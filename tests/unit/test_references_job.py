@@ -11,9 +11,9 @@ from minima.data.files import load_split
 from minima.jobs.fit_reference import fit_reference
 from minima.plan.files import ReferenceFit
 from minima.plan.workplan import Plan
+from minima.theory.estimators import NNGPRegressor, NTKRegressor
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp, nngp_diagonal
-from minima.theory.reference import NNGPRegressor, NTKRegressor
 
 SPLITS = (3, 7)
 DEPTH = 3
