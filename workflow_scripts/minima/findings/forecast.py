@@ -13,10 +13,11 @@ from minima.findings.records import keys_of_studies
 from minima.findings.spectra import spectral
 from minima.plan.convergence import Known, recorded, runs, trajectories
 from minima.plan.cost import at_most, cost_of, expected, job_memory_mb
+from minima.plan.files import training_rows
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.networks import size_of
-from minima.plan.recipes import output_count, row_shape, training_rows
+from minima.plan.recipes import output_count, row_shape
 from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
 from minima.training.recording import step_grid

@@ -7,8 +7,9 @@ from typing import Any
 
 from minima.forms import moving_units
 from minima.plan.digest import canonical
+from minima.plan.files import training_rows
 from minima.plan.networks import MODULES, SMALLEST_IMAGE, shape_problem
-from minima.plan.recipes import output_count, row_shape, training_rows
+from minima.plan.recipes import output_count, row_shape
 
 # The sections that the rules below look at, and of some only these fields.
 LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record")

@@ -23,7 +23,8 @@ from statistics import fmean
 from typing import Any
 
 from minima.forms import is_linear
-from minima.plan.recipes import output_count, training_rows
+from minima.plan.files import training_rows
+from minima.plan.recipes import output_count
 
 RECORDED = Path(__file__).with_name("trajectories.json")
 NEAREST = 4

@@ -15,10 +15,11 @@ from typing import NamedTuple
 
 from minima.forms import GRAM, NARROW, declared, form_of, is_linear, moving_units
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
+from minima.plan.files import training_rows
 from minima.plan.grid import Cell, by_group
 from minima.plan.networks import MODULES, layer_sizes, size_of
 from minima.plan.own_shape import shape_of
-from minima.plan.recipes import output_count, training_rows
+from minima.plan.recipes import output_count
 
 ROOM = 16  # a job asks for so many times what it is expected to take
 START_SECONDS = 5.0  # a job's imports and files

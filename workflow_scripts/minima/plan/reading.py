@@ -1,11 +1,13 @@
 """From raw YAML to a validated config and its grids, with every mistake at once."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from minima.plan.config import Block, Config
+from minima.forms import declared
+from minima.plan.config import Block, Config, References
 from minima.plan.figures import blocks_drawn, known_figures
 from minima.plan.grid import Grid, expand
 from minima.plan.layout import SHARED_FOLDERS
@@ -13,7 +15,10 @@ from minima.plan.mistakes import REASONS, ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe
 from minima.plan.starts import with_starts
 
-KERNEL_ACTIVATIONS = ("relu", "erf", "linear")  # whose infinitely wide kernels have a closed form
+# Activations whose infinitely wide kernels have a closed form, each a module.
+KERNEL_ACTIVATIONS = sorted(
+    path.stem for path in Path(__file__).parents[1].glob("theory/activations/[a-z]*.py")
+)
 
 
 def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], Grid]]:
@@ -134,7 +139,8 @@ def _wrong_number(kind: str, beside: int) -> str:
 
 def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:
     """`_reference_mistakes` refuses references for networks whose infinitely wide kernel is not known."""
-    kinds = [kind for kind in ("ntk", "nngp") if _mapping(references).get(kind) is not None]
+    named = [kind for kind in References.model_fields if _mapping(references).get(kind) is not None]
+    kinds = [kind for kind in named if declared(f"minima.theory.references.{kind}", "OF_NETWORKS")]
     used = [cell["network"] for cell in grid.cells]
     if others := sorted({network["kind"] for network in used} - {"mlp"}):
         needs = f"needs network.kind: mlp, not {others[0]}"
@@ -145,7 +151,7 @@ def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]
         for kind in kinds
         for activation, parametrization in sorted(networks)
         for known, given, need in (
-            (KERNEL_ACTIVATIONS, activation, "activation relu, erf or linear"),
+            (KERNEL_ACTIVATIONS, activation, f"activation {' or '.join(KERNEL_ACTIVATIONS)}"),
             (("ntk",), parametrization, "parametrization ntk"),
         )
         if given not in known

@@ -10,7 +10,6 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args
 
 from pydantic import Field, model_validator
 
-from minima.plan.files import training_rows as training_rows
 from minima.plan.known_data import FACTS, Facts, FileRole
 from minima.plan.options import Options
 
