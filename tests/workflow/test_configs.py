@@ -52,8 +52,10 @@ def test_published_scale_has_the_seeds_and_copies_that_its_claims_ask_for():
         for part in claim.asked:
             for name in (word for word in part.arguments.values() if isinstance(word, str)):
                 if name in blocks:
-                    seeds = {cell["seed"] for cell in blocks[name].cells}
-                    assert len(seeds) >= part.replicates, f"{claim.id}: {part.label}: {name}"
+                    units = len({cell["seed"] for cell in blocks[name].cells})
+                    if part.estimand == "linear_nets.slack":  # of which each draw is a unit
+                        units *= plan.config.studies[claim.study].references.wide_linear.draws
+                    assert units >= part.replicates, f"{claim.id}: {part.label}: {name}"
             axes = {axis.dimension: axis.labels for axis in blocks[part.arguments["block"]].axes}
             assert set(part.arguments.get("copies", [])) <= set(axes.get("copies", [])), claim.id
 

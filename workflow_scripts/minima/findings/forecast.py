@@ -171,12 +171,11 @@ def duration(seconds: float) -> str:
 
 def describe(found: Forecast) -> str:
     """The forecast as a table for people."""
-    lines = ["".join([f"{'study':<24}", *(f"{name:>10}" for name in (*STATES, "expected", "at most"))])]
+    lines = [_row("study", STATES, ("expected", "at most"))]
     for study, counts in found.studies.items():
         price = found.prices.get(study, Price())
         times = [duration(price.expected_seconds), duration(price.at_most_seconds)]
-        columns = [*(counts[state] for state in STATES), *times]
-        lines.append("".join([f"{study:<24}", *(f"{column:>10}" for column in columns)]))
+        lines.append(_row(study, [counts[state] for state in STATES], times))
         lines += [f"    {count} changed: {reason}" for reason, count in found.reasons[study].most_common()]
     if found.jobs:
         lines.append(
@@ -194,6 +193,12 @@ def describe(found: Forecast) -> str:
     if found.unused:
         lines.append(f"{found.unused} stored cells are not used by this config (snakemake --cores 1 prune)")
     return "\n".join(lines)
+
+
+def _row(study: str, counts: Iterable[object], times: Iterable[str]) -> str:
+    """`_row` returns a line of the table; a time may be as long as `38771 days`."""
+    cells = [*(f"{count:>10}" for count in counts), *(f"{time:>12}" for time in times)]
+    return "".join([f"{study:<24}", *cells])
 
 
 def as_json(found: Forecast) -> dict:
