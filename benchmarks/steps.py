@@ -17,7 +17,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ from minima.plan.cost import at_most, cost_of, expected  # noqa: E402
 from minima.plan.digest import canonical  # noqa: E402
 from minima.plan.own_shape import shape_of  # noqa: E402
 from minima.plan.packs import Pack, make_packs  # noqa: E402
-from minima.plan.recipes import DataRecipe, File  # noqa: E402
+from minima.plan.recipes import DataRecipe, File, Recipe  # noqa: E402
 
 MEASURED = ROOT / "benchmarks" / "measured"
 RUNS = {"default": "default run", "features_256": "256 features"}
@@ -55,6 +55,9 @@ PACK_SECONDS, MEMORY_MB = 600.0, 8000.0  # of the default config
 SLOPES = [name for name in NUMBERS if name not in ("clock", "outputs")]
 REFERENCE = 1e-3  # the residual at which lengths are compared
 RIDGE = 1.0  # toward no slope: a number that hardly varies says little
+
+
+RECIPE = TypeAdapter(DataRecipe)
 
 
 class Table(File):
@@ -81,10 +84,14 @@ class Measured:
         return canonical(self.values[section])
 
     @cached_property
-    def recipe(self) -> Any:
-        if self.values["data"]["source"] == "file":
-            return Table.model_validate(self.values["data"])
-        return TypeAdapter(DataRecipe).validate_python(self.values["data"])
+    def recipe(self) -> Recipe:
+        return _recipe(self.shared("data"))
+
+
+@cache
+def _recipe(data: str) -> Recipe:
+    values = json.loads(data)
+    return Table.model_validate(values) if values["source"] == "file" else RECIPE.validate_python(values)
 
 
 def slopes(rows: Iterable[Trajectory]) -> dict[str, dict[str, float]]:
