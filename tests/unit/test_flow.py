@@ -115,6 +115,7 @@ def test_a_linear_model_is_solved_exactly():
         assert torch.equal(done.weights[layer], theta[layer][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["tanh", "erf"])
 @pytest.mark.parametrize(
     "more", [{}, {"readout": READOUTS["antisymmetric"]}, {"frozen": (0,)}, {"outputs": 2}], ids=str

@@ -215,6 +215,7 @@ def test_the_first_step_at_a_residual_is_the_first():
     assert modes.steps_to(1e-5, rate, 3).tolist() == [3.0] * NETWORKS
 
 
+@pytest.mark.slow
 def test_stochastic_gradient_descent_ends_where_gradient_descent_does():
     """Batches of three, to a residual of 1e-7: f within 1e-5 of the closed form."""
     problem = one_output()
