@@ -5,23 +5,24 @@ leaves it. Shapes: E networks of K copies each; weights [E, K, out, in]; x [E, n
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from minima.engine.accuracy import right
-from minima.engine.batches import Batches, rows_of
+from minima.engine.batches import Batches
 from minima.engine.ensemble import Ensemble
-from minima.engine.record import Finished, Record, Rules, picked
+from minima.engine.passes import BoundPasses, Evaluated, Loss, PlainPasses, passes_of
+from minima.engine.record import Finished, Record, Rules
+from minima.engine.stack import Stack, stacked
 from minima.engine.state import State
 
 if TYPE_CHECKING:
     from minima.engine.augment import Augment
 
-Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # of minima.engine.losses
 Schedule = Callable[[Mapping[str, Tensor], int], Tensor]  # of minima.engine.schedules
 
 FIRST_LOOK = 64  # points of a pass over all of them that may end early
@@ -40,66 +41,6 @@ class Recipe:
     decay_toward: str | None = None  # zero or start; its strength is numbers["weight_decay.strength"]
 
 
-@dataclass
-class _Stack:
-    """The networks still in training; every tensor has them along its first dimension."""
-
-    x: Tensor
-    y: Tensor
-    test: list[Tensor]  # points and targets, where a probe looks at them
-    weights: list[Tensor]
-    start: list[Tensor]  # the weights before the first step, where something asks for them
-    state: list[Tensor]
-    numbers: dict[str, Tensor]
-
-    def keep(self, rows: Tensor) -> "_Stack":
-        return replace(self, **{name: picked(value, rows) for name, value in vars(self).items()})
-
-    def copies(self) -> list[Tensor]:
-        """`copies` returns a copy of every tensor that a step changes: weights and optimizer state."""
-        return [tensor.clone() for tensor in [*self.weights, *self.state]]
-
-    def restore(self, copies: Sequence[Tensor]) -> None:
-        for tensor, copy in zip([*self.weights, *self.state], copies, strict=True):
-            tensor.copy_(copy)
-
-
-@dataclass(frozen=True)
-class _Gradients:
-    """`_Gradients` holds the gradient at the present weights before it is computed, for the optimizer to add
-    where it wants it: that needs no buffer and no further pass over the weights."""
-
-    ensemble: Ensemble
-    weights: list[Tensor]
-    anchor: list[Tensor] | None  # of the weight decay; empty for 0
-    strength: Tensor | None
-    tape: Any
-    slope: Tensor  # ∂L/∂f
-
-    def add(self, into: Sequence[Tensor], factor: Tensor | float = 1.0) -> None:
-        """into += factor · (∂L/∂W + decay), with a factor per network [E, 1, 1, 1]; once a step."""
-        targets: list[Tensor | None] = [None] * len(self.weights)
-        for layer, target in zip(self.ensemble.trained, into, strict=True):
-            targets[layer] = target
-
-        def decay(layer: int) -> None:
-            targets[layer].add_(_from(self.weights, self.anchor, layer) * (self.strength * factor))
-
-        slope = self.slope * (factor.squeeze(3) if isinstance(factor, Tensor) else factor)
-        self.ensemble.add_gradients(
-            self.weights, self.tape, slope, targets, decay if self.anchor is not None else None
-        )
-
-
-class _Evaluated(NamedTuple):
-    """`_Evaluated` is the result of one forward pass over points: predictions, loss and its slope."""
-
-    f: Tensor
-    tape: Any
-    loss: Tensor
-    slope: Tensor  # ∂L/∂f
-
-
 def train(
     ensemble: Ensemble,
     weights: Sequence[Tensor],
@@ -111,9 +52,9 @@ def train(
 ) -> Iterator[Finished]:
     """`train` minimizes the loss of every network of the stack and yields each network as it finishes.
 
-    `weights` are trained in place; `test` are points and targets for the probes that look at them. Full-batch
-    training checks the stop rules at every step; mini-batch training, where a check costs a pass over all
-    points, checks them after every epoch and at recorded steps.
+    `weights` are where training starts; `test` are points and targets for the probes that look at them.
+    Full-batch training checks the stop rules at every step; mini-batch training, where a check costs a pass
+    over all points, checks them after every epoch and at recorded steps.
 
     Reading a loss makes the processor wait for a GPU. On a GPU several full-batch steps are therefore taken
     before the losses are read; where a network turns out to have ended among these steps, they are undone and
@@ -121,11 +62,11 @@ def train(
     """
     batches = recipe.batches
     stack = _stack(ensemble, weights, x, y, recipe, rules, test)
+    passes = passes_of(ensemble, stack, recipe.loss, recipe.augment)
     record = Record(rules, y)
     blind = steps_between_looks(y.device) if batches is None and rules.accuracy is None else 1
     step, open_eyes_until = 0, 0
-    now: _Evaluated | None = None
-    tape = None  # its memory is used again
+    now: Evaluated | None = None
     while True:
         wanted = record.wants(step)
         whole = batches is None or step in (0, rules.max_steps) or wanted
@@ -133,13 +74,13 @@ def train(
             now = _look(ensemble, stack, recipe, record, step)
             whole = now is not None
         if whole:
-            now = now or _evaluate(ensemble, stack, recipe, tape, training=batches is None)
+            if now is None:
+                now = passes.full() if batches is None else _evaluate(ensemble, stack, recipe)
             if step == 0:
                 record.begin(now.loss, stack.y)
             if wanted:
-                here = (stack.weights, stack.start, stack.x, stack.y, now.f, stack.test)
-                state = State(ensemble, recipe.loss, *here)
-                record.write(step, now.loss, state)
+                here = (stack.weights, stack.split(stack.start), stack.x, stack.y, now.f, stack.test)
+                record.write(step, now.loss, State(ensemble, recipe.loss, *here))
             record.say(step, now.loss)
             if ended := record.ended(step, now.loss, now.f, stack.y):
                 for row, status in ended.items():
@@ -148,30 +89,25 @@ def train(
                 if not going:
                     return
                 rows = torch.tensor(going, device=y.device)
-                stack = stack.keep(rows)
+                stack = stack.keep(rows)  # and with it the gradient of this step
                 record.keep(rows)
                 if recipe.augment is not None:
                     recipe.augment.keep(going)
-                if batches is None:
-                    now = _evaluate(ensemble, stack, recipe, now.tape, training=True)
-                else:
+                if batches is not None:
                     batches.keep(going)
-            tape = now.tape
+                passes = passes_of(ensemble, stack, recipe.loss, recipe.augment)
         if batches is not None:
-            rows = batches.next(step, y.device)
-            x, targets = rows_of(stack.x, rows), rows_of(stack.y, rows)
-            x = x if recipe.augment is None else recipe.augment(x)
-            now = _evaluate(ensemble, stack, recipe, tape, True, x, targets)
+            passes.batch(batches.next(step, y.device))
         looks_away = blind > 1 and step >= open_eyes_until
         ahead = min(blind, record.next_wanted(step) - step) if looks_away else 1
         if ahead > 1:
-            now, nothing_happened = _take_blind_steps(ensemble, stack, recipe, record, now, step, ahead)
-            if nothing_happened:
+            now = _take_blind_steps(stack, passes, recipe, record, step, ahead)
+            if now is not None:
                 step += ahead
                 continue
             open_eyes_until = step + ahead
-        _take_step(ensemble, stack, recipe, now, step)
-        step, now, tape = step + 1, None, now.tape
+        _take_step(stack, recipe, step)
+        step, now = step + 1, None
 
 
 def steps_between_looks(device: torch.device) -> int:
@@ -181,45 +117,31 @@ def steps_between_looks(device: torch.device) -> int:
 
 
 def _take_blind_steps(
-    ensemble: Ensemble,
-    stack: _Stack,
-    recipe: Recipe,
-    record: Record,
-    now: _Evaluated,
-    step: int,
-    ahead: int,
-) -> tuple[_Evaluated, bool]:
-    """`_take_blind_steps` takes `ahead` steps and returns the forward pass behind them with True. Where a
-    network reached a goal or diverged on the way, the function undoes the steps and returns the forward pass
-    at the old weights with False."""
-    before, losses = stack.copies(), []
+    stack: Stack, passes: PlainPasses | BoundPasses, recipe: Recipe, record: Record, step: int, ahead: int
+) -> Evaluated | None:
+    """`_take_blind_steps` takes `ahead` steps and returns the pass behind them. Where a network reached a
+    goal or diverged on the way, the function undoes the steps, so that weights and gradient are the old ones,
+    and returns None."""
+    before, losses = [*stack.copies(), stack.gradient.clone()], []
     for each in range(step, step + ahead):
-        _take_step(ensemble, stack, recipe, now, each)
-        now = _evaluate(ensemble, stack, recipe, now.tape, training=True)
+        _take_step(stack, recipe, each)
+        now = passes.full()
         losses.append(now.loss)
     if record.nothing_happens(torch.stack(losses[:-1])):  # the last one is looked at where it is recorded
-        return now, True
-    stack.restore(before)
-    return _evaluate(ensemble, stack, recipe, now.tape, training=True), False
+        return now
+    *old, gradient = before
+    stack.restore(old)
+    stack.gradient.copy_(gradient)
+    return None
 
 
-def _evaluate(
-    ensemble: Ensemble,
-    stack: _Stack,
-    recipe: Recipe,
-    tape: Any,
-    training: bool,
-    x: Tensor | None = None,
-    y: Tensor | None = None,
-) -> _Evaluated:
-    """`_evaluate` returns the forward pass over all points, or over a batch x [E, b, d] with its targets y;
-    the pass reuses the memory of an earlier `tape`."""
-    x, y = stack.x if x is None else x, stack.y if y is None else y
-    f, tape = ensemble.forward(stack.weights, x, tape, training=training)
-    return _Evaluated(f, tape, *recipe.loss(f, y))
+def _evaluate(ensemble: Ensemble, stack: Stack, recipe: Recipe) -> Evaluated:
+    """`_evaluate` returns the forward pass over all points, which no step follows."""
+    f, _ = ensemble.forward(stack.weights, stack.x)
+    return Evaluated(f, recipe.loss(f, stack.y)[0])
 
 
-def _look(ensemble: Ensemble, stack: _Stack, recipe: Recipe, record: Record, step: int) -> _Evaluated | None:
+def _look(ensemble: Ensemble, stack: Stack, recipe: Recipe, record: Record, step: int) -> Evaluated | None:
     """`_look` returns the forward pass over all points, or None as soon as the points seen so far prove that
     every network goes on training.
 
@@ -240,34 +162,26 @@ def _look(ensemble: Ensemble, stack: _Stack, recipe: Recipe, record: Record, ste
             record.say(step, total / f.shape[1])
             return None
         size *= 2
-    return _Evaluated(f, None, *recipe.loss(f, stack.y))
+    return Evaluated(f, recipe.loss(f, stack.y)[0])
 
 
-def _take_step(ensemble: Ensemble, stack: _Stack, recipe: Recipe, now: _Evaluated, step: int) -> None:
-    numbers = stack.numbers
+def _take_step(stack: Stack, recipe: Recipe, step: int) -> None:
+    """`_take_step` moves the weights by the gradient that the stack holds."""
+    numbers, theta = stack.numbers, stack.theta
     if recipe.schedule is not None:
         numbers = numbers | {"lr": numbers["lr"] * recipe.schedule(numbers, step)}
-    trained = [stack.weights[layer] for layer in ensemble.trained]
-    strength = numbers.get("weight_decay.strength")
-    # Not by whether there is a start: a probe may have asked for it.
-    anchor = {None: None, "zero": [], "start": stack.start}[recipe.decay_toward]
-    decoupled = anchor is not None and getattr(recipe.optimizer, "DECOUPLED", False)
-    pulls = (
-        [_from(stack.weights, anchor, layer) * (strength * numbers["lr"]) for layer in ensemble.trained]
-        if decoupled
-        else []
-    )
-    gradients = _Gradients(
-        ensemble, stack.weights, None if decoupled else anchor, strength, now.tape, now.slope
-    )
-    recipe.optimizer.step(trained, stack.state, numbers, gradients.add, step + 1)
-    for weight, pull in zip(trained, pulls, strict=False):
-        weight.sub_(pull)
-
-
-def _from(weights: Sequence[Tensor], anchor: Sequence[Tensor], layer: int) -> Tensor:
-    """`_from` returns θ − anchor of one layer; an empty `anchor` stands for 0."""
-    return weights[layer] - anchor[layer] if anchor else weights[layer]
+    if recipe.decay_toward is None:
+        recipe.optimizer.step(theta, stack.gradient, stack.state, numbers, step + 1)
+        return
+    pull = theta - stack.start if recipe.decay_toward == "start" else theta
+    strength = numbers["weight_decay.strength"]
+    if getattr(recipe.optimizer, "DECOUPLED", False):
+        pull = pull * (strength * numbers["lr"])
+        recipe.optimizer.step(theta, stack.gradient, stack.state, numbers, step + 1)
+        theta.sub_(pull)
+    else:
+        stack.gradient.addcmul_(pull, strength)
+        recipe.optimizer.step(theta, stack.gradient, stack.state, numbers, step + 1)
 
 
 def _stack(
@@ -278,16 +192,9 @@ def _stack(
     recipe: Recipe,
     rules: Rules,
     test: Sequence[Tensor],
-) -> _Stack:
+) -> Stack:
     looked_at = any(getattr(probe, "NEEDS_START", False) for probe in rules.probes.values())
-    wants_start = recipe.decay_toward == "start" or looked_at
-    return _Stack(
-        x=x,
-        y=y,
-        test=list(test),
-        weights=list(weights),
-        start=[weight.clone() for weight in weights] if wants_start else [],
-        state=recipe.optimizer.start([weights[layer] for layer in ensemble.trained]),
-        # [E, 1, 1, 1]: broadcasts over copies and weights
-        numbers={name: number.to(y).reshape(-1, 1, 1, 1) for name, number in recipe.numbers.items()},
-    )
+    keeps_start = recipe.decay_toward == "start" or looked_at
+    stack = stacked(ensemble.trained, weights, x, y, test, recipe.numbers, keeps_start)
+    stack.state = recipe.optimizer.start(stack.theta)
+    return stack

@@ -3,7 +3,7 @@
 Shapes: E networks of K copies; weights [E, K, out, in] per layer; x [E, n, d]; f [E, n, outputs].
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,23 +41,15 @@ class Ensemble:
             return each, tape
         return torch.einsum("k,ek...->e...", self._readout_like(each), each.unflatten(0, (-1, copies))), tape
 
-    def add_gradients(
-        self,
-        weights: Sequence[Tensor],
-        tape: Any,
-        delta: Tensor,
-        into: Sequence[Tensor | None],
-        before: Callable[[int], None] | None = None,
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Any, delta: Tensor, out: Sequence[Tensor | None]
     ) -> None:
-        """`add_gradients` adds ∂L/∂W_l to `into`, from delta = ∂L/∂f. `into` may be the weights themselves,
-        and is None for layers whose gradient is not wanted.
-
-        `before(layer)` is called when a layer's weights are no longer needed, before its gradient is added.
-        """
+        """`gradients` writes ∂L/∂W_l to `out`, from delta = ∂L/∂f; None where the gradient of a layer is not
+        wanted."""
         if self.readout != (1.0,):
             delta = torch.einsum("k,e...->ek...", self._readout_like(delta), delta).flatten(0, 1)
-        targets = [None if target is None else target.flatten(0, 1) for target in into]
-        self.model.add_gradients(flat(weights), tape, delta, targets, before)
+        targets = [None if target is None else target.flatten(0, 1) for target in out]
+        self.model.gradients(flat(weights), tape, delta, targets)
 
     def path_norms(self, weights: Sequence[Tensor]) -> Tensor:
         """(Σ over paths of ∏|w|^p)^(1/p) for p = 1, 2, in float64: [E, 2], over all copies as read out."""

@@ -34,8 +34,8 @@ def activity(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> tuple[
     for weight, factor in zip(found.weights, model.factors, strict=True):
         found.before.append((found.hidden[-1] @ weight.mT).mul_(factor))
         if len(found.before) < len(found.weights):
-            hidden, _ = model.phi.value(found.before[-1].clone())
-            found.hidden.append(hidden)
+            a = found.before[-1].clone()
+            found.hidden.append(model.phi.value(a, torch.empty_like(a)))
     each = found.before.pop()
     readout = torch.tensor(ensemble.readout, dtype=x.dtype, device=x.device)
     return torch.einsum("k,ek...->e...", readout, each.unflatten(0, (-1, copies))), found
@@ -69,8 +69,9 @@ def _mean(a: Tensor, b: Tensor) -> Tensor:
 
 def _slope(phi: ModuleType, a: Tensor, b: Tensor, at_a: Tensor, at_b: Tensor) -> Tensor:
     """(φ(b) − φ(a))/(b − a); φ' half way where that would be all rounding."""
-    _, kept = phi.value((a + b).mul_(0.5))
-    slope = phi.pull_back(torch.ones_like(a), kept)
+    middle = (a + b).mul_(0.5)
+    phi.value(middle, torch.empty_like(middle))
+    slope = phi.slope(middle)
     if a is b:
         return slope
     gap = b - a

@@ -27,8 +27,8 @@ class State:
         loss, slope = self.loss(f, self.y)
         gradient: list[Tensor | None] = [None] * len(weights)
         for layer in self.ensemble.trained:
-            gradient[layer] = torch.zeros_like(weights[layer])
-        self.ensemble.add_gradients(weights, tape, slope, gradient)
+            gradient[layer] = torch.empty_like(weights[layer])
+        self.ensemble.gradients(weights, tape, slope, gradient)
         return loss, [gradient[layer] for layer in self.ensemble.trained]
 
 

@@ -1,11 +1,11 @@
 """Linear models in place of networks, for the engine's own loop (`minima.engine.core.train`) to train.
 
-Both have the `forward`, `add_gradients` and `trained` of an `Ensemble`, so that optimizers, schedules,
+Both have the `forward`, `gradients` and `trained` of an `Ensemble`, so that optimizers, schedules,
 batches and stop rules are those that train the networks. A point comes as its features, a row of
 x [E, n, features]: the loop cuts batches and drops finished networks as it does with inputs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -61,23 +61,13 @@ class LinearizedNetwork:
         assert f is not None
         return f, tape
 
-    def add_gradients(
-        self,
-        weights: Sequence[Tensor],
-        tape: Tape,
-        delta: Tensor,
-        into: Sequence[Tensor | None],
-        before: Callable[[int], None] | None = None,
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, out: Sequence[Tensor | None]
     ) -> None:
-        """Adds Jᵀδ to `into`, weights [E, K, out, in]; arguments as those of `Ensemble.add_gradients`."""
+        """Writes Jᵀδ to `out`, weights [E, K, out, in]; arguments as those of `Ensemble.gradients`."""
         for layer, copy, hidden, signals in tape.parts:
-            target = into[layer]
-            if target is None:
-                continue
-            if before is not None and copy == 0:
-                before(layer)
             pulled = (signals * delta.mT.unsqueeze(2)).sum(1)  # [E, out, n]
-            target[:, copy].baddbmm_(pulled, hidden)
+            torch.bmm(pulled, hidden, out=out[layer][:, copy])
 
     def _parts(self) -> list[tuple[int, int]]:
         copies = range(len(self.ensemble.readout))
@@ -117,19 +107,12 @@ class KernelModel:
         rows = x[:, :, :-1].unflatten(2, (-1, alpha.shape[3]))
         return torch.einsum("enam,em->ena", rows, alpha[:, 0, 0]), x
 
-    def add_gradients(
-        self,
-        weights: Sequence[Tensor],
-        tape: Tensor,
-        delta: Tensor,
-        into: Sequence[Tensor | None],
-        before: Callable[[int], None] | None = None,
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Tensor, delta: Tensor, out: Sequence[Tensor | None]
     ) -> None:
-        """Adds δ at the points of the batch."""
-        (target,) = into
-        if before is not None:
-            before(0)
+        """Writes δ at the points of the batch, and 0 at all others."""
+        (target,) = out
         assert target is not None
         outputs = delta.shape[2]
         place = tape[:, :, -1:].long() * outputs + torch.arange(outputs, device=delta.device)
-        target[:, 0, 0].scatter_add_(1, place.flatten(1), delta.flatten(1))
+        target.zero_()[:, 0, 0].scatter_add_(1, place.flatten(1), delta.flatten(1))

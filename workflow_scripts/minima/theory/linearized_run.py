@@ -15,6 +15,7 @@ from torch import Tensor
 from minima.engine.core import Recipe, train
 from minima.engine.losses import mse
 from minima.engine.record import Finished, Rules
+from minima.engine.rows import layers_of
 from minima.theory.linear_model import LinearizedNetwork
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.trajectories import run_linear, spectrum
@@ -73,7 +74,7 @@ def _on_the_parameters(linearization: Linearization) -> Run:
     done = sorted(
         train(
             model,
-            [weight.clone() for weight in start],
+            start,
             x,
             linearization.error + offset,
             recipe,
@@ -98,16 +99,13 @@ def _on_the_parameters(linearization: Linearization) -> Run:
     steps, good = _steps(done, moved), _good(done, moved)
     if not hasattr(recipe.optimizer, "preconditioner"):
         return Run(linearization.of_moved(moved, steps).where(good))
-    ends = whole(
-        [
-            recipe.optimizer.preconditioner(
-                one.state,
-                {name: number[one.index].to(moved) for name, number in recipe.numbers.items()},
-                one.steps,
-            )
-            for one in done
-        ]
-    )
+
+    def preconditioner(one: Finished) -> list[Tensor]:
+        numbers = {name: number[one.index].to(moved) for name, number in recipe.numbers.items()}
+        found = recipe.optimizer.preconditioner(one.state, numbers, one.steps)
+        return layers_of(found, [start[layer].shape[2:] for layer in trained])
+
+    ends = whole([preconditioner(one) for one in done])
     if getattr(recipe.optimizer, "COMES_TO_REST", False) and recipe.decay_toward is None:
         there = good[:, None]
         limit = linearization.limit(torch.where(there, ends, 1), torch.where(there, moved, 0))

@@ -2,12 +2,19 @@
 
 from torch import Tensor
 
-
-def value(a: Tensor) -> tuple[Tensor, Tensor]:
-    """`value` returns φ(a), and what `pull_back` needs."""
-    return a, a
+KEEPS_INPUT = False
 
 
-def pull_back(delta: Tensor, a: Tensor) -> Tensor:
-    """`pull_back` returns δ ⊙ φ'(a)."""
+def value(a: Tensor, h: Tensor) -> Tensor:
+    """`value` returns φ(a) = a."""
+    return a
+
+
+def pull_back(delta: Tensor, h: Tensor) -> Tensor:
+    """`pull_back` returns δ ⊙ φ'(a) = δ."""
     return delta
+
+
+def slope(h: Tensor) -> Tensor:
+    """`slope` returns φ'(a) = 1, written over h."""
+    return h.fill_(1)

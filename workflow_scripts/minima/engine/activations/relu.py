@@ -3,13 +3,19 @@
 import torch
 from torch import Tensor
 
+KEEPS_INPUT = False
 
-def value(a: Tensor) -> tuple[Tensor, Tensor]:
-    """`value` returns φ(a), and what `pull_back` needs."""
-    h = a.relu_()
-    return h, h
+
+def value(a: Tensor, h: Tensor) -> Tensor:
+    """`value` writes φ(a) over a, which is h, and returns it."""
+    return a.relu_()
 
 
 def pull_back(delta: Tensor, h: Tensor) -> Tensor:
-    """`pull_back` returns δ ⊙ φ'(a), in one fused pass."""
+    """`pull_back` returns δ ⊙ φ'(a), written over δ in one fused pass."""
     return torch.ops.aten.threshold_backward(delta, h, 0, grad_input=delta)
+
+
+def slope(h: Tensor) -> Tensor:
+    """`slope` returns φ'(a), written over h."""
+    return h.gt_(0)

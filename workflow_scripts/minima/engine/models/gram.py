@@ -24,17 +24,19 @@ FLOWS = False  # the integrator of the flow has its own way with the first layer
 class Gram(MLP):
     """An MLP in the coordinates above: weights A, W_2 … W_H, a_1⁰ᵀ."""
 
+    first_is_coefficients = True
+
     def _linear(self, weights: Sequence[Tensor], tape: Tape, layer: int) -> Tensor:
         if layer:
             return super()._linear(weights, tape, layer)
         out = tape.room("a0", weights[-1], *weights[-1].shape)
         return torch.baddbmm(weights[-1], weights[0], tape.hidden[0], alpha=self.factors[0], out=out).mT
 
-    def _add_gradient(self, into: Tensor, delta: Tensor, tape: Tape, layer: int) -> None:
+    def _gradient(self, out: Tensor, delta: Tensor, tape: Tape, layer: int) -> None:
         if layer:
-            super()._add_gradient(into, delta, tape, layer)
+            super()._gradient(out, delta, tape, layer)
         else:
-            into.add_(delta.mT, alpha=self.factors[0])
+            torch.mul(delta.mT, self.factors[0], out=out)
 
 
 def shapes(model: MLP, points: int) -> list[tuple[int, int]]:

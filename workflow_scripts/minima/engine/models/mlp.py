@@ -12,7 +12,7 @@ In memory a, h and δ have a row per unit, [B, m, n]: then no factor of ∂L/∂
 made that product up to twice as slow.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
@@ -23,6 +23,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from minima.engine.models.bound import Block, Memory, blocks
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class MLP:
     parametrization: str
     frozen: tuple[int, ...] = ()  # layers that keep their initial weights, counted from 0
 
+    first_is_coefficients = False  # in place of W_1, as in the Gram form
+
     @cached_property
     def phi(self) -> ModuleType:
         """`phi` returns the module of φ."""
@@ -87,29 +91,38 @@ class MLP:
         of the `last` one."""
         tape = Tape([x], [], last.memory if last else {})
         for layer in range(len(self.sizes) - 2):
-            hidden, kept = self.phi.value(self._linear(weights, tape, layer))
-            tape.hidden.append(hidden)
-            tape.kept.append(kept)
+            a = self._linear(weights, tape, layer)
+            h = tape.room(f"h{layer}", a.mT, *a.mT.shape).mT if self.phi.KEEPS_INPUT else a
+            tape.hidden.append(self.phi.value(a, h))
+            tape.kept.append(a)
         return self._linear(weights, tape, len(self.sizes) - 2), tape
 
-    def add_gradients(
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, out: Sequence[Tensor | None]
+    ) -> None:
+        """Writes ∂L/∂W_l to `out`, None where not wanted, from delta = ∂L/∂f [B, n, outputs]."""
+        lowest = min(layer for layer, target in enumerate(out) if target is not None)
+        for layer in range(len(self.sizes) - 2, lowest - 1, -1):
+            if out[layer] is not None:
+                self._gradient(out[layer], delta, tape, layer)
+            if layer > lowest:
+                delta = self._pull_back(weights, tape, delta, layer)
+
+    def bound(
         self,
         weights: Sequence[Tensor],
-        tape: Tape,
+        gradients: Sequence[Tensor | None],
+        x: Tensor,
+        f: Tensor,
         delta: Tensor,
-        into: Sequence[Tensor | None],
-        before: Callable[[int], None] | None = None,
-    ) -> None:
-        """Adds ∂L/∂W_l to `into`, from delta = ∂L/∂f [B, n, outputs]. `into` may be the weights; None where
-        not wanted. `before(layer)` is called when W_l is no longer needed, before its gradient is added."""
-        lowest = min(layer for layer, target in enumerate(into) if target is not None)
-        for layer in range(len(self.sizes) - 2, lowest - 1, -1):
-            below = self._pull_back(weights, tape, delta, layer) if layer > lowest else delta
-            if into[layer] is not None:
-                if before is not None:
-                    before(layer)
-                self._add_gradient(into[layer], delta, tape, layer)
-            delta = below
+        fixed: bool,
+    ) -> list[Block]:
+        """Passes over blocks of the points x, of `minima.engine.models.bound`; x has been `prepared`."""
+        return blocks(self, Memory(weights, gradients, x, f, delta, fixed))
+
+    def prepared(self, x: Tensor) -> Tensor:
+        """s_1 x, the points as bound passes take them."""
+        return x if self.factors[0] == 1 else x * self.factors[0]
 
     def path_sums(self, weights: Sequence[Tensor], p: int) -> Tensor:
         """Σ over paths from inputs to outputs of ∏|s_l w_l|^p, per network [B]."""
@@ -139,9 +152,9 @@ class MLP:
         out = tape.room(f"a{layer}", below, below.shape[0], weight.shape[1], below.shape[1])
         return torch.baddbmm(out, weight, below.mT, beta=0, alpha=self.factors[layer], out=out).mT
 
-    def _add_gradient(self, into: Tensor, delta: Tensor, tape: Tape, layer: int) -> None:
+    def _gradient(self, out: Tensor, delta: Tensor, tape: Tape, layer: int) -> None:
         """∂L/∂W_l."""
-        into.baddbmm_(delta.mT, tape.hidden[layer], alpha=self.factors[layer])
+        torch.baddbmm(out, delta.mT, tape.hidden[layer], beta=0, alpha=self.factors[layer], out=out)
 
     def _pull_back(self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, layer: int) -> Tensor:
         """δ_{l−1} from δ_l."""

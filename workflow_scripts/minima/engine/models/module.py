@@ -8,7 +8,7 @@ One network is called as it is; several are vmapped. On a CPU that gains little 
 alone a network's numbers do not depend, to the last bit, on what is trained beside it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -96,22 +96,14 @@ class ModuleNet:
             parts = [self._call(given, part) for part in x.split(EVALUATED_AT_ONCE, dim=1)]
             return torch.cat(parts, dim=1), None
 
-    def add_gradients(
-        self,
-        weights: Sequence[Tensor],
-        tape: Tape,
-        delta: Tensor,
-        into: Sequence[Tensor | None],
-        before: Callable[[int], None] | None = None,
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, out: Sequence[Tensor | None]
     ) -> None:
-        """Adds ∂L/∂W to `into`, from delta = ∂L/∂f [B, n, outputs]. `into` may be the weights; None where not
-        wanted. `before(tensor)` is called before a gradient is added."""
-        wanted = [i for i in self.trained if into[i] is not None]
+        """Writes ∂L/∂W to `out`, None where not wanted, from delta = ∂L/∂f [B, n, outputs]."""
+        wanted = [i for i in self.trained if out[i] is not None]
         gradients = torch.autograd.grad(tape.f, [tape.leaves[i] for i in wanted], delta)
         for i, gradient in zip(wanted, gradients, strict=True):
-            if before is not None:
-                before(i)
-            into[i].add_(gradient)
+            out[i].copy_(gradient.view_as(out[i]))
 
     def path_sums(self, weights: Sequence[Tensor], p: int) -> Tensor:
         """Σ of the outputs [B] of the net with weights |w|^p at an image of ones: for dense layers the sum

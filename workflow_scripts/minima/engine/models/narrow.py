@@ -7,7 +7,7 @@ of that span (QR) the net has m + n units and n inputs, however wide it was, and
 Where outputs are few, W_2 W_1 first and the points then makes a step a few products of vector and matrix.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,6 +28,8 @@ class NarrowNet(MLP):
 
     scales: tuple[float, ...] = ()
 
+    bound = None  # its products are few and small already
+
     @cached_property
     def factors(self) -> list[float]:
         return list(self.scales)
@@ -38,23 +40,16 @@ class NarrowNet(MLP):
         """`forward` returns f [B, n, outputs] at x [B, n, inputs], as (W_2 W_1) x: outputs are few."""
         return x @ ((weights[1] * self._factor) @ weights[0]).mT, Tape([x], [])
 
-    def add_gradients(
-        self,
-        weights: Sequence[Tensor],
-        tape: Tape,
-        delta: Tensor,
-        into: Sequence[Tensor | None],
-        before: Callable[[int], None] | None = None,
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, out: Sequence[Tensor | None]
     ) -> None:
-        """`add_gradients` adds the gradients of both layers, as `MLP.add_gradients` does."""
-        assert before is None  # of weight decay, which moves what this form does not hold
+        """`gradients` writes the gradients of both layers, as `MLP.gradients` does."""
         slope = (delta.mT @ tape.hidden[0]) * self._factor  # G
-        second = slope @ weights[0].mT  # into[0] may be the weights
         if self.sizes[-1] == 1:
-            into[0].addcmul_(weights[1].mT, slope)
+            torch.mul(weights[1].mT, slope, out=out[0])
         else:
-            into[0].baddbmm_(weights[1].mT, slope)
-        into[1].add_(second)
+            torch.bmm(weights[1].mT, slope, out=out[0])
+        torch.bmm(slope, weights[0].mT, out=out[1])
 
     @property
     def _factor(self) -> float:

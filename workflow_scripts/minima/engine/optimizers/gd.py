@@ -1,23 +1,17 @@
 """Full-batch gradient descent: θ ← θ − η g."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from torch import Tensor
 
 LINEAR = True
 
 
-def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """No state."""
+def start(theta: Tensor) -> list[Tensor]:
+    """`start` returns no state."""
     return []
 
 
-def step(
-    weights: Sequence[Tensor],
-    state: list[Tensor],
-    numbers: Mapping[str, Tensor],
-    add_gradient: Callable[..., None],
-    k: int,
-) -> None:
-    """θ ← θ − η g in one pass over the weights."""
-    add_gradient(weights, -numbers["lr"])
+def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> None:
+    """`step` takes θ ← θ − η g."""
+    theta.addcmul_(gradient, numbers["lr"], value=-1)

@@ -1,26 +1,19 @@
-"""For optimizers that look at each coordinate of the gradient: it is written to a buffer first."""
+"""Quotients of optimizers that look at each coordinate of the gradient.
 
-from collections.abc import Callable, Sequence
+0/0 is 0 in them: no gradient reaches such a parameter. Where ε is 0 the training loop takes the smallest
+normal number for it, so that no pass over the weights is needed to say so.
+"""
 
 import torch
 from torch import Tensor
 
 
-def fill(buffers: Sequence[Tensor], add_gradient: Callable[..., None]) -> None:
-    """g into the buffers."""
-    for buffer in buffers:
-        buffer.zero_()
-    add_gradient(buffers)
-
-
-def divided(numerator: Tensor, root: Tensor, epsilon: Tensor, out: Tensor) -> Tensor:
-    """numerator/(root + ε), written to `out` and overwriting `root`; 0/0 is 0: a parameter that no gradient
-    reaches. `out` may be either: fresh memory for every step made updates up to twice as slow."""
-    quotient = torch.div(numerator, root.add_(epsilon), out=out)
-    return quotient.nan_to_num_(nan=0.0, posinf=float("inf"), neginf=float("-inf"))
+def descend(theta: Tensor, numerator: Tensor, root: Tensor, numbers: dict[str, Tensor]) -> None:
+    """`descend` takes θ ← θ − η numerator/(root + ε); `root` is overwritten."""
+    theta.addcmul_(torch.div(numerator, root.add_(numbers["epsilon"]), out=root), numbers["lr"], value=-1)
 
 
 def inverse(root: Tensor, epsilon: Tensor) -> Tensor:
-    """D = 1/(root + ε); 0 where that is 1/0, for a parameter that no gradient reached."""
+    """`inverse` returns D = 1/(root + ε); 0 where that is 1/0, for a parameter that no gradient reached."""
     shifted = root + epsilon
-    return torch.where(shifted > 0, 1 / shifted, 0)
+    return torch.where(shifted > torch.finfo(shifted.dtype).tiny, 1 / shifted, 0)

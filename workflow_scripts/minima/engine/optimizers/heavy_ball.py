@@ -3,7 +3,7 @@
 v knows no step size: where a schedule lowers η, what was gathered before moves the weights less from then on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -11,21 +11,13 @@ from torch import Tensor
 LINEAR = True
 
 
-def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """v = 0 per weight."""
-    return [torch.zeros_like(weight) for weight in weights]
+def start(theta: Tensor) -> list[Tensor]:
+    """`start` returns v = 0."""
+    return [torch.zeros_like(theta)]
 
 
-def step(
-    weights: Sequence[Tensor],
-    state: list[Tensor],
-    numbers: Mapping[str, Tensor],
-    add_gradient: Callable[..., None],
-    k: int,
-) -> None:
-    """v ← μ v + g, θ ← θ − η v."""
-    for velocity in state:
-        velocity.mul_(numbers["momentum"])
-    add_gradient(state)
-    for weight, velocity in zip(weights, state, strict=True):
-        weight.addcmul_(velocity, numbers["lr"], value=-1)
+def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> None:
+    """`step` takes v ← μ v + g, θ ← θ − η v."""
+    (velocity,) = state
+    velocity.mul_(numbers["momentum"]).add_(gradient)
+    theta.addcmul_(velocity, numbers["lr"], value=-1)

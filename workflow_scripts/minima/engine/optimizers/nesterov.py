@@ -4,32 +4,21 @@ The weights θ are the points at which the gradient is taken. With one η this i
 θ ← x' + μ(x' − x), where x' − x = −η v; under a schedule v knows no step size, as in `heavy_ball`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from minima.engine.optimizers.gradient import fill
-
 LINEAR = True
 
 
-def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """g and v."""
-    return [torch.zeros_like(weight) for weight in [*weights, *weights]]
+def start(theta: Tensor) -> list[Tensor]:
+    """`start` returns v = 0."""
+    return [torch.zeros_like(theta)]
 
 
-def step(
-    weights: Sequence[Tensor],
-    state: list[Tensor],
-    numbers: Mapping[str, Tensor],
-    add_gradient: Callable[..., None],
-    k: int,
-) -> None:
-    """Constant μ."""
-    gradients, velocities = state[: len(weights)], state[len(weights) :]
-    fill(gradients, add_gradient)
-    rate, momentum = numbers["lr"], numbers["momentum"]
-    for weight, gradient, velocity in zip(weights, gradients, velocities, strict=True):
-        velocity.mul_(momentum).add_(gradient)
-        weight.addcmul_(gradient, rate, value=-1).addcmul_(velocity, rate * momentum, value=-1)
+def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> None:
+    """`step` takes v ← μ v + g, θ ← θ − η(g + μ v), with a constant μ."""
+    (velocity,) = state
+    velocity.mul_(numbers["momentum"]).add_(gradient)
+    theta.addcmul_(gradient.addcmul_(velocity, numbers["momentum"]), numbers["lr"], value=-1)

@@ -4,7 +4,7 @@ As it is written, x' = θ − η g(θ), θ ← x' + μ(x' − x): the weights θ
 taken; the iterates x are the state.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -12,32 +12,20 @@ from torch import Tensor
 LINEAR = True
 
 
-def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """x = θ."""
-    return [weight.clone() for weight in weights]
+def start(theta: Tensor) -> list[Tensor]:
+    """`start` returns x = θ."""
+    return [theta.clone()]
 
 
-def step(
-    weights: Sequence[Tensor],
-    state: list[Tensor],
-    numbers: Mapping[str, Tensor],
-    add_gradient: Callable[..., None],
-    k: int,
-) -> None:
-    """x' = θ − η g(θ), θ ← x' + μ(x' − x)."""
-    look_ahead(weights, state, numbers["lr"], (k - 1) / (k + numbers["r"] - 1), add_gradient)
+def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> None:
+    """`step` takes x' = θ − η g(θ), θ ← x' + μ(x' − x)."""
+    look_ahead(theta, gradient, state, numbers["lr"], (k - 1) / (k + numbers["r"] - 1))
 
 
-def look_ahead(
-    weights: Sequence[Tensor],
-    iterates: list[Tensor],
-    lr: Tensor,
-    momentum: Tensor,
-    add_gradient: Callable[..., None],
-) -> None:
-    """One step with momentum μ per network."""
-    add_gradient(weights, -lr)
-    for weight, iterate in zip(weights, iterates, strict=True):
-        moved = torch.sub(weight, iterate)
-        iterate.copy_(weight)
-        weight.addcmul_(moved, momentum)
+def look_ahead(theta: Tensor, gradient: Tensor, state: list[Tensor], lr: Tensor, momentum: Tensor) -> None:
+    """`look_ahead` takes one step with momentum μ per network."""
+    (iterate,) = state
+    theta.addcmul_(gradient, lr, value=-1)
+    moved = torch.sub(theta, iterate, out=gradient)
+    iterate.copy_(theta)
+    theta.addcmul_(moved, momentum)

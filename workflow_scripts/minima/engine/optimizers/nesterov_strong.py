@@ -1,6 +1,6 @@
 """Nesterov's method for losses of curvature at least m: μ = (1 − √(ηm))/(1 + √(ηm))."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -11,13 +11,7 @@ __all__ = ["LINEAR", "start", "step"]
 LINEAR = True
 
 
-def step(
-    weights: Sequence[Tensor],
-    state: list[Tensor],
-    numbers: Mapping[str, Tensor],
-    add_gradient: Callable[..., None],
-    k: int,
-) -> None:
-    """x' = θ − η g(θ), θ ← x' + μ(x' − x)."""
+def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> None:
+    """`step` takes x' = θ − η g(θ), θ ← x' + μ(x' − x)."""
     root = (numbers["lr"] * numbers["curvature"]).sqrt()
-    look_ahead(weights, state, numbers["lr"], (1 - root) / (1 + root), add_gradient)
+    look_ahead(theta, gradient, state, numbers["lr"], (1 - root) / (1 + root))

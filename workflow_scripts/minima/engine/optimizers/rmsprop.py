@@ -1,36 +1,25 @@
 """RMSprop: S ← αS + (1 − α)g², θ ← θ − η g/(√S + ε), as torch.optim.RMSprop."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
-from minima.engine.optimizers.gradient import divided, fill, inverse
+from minima.engine.optimizers.gradient import descend, inverse
 
 
-def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """g, S and room for a root."""
-    return [torch.zeros_like(weight) for weight in [*weights, *weights, *weights]]
+def start(theta: Tensor) -> list[Tensor]:
+    """`start` returns S and room for a root."""
+    return [torch.zeros_like(theta), torch.empty_like(theta)]
 
 
-def step(
-    weights: Sequence[Tensor],
-    state: list[Tensor],
-    numbers: Mapping[str, Tensor],
-    add_gradient: Callable[..., None],
-    k: int,
-) -> None:
-    """Coordinate by coordinate."""
-    size = len(weights)
-    gradients, means, rooms = state[:size], state[size : 2 * size], state[2 * size :]
-    fill(gradients, add_gradient)
-    alpha = numbers["alpha"]
-    for weight, gradient, mean, room in zip(weights, gradients, means, rooms, strict=True):
-        mean.lerp_(torch.mul(gradient, gradient, out=room), 1 - alpha)
-        root = torch.sqrt(mean, out=room)
-        weight.addcmul_(divided(gradient, root, numbers["epsilon"], out=root), numbers["lr"], value=-1)
+def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> None:
+    """`step` moves coordinate by coordinate."""
+    mean, room = state
+    mean.lerp_(torch.mul(gradient, gradient, out=room), 1 - numbers["alpha"])
+    descend(theta, gradient, torch.sqrt(mean, out=room), numbers)
 
 
-def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> list[Tensor]:
-    """D = 1/(√S + ε) of the last step."""
-    return [inverse(mean.sqrt(), numbers["epsilon"]) for mean in state[len(state) // 3 : 2 * len(state) // 3]]
+def preconditioner(state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> Tensor:
+    """`preconditioner` returns D = 1/(√S + ε) of the last step."""
+    return inverse(state[0].sqrt(), numbers["epsilon"])

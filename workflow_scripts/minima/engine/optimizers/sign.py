@@ -1,26 +1,15 @@
 """Sign descent: θ ← θ − η sign g."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
-from minima.engine.optimizers.gradient import fill
+
+def start(theta: Tensor) -> list[Tensor]:
+    """`start` returns no state."""
+    return []
 
 
-def start(weights: Sequence[Tensor]) -> list[Tensor]:
-    """g."""
-    return [torch.zeros_like(weight) for weight in weights]
-
-
-def step(
-    weights: Sequence[Tensor],
-    state: list[Tensor],
-    numbers: Mapping[str, Tensor],
-    add_gradient: Callable[..., None],
-    k: int,
-) -> None:
-    """Every coordinate moves by η."""
-    fill(state, add_gradient)
-    for weight, gradient in zip(weights, state, strict=True):
-        weight.addcmul_(gradient.sign(), numbers["lr"], value=-1)
+def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[str, Tensor], k: int) -> None:
+    """`step` moves every coordinate by η."""
+    theta.addcmul_(gradient.sign_(), numbers["lr"], value=-1)
