@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import xarray as xr
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def write_atomically(
-    content: xr.Dataset | xr.DataTree, path: str | Path, encoding: Mapping[str, Any] | None = None
+    content: "xr.Dataset | xr.DataTree", path: str | Path, encoding: Mapping[str, Any] | None = None
 ) -> None:
     """`write_atomically` writes `content` to `path`. The same content gives the same bytes.
 
@@ -44,11 +45,11 @@ def replacing(path: str | Path, nbytes: int) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def string_encoding(dataset: xr.Dataset) -> dict[str, dict[str, str]]:
+def string_encoding(dataset: "xr.Dataset") -> dict[str, dict[str, str]]:
     """Fixed-width characters for strings: deterministic bytes, where variable-length ones are not."""
     return {str(name): {"dtype": "S1"} for name, v in dataset.variables.items() if v.dtype.kind in "UO"}
 
 
-def tree_encoding(tree: xr.DataTree) -> dict[str, dict[str, dict[str, str]]]:
+def tree_encoding(tree: "xr.DataTree") -> dict[str, dict[str, dict[str, str]]]:
     """The same for every node."""
     return {node.path: string_encoding(node.to_dataset(inherit=False)) for node in tree.subtree}

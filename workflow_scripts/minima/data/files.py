@@ -4,15 +4,17 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import netCDF4
 import numpy as np
-import xarray as xr
 
 from minima.data.pool import DataError
 from minima.data.prepared import LONG_NAMES, Layout, Prepared
 from minima.netcdf import replacing
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 CHUNK_BYTES = 2**22
 DIGEST_LENGTH = 64
@@ -54,7 +56,7 @@ def _created(file: netCDF4.Dataset, name: str, layout: Layout) -> netCDF4.Variab
     return variable
 
 
-def load_split(path: str | Path, split: int, names: Sequence[str] | None = None) -> xr.Dataset:
+def load_split(path: str | Path, split: int, names: Sequence[str] | None = None) -> "xr.Dataset":
     """`load_split` returns one split in memory, without the dimension `split`; with `names` these variables
     alone."""
     return load_splits(path, [split], names)[split]
@@ -62,7 +64,7 @@ def load_split(path: str | Path, split: int, names: Sequence[str] | None = None)
 
 def load_splits(
     path: str | Path, splits: Sequence[int], names: Sequence[str] | None = None
-) -> dict[int, xr.Dataset]:
+) -> "dict[int, xr.Dataset]":
     """`load_splits` returns split → its arrays in memory. The file is opened once, which costs more than
     reading a split."""
     with _opened(path) as dataset:
@@ -81,8 +83,10 @@ def split_digests(path: str | Path) -> dict[int, str]:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[xr.Dataset]:
+def _opened(path: str | Path) -> "Iterator[xr.Dataset]":
     """A prepared file; what is wrong with it is told with the mend."""
+    import xarray as xr  # half of what a job that writes a file would take to start
+
     try:
         with xr.open_dataset(path, engine="netcdf4") as dataset:
             yield dataset

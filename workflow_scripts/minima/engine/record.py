@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from minima.engine.accuracy import accuracy_of
+from minima.engine.divergence import DIVERGED_LOSS
 from minima.engine.progress import Progress
 from minima.engine.state import State
 
-DIVERGED_LOSS = 1e3  # times the initial loss
 ROUNDINGS = 16  # a relative error of so many units in the last place is none
 
 

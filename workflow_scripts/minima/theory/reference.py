@@ -1,19 +1,18 @@
 """Kernel regression references: NTK, NNGP, RBF and linear, ridge and ridgeless.
 
-Ridge: dual coefficients (K + αI)⁻¹y by scikit-learn's KernelRidge. Ridgeless (α = 0): K⁺y by the ladder of
-`minima.theory.solve`, which says what it took. Ridgeless NTK regression is what gradient flow on an
+Ridge: dual coefficients (K + αI)⁻¹y, as in scikit-learn's KernelRidge. Ridgeless (α = 0): K⁺y. Both by the
+ladder of `minima.theory.solve`, which says what it took. Ridgeless NTK regression is what gradient flow on an
 infinitely wide network that starts at f₀ = 0 converges to (Jacot et al. 2018; Arora et al. 2019).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.kernel_ridge import KernelRidge
 
 from minima.theory.solve import Solution, solve
 
@@ -92,5 +91,4 @@ def dual_coefficients(kernel: Array, y: Array, alpha: float) -> Solution:
         raise ValueError(f"alpha is {alpha!r}, need a finite number, at least 0")
     if alpha == 0:
         return solve(kernel, y)
-    ridge = KernelRidge(alpha=alpha, kernel="precomputed").fit(kernel, y)
-    return Solution(ridge.dual_coef_, RIDGE, 0.0, len(kernel))
+    return replace(solve(kernel + alpha * np.eye(len(kernel)), y), solver=RIDGE)

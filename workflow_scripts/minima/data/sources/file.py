@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import xarray as xr
 
 from minima.data.fetch import fetch
 from minima.data.pool import DataError, Pool
@@ -45,6 +44,8 @@ def _read_npz(path: Path, recipe: "File") -> dict[str, np.ndarray]:
 
 
 def _read_nc(path: Path, recipe: "File") -> dict[str, np.ndarray]:
+    import xarray as xr  # of the kinds of files this one alone needs it
+
     with xr.open_dataset(path, engine="netcdf4") as file:
         return _named(path, recipe, file.variables, lambda name: file[name].values)
 

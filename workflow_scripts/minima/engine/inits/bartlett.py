@@ -8,13 +8,16 @@ h ≥ m + n: the same law of all that it computes, and no array that knows h.
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from minima.engine.inits.scheme import Scheme
-from minima.engine.models.mlp import MLP
 from minima.forms import moving_units
 from minima.streams import stream
+
+if TYPE_CHECKING:
+    from minima.engine.models.mlp import MLP
 
 
 def draw(
@@ -39,7 +42,7 @@ def triangle(rng: np.random.Generator, count: int, width: int, rows: int) -> np.
     return z
 
 
-def stand_in(model: MLP, points: int) -> MLP:
+def stand_in(model: "MLP", points: int) -> "MLP":
     """`stand_in` returns the narrow net that is trained in place of a net of any width."""
     inputs, _, outputs = model.sizes
     return replace(model, sizes=(inputs, moving_units(points, inputs, outputs), outputs))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from minima.engine.divergence import DIVERGED_LOSS
 from minima.findings.samples import Selection, node_of, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 from minima.findings.trajectories import (
@@ -206,8 +207,6 @@ def divergence(tree: xr.DataTree, block: str, source: str = "trained", select: S
     if source == "trained":
         diverged = node.status == "diverged"
     else:
-        from minima.engine.record import DIVERGED_LOSS  # loads torch, which no other estimand needs
-
         diverged = ~(predicted_loss(node) <= DIVERGED_LOSS).all("step")
     return per_seed(diverged.astype(float), xr.ones_like(diverged, dtype=bool))
 

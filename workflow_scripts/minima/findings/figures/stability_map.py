@@ -5,7 +5,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.engine.record import DIVERGED_LOSS
+from minima.engine.divergence import DIVERGED_LOSS
 from minima.findings.style import ink_on, panels
 from minima.findings.trajectories import (
     between,

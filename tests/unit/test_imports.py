@@ -1,0 +1,41 @@
+"""A job imports what it needs and no more: to start is much of what the jobs of small networks take."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minima
+from minima.plan.figures import known_figures
+from minima.plan.known_data import FACTS
+from minima.plan.register import known_estimands
+from minima.theory.reference import KINDS
+
+PACKAGES = Path(minima.__file__).parents[1]
+HEAVY = {"matplotlib", "pandas", "scipy", "sklearn", "torch", "xarray"}
+JOBS = {  # what a rule's script imports, and the modules of minima that its configs name → what they may load
+    "prepare_data": (["jobs.prepare_data", *(f"data.sources.{name}" for name in FACTS)], set()),
+    "train_pack": (["jobs.train_pack"], {"xarray", "pandas"}),  # torch where there is something to train
+    "fit_reference": (
+        ["jobs.fit_reference", *(f"theory.references.{kind}" for kind in KINDS)],
+        {"xarray", "pandas", "scipy"},
+    ),
+    "aggregate_study": (["findings.dataset"], {"xarray", "pandas"}),
+    "judge_claims": (
+        ["findings.claims", *{f"findings.estimands.{name.split('.')[0]}" for name in known_estimands()}],
+        {"xarray", "pandas", "scipy"},
+    ),
+    "draw_figures": (
+        ["findings.drawing", *(f"findings.figures.{kind}" for kind in known_figures())],
+        {"xarray", "pandas", "scipy", "matplotlib"},
+    ),
+}
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_a_job_loads_no_package_that_it_does_not_need(job):
+    modules, allowed = JOBS[job]
+    code = f"import sys, {', '.join(f'minima.{name}' for name in modules)}; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", code], cwd=PACKAGES, text=True).split()
+    assert HEAVY & set(loaded) <= allowed
