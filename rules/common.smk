@@ -7,7 +7,7 @@ FINDINGS = [  # what a run is for
     PATHS.report,
     PATHS.provenance,
     *[PATHS.dataset(study) for study in PLAN.studies],
-    *[PATHS.figure(study, name, "png") for study, name in PLAN.figures],
+    *[PATHS.figures(study) for study in PLAN.drawn_studies],
 ]
 
 
@@ -16,4 +16,3 @@ wildcard_constraints:
     reference="[a-z0-9_]+",
     pack="[a-z0-9_]+",
     study="[a-z][a-z0-9_]*",
-    figure="[a-z][a-z0-9_]*",

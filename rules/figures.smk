@@ -1,20 +1,20 @@
-rule draw_figure:
+# One job draws all figures of a study, for to start takes as long as to draw one; it draws those that have changed.
+rule draw_figures:
     input:
         PATHS.dataset("{study}"),
     output:
-        png=report(
-            PATHS.figure("{study}", "{figure}", "png"),
+        report(
+            directory(PATHS.figures("{study}")),
+            patterns=["{figure}.png"],
             caption="captions/figure.rst",
             category="Figures",
             subcategory="{study}",
             labels={"study": "{study}", "figure": "{figure}"},
         ),
-        svg=PATHS.figure("{study}", "{figure}", "svg"),
-        table=PATHS.figure("{study}", "{figure}", "csv"),
     log:
-        PATHS.log("draw_figure", "{study}_{figure}"),
+        PATHS.log("draw_figures", "{study}"),
     benchmark:
-        PATHS.benchmark("draw_figure", "{study}_{figure}")
+        PATHS.benchmark("draw_figures", "{study}")
     localrule: True
     conda:
         "envs/minima.yaml"
@@ -22,8 +22,7 @@ rule draw_figure:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: PLAN.figure_stamp(wildcards.study, wildcards.figure),
-        caption=lambda wildcards: PLAN.caption(wildcards.study, wildcards.figure),
-        claims=lambda wildcards: ", ".join(PLAN.claims_shown(wildcards.study, wildcards.figure)),
+        stamp=lambda wildcards: PLAN.figures_stamp(wildcards.study),
+        captions=lambda wildcards: PLAN.captions(wildcards.study),
     script:
-        "../workflow_scripts/draw_figure.py"
+        "../workflow_scripts/draw_figures.py"

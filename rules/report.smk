@@ -2,7 +2,7 @@ rule write_report:
     input:
         [PATHS.claims] if PLAN.claims else [],
         datasets=[PATHS.dataset(study) for study in PLAN.studies],
-        figures=[PATHS.figure(study, name, "png") for study, name in PLAN.figures],
+        figures=[PATHS.figures(study) for study in PLAN.drawn_studies],
     output:
         report(
             PATHS.report,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 from pydantic import TypeAdapter
 from torch import Tensor
 
@@ -14,6 +15,7 @@ from minima.data.prepare import prepared as make
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
 from minima.engine.models.mlp import MLP
+from minima.findings.drawing import draw, write_table
 from minima.plan.config import Block
 from minima.plan.grid import Grid, expand
 from minima.plan.recipes import DataRecipe
@@ -28,6 +30,15 @@ PHI: dict[str, Callable[[Tensor], Tensor]] = {
     "tanh": torch.tanh,
     "linear": lambda a: a,
 }
+
+
+def draw_figure(
+    kind: str, blocks: Sequence[str], dataset: Path, table: Path, pictures: Sequence[Path]
+) -> None:
+    """Table and pictures of one figure, from the dataset's file."""
+    with xr.open_datatree(dataset, engine="netcdf4") as tree:
+        write_table(kind, blocks, tree, table)
+    draw(kind, table, pictures)
 
 
 def grid(axes: Mapping[str, Any] | None = None, seed: Any = 0, recipe: Any = None, **sections: Any) -> Grid:

@@ -7,12 +7,13 @@ from functools import cache
 import numpy as np
 import pytest
 import xarray as xr
+from tests.unit.helpers import draw_figure
 from tests.unit.worlds import ROOT, blocks, config, unit
 
 from minima.findings import stats
 from minima.findings.claims import judge
 from minima.findings.dataset import fixed_fields
-from minima.findings.drawing import draw_figure, read_table
+from minima.findings.drawing import read_table
 from minima.findings.estimands import adaptive
 from minima.findings.figures import distance_vs_batch, minimizer_map, persistence, predictors, small_steps
 from minima.findings.stats import NotEstimable

@@ -6,11 +6,11 @@ from importlib import import_module
 import numpy as np
 import pytest
 import xarray as xr
+from tests.unit.helpers import draw_figure
 from tests.unit.worlds import ROOT
 
 from minima.findings import measures
 from minima.findings.claims import judge
-from minima.findings.drawing import draw_figure
 from minima.findings.estimands import bad_minima as study
 from minima.findings.stats import NotEstimable
 from minima.netcdf import tree_encoding, write_atomically

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy import stats
-from tests.unit.helpers import RECIPE
+from tests.unit.helpers import RECIPE, draw_figure
 
-from minima.findings.drawing import draw_figure, read_table
+from minima.findings.drawing import read_table
 from minima.findings.figures import distance_vs_width, error_vs_scale, share_vs_scale
 from minima.findings.style import LOOKS
 from minima.netcdf import string_encoding, write_atomically

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.unit.helpers import draw_figure
 from tests.unit.worlds import MISS, World, changed, config, rms, spoiled
 
 from minima.findings import stats
-from minima.findings.drawing import draw_figure, read_table
+from minima.findings.drawing import read_table
 from minima.findings.figures import distance_vs_width, error_vs_scale, share_vs_scale
 from minima.findings.files import write_text
 from minima.findings.style import LOOKS, styled

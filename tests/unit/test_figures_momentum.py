@@ -6,9 +6,10 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+from tests.unit.helpers import draw_figure
 from tests.unit.momentum_world import block, tree
 
-from minima.findings.drawing import draw_figure, read_table
+from minima.findings.drawing import read_table
 from minima.findings.figures import loss_curves
 from minima.findings.style import save, styled
 

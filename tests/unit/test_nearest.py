@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from tests.unit.helpers import draw_figure
 
-from minima.findings.drawing import draw_figure, read_table
+from minima.findings.drawing import read_table
 from minima.findings.figures import nearest_minimizer as figure
 from minima.findings.nearest import NOTHING, nearest_minimizer
 from minima.findings.style import styled

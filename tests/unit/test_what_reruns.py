@@ -1,7 +1,8 @@
 """What an edit of the code costs: the jobs that each kind of edit starts, by the stamps that rules depend on.
 
 The stamps of a plan read a copy of the package, in which one module is edited. A job runs where its stamp has
-changed, or where a job runs that makes one of its inputs.
+changed, or where a job runs that makes one of its inputs. `draw` counts the pictures that may be drawn: the
+figures of a study are one job's, which runs where the stamp of one of them has changed and draws that one.
 """
 
 import ast

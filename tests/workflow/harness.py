@@ -25,7 +25,7 @@ from minima.plan.workplan import Plan
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
-TRAINING_LOGS = "results/logs/train_pack"
+LOGS = [f"results/logs/{rule}" for rule in ("train_pack", "draw_figures")]  # that say what was done
 DATASET = "results/question/dataset.nc"  # as a target: figures and report cost seconds
 JOBS = "workflow_scripts/minima/jobs/train_pack.py"
 TRAP = """
@@ -76,6 +76,7 @@ studies:
         stop: {residual: 0.1, max_steps: 200}
     figures:
       error_vs_scale: {block: own}
+      loss_curves: {block: own}
 """)
 
 
@@ -91,7 +92,7 @@ class Run:
 
     code: int
     output: str
-    logs: tuple[str, ...]  # of the training jobs that ran
+    logs: tuple[str, ...]  # of the training jobs that ran, then of those that draw
 
     @cached_property
     def trained(self) -> int:
@@ -102,6 +103,11 @@ class Run:
     def cells(self) -> set[str]:
         """Digests of the cells whose training came to its end."""
         return {cell for log in self.logs for cell in re.findall(r"\bcell (\w+) .* after \d+ steps", log)}
+
+    @cached_property
+    def drawn(self) -> list[str]:
+        """The figures whose pictures were drawn."""
+        return [name for log in self.logs for name in re.findall(r"\bdrew (\w+)", log)]
 
     @cached_property
     def jobs(self) -> Counter[str]:
@@ -158,7 +164,8 @@ class Workflow:
         text = yaml.safe_dump(self.config, sort_keys=False)
         if config_file.read_text(encoding="utf-8") != text:
             config_file.write_text(text, encoding="utf-8")
-        shutil.rmtree(self.folder / TRAINING_LOGS, ignore_errors=True)  # jobs that do not run count nothing
+        for logs in LOGS:  # jobs that do not run count nothing
+            shutil.rmtree(self.folder / logs, ignore_errors=True)
         return subprocess.Popen(
             [*command, *arguments],
             cwd=self.folder,
@@ -175,7 +182,7 @@ class Workflow:
     def finish(self, process: "subprocess.Popen[str]") -> Run:
         """Waits for a started run to end."""
         output, _ = process.communicate(timeout=900)  # of a busy machine
-        logs = sorted((self.folder / TRAINING_LOGS).glob("*.log"))
+        logs = [log for logs in LOGS for log in sorted((self.folder / logs).glob("*.log"))]
         return Run(process.returncode, output, tuple(log.read_text(encoding="utf-8") for log in logs))
 
     def append(self, path: str, text: str) -> None:

@@ -102,7 +102,8 @@ def test_an_edited_figure_is_redrawn_and_nothing_else(workflow):
     workflow.append("workflow_scripts/minima/findings/figures/error_vs_scale.py", EDITED_FIGURE)
     before = workflow.files("question/figures/*")
     run = workflow.run().succeeded()
-    assert run.jobs["draw_figure"] == 1
+    assert run.jobs["draw_figures"] == 1  # of the study; in it
+    assert run.drawn == ["error_vs_scale"]
     assert not {"prepare_data", "train_pack", "aggregate_study"} & set(run.jobs)
     after = workflow.files("question/figures/*")
     assert {name for name in before if before[name] != after[name]} == {

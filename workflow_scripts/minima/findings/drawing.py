@@ -1,7 +1,15 @@
-"""A figure from a study's dataset: its table, then its picture drawn from the table alone."""
+"""A study's figures from its dataset: the table of each, then its picture drawn from the table alone.
 
-from collections.abc import Sequence
+Hence a picture is known before it is drawn, by its table and the code that draws it: those of the last run
+are kept under that name, and what has not changed is copied. All figures of a study are one job's, for to
+start takes as long as to draw one; an edit of one still draws this one alone.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 
 import pandas as pd
@@ -9,20 +17,50 @@ import xarray as xr
 
 from minima.findings.files import write_text
 from minima.findings.style import save, styled
+from minima.plan.digest import digest
 
 NUMBERS = {"x", "estimate", "low", "high", "spread", "cost"}  # even where all of them are empty
+PICTURES = ("png", "svg")
+
+logger = logging.getLogger("minima")
 
 
-def draw_figure(
-    kind: str, blocks: Sequence[str], dataset: Path, table_path: Path, pictures: Sequence[Path]
+def draw_figures(
+    figures: Mapping[str, Sequence[str]], code: Mapping[str, str], dataset: Path, folder: Path, drawings: Path
 ) -> None:
-    """`draw_figure` writes the table (.csv) and the pictures (.png, .svg) of one figure."""
-    figure_module = import_module(f"minima.findings.figures.{kind}")
+    """`draw_figures` writes table (.csv) and pictures (.png, .svg) of every figure into `folder`.
+
+    Name → kind and blocks, name → digest of the code. `drawings` holds the pictures of the last run.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    drawings.mkdir(parents=True, exist_ok=True)
+    used = set()
     with xr.open_datatree(dataset, engine="netcdf4") as tree:
-        table = figure_module.tabulate(tree, *blocks)
-    write_text(table.to_csv(index=False, float_format="%.10g"), table_path)
+        for name, (kind, *blocks) in figures.items():
+            table = folder / f"{name}.csv"
+            write_table(kind, blocks, tree, table)
+            made_of = f"{code[name]} {version('matplotlib')} {table.read_text(encoding='utf-8')}"
+            kept = [drawings / f"{name}_{digest(made_of)}.{suffix}" for suffix in PICTURES]
+            if not all(path.exists() for path in kept):
+                draw(kind, table, kept)
+                logger.info("drew %s", name)
+            for path, suffix in zip(kept, PICTURES, strict=True):
+                shutil.copyfile(path, folder / f"{name}.{suffix}")
+            used |= set(kept)
+    for path in set(drawings.iterdir()) - used:
+        path.unlink()
+
+
+def write_table(kind: str, blocks: Iterable[str], tree: xr.DataTree, path: Path) -> None:
+    """`write_table` writes the numbers that a figure of these blocks is drawn from."""
+    table = import_module(f"minima.findings.figures.{kind}").tabulate(tree, *blocks)
+    write_text(table.to_csv(index=False, float_format="%.10g"), path)
+
+
+def draw(kind: str, table: Path, pictures: Iterable[Path]) -> None:
+    """`draw` writes the pictures of a figure, drawn from its written table."""
     with styled():
-        figure = figure_module.draw(read_table(table_path))
+        figure = import_module(f"minima.findings.figures.{kind}").draw(read_table(table))
         for path in pictures:
             save(figure, path)
 

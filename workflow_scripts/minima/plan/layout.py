@@ -14,6 +14,7 @@ SHARED_FOLDERS = (
     "benchmarks",
     "journal",
     "records",
+    "drawings",
 )
 
 
@@ -35,8 +36,14 @@ class Layout:
     def dataset(self, study: str) -> str:
         return f"{self.results}/{study}/dataset.nc"
 
+    def figures(self, study: str) -> str:
+        return f"{self.results}/{study}/figures"
+
     def figure(self, study: str, name: str, kind: str) -> str:
-        return f"{self.results}/{study}/figures/{name}.{kind}"
+        return f"{self.figures(study)}/{name}.{kind}"
+
+    def drawings(self, study: str) -> str:
+        return f"{self.results}/drawings/{study}"
 
     @property
     def claims(self) -> str:

@@ -158,7 +158,13 @@ class Plan:
         register = digest(canonical([claim.model_dump(mode="json") for claim in self.claims]))
         return f"{register}-{fingerprint(['minima.findings.claims', *modules])}"
 
+    def figures_stamp(self, study: str) -> str:
+        """What a study's figures depend on beside its dataset: which they are, and the code of each."""
+        stamps = {name: self.figure_stamp(study, name) for name in self.config.studies[study].figures}
+        return digest(canonical(stamps))
+
     def figure_stamp(self, study: str, figure: str) -> str:
+        """What one figure depends on beside the dataset."""
         kind, *blocks = self.figure(study, figure)
         drawn_by = ["minima.findings.drawing", f"minima.findings.figures.{kind}"]
         return f"{kind}-{'-'.join(blocks)}-{fingerprint(drawn_by)}"
@@ -187,6 +193,11 @@ class Plan:
         return f"{self.config_digest}-{fingerprint(['minima.findings.provenance'])}"
 
     @property
+    def drawn_studies(self) -> list[str]:
+        """The studies that have figures."""
+        return [study for study in self.studies if self.config.studies[study].figures]
+
+    @property
     def figures(self) -> list[tuple[str, str]]:
         """Study and name of every figure."""
         return [(study, name) for study in self.studies for name in self.config.studies[study].figures]
@@ -201,6 +212,14 @@ class Plan:
         """What a figure shows, in words."""
         kind, *_ = self.figure(study, figure)
         return caption(kind)
+
+    def captions(self, study: str) -> dict[str, str]:
+        """Figure → what it shows, for which claims; by name, for the order in a config means nothing."""
+        about = {}
+        for name in sorted(self.config.studies[study].figures):
+            claims = ", ".join(self.claims_shown(study, name)) or "none"
+            about[name] = f"{self.caption(study, name)}\n\nClaims: {claims}."
+        return about
 
     def claims_shown(self, study: str, figure: str) -> list[str]:
         """The ids of the claims that a figure belongs to."""
