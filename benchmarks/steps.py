@@ -84,6 +84,10 @@ class Measured:
         return canonical(self.values[section])
 
     @cached_property
+    def of_any_seed(self) -> tuple[str, ...]:
+        return tuple(self.shared(section) for section in self.values if section != "seed")
+
+    @cached_property
     def recipe(self) -> Recipe:
         return _recipe(self.shared("data"))
 

@@ -7,14 +7,28 @@ import sys
 import pytest
 from harness import ROOT, SNAKEMAKE
 
+# The unit of time is what Snakemake takes to read the config's YAML in pure Python: as long as the machine is
+# slow.
 PARSE = """
 import sys, time
-import yaml  # which Snakemake has loaded already
-begun = time.process_time()
-from minima.plan.workplan import Plan
-plan = Plan(yaml.safe_load(open("config/config.yaml")))
-stamps = [plan.pack_stamp(name) for name in plan.packs]
-print(time.process_time() - begun)
+import yaml, pydantic  # which Snakemake has loaded already, with a model of its own
+pydantic.create_model("Model")
+
+def seconds(work):
+    begun = time.process_time()
+    work()
+    return time.process_time() - begun
+
+def parse():
+    from minima.plan.workplan import Plan
+    plan = Plan(raw)
+    plan.check()
+    for name, pack in plan.packs.items():
+        plan.pack_stamp(name), pack.cost, pack.at_most
+
+text = open("config/config.yaml", encoding="utf-8").read()
+raw = yaml.safe_load(text)
+print(min(seconds(lambda: yaml.safe_load(text)) for _ in range(3)), seconds(parse))
 print(*(name for name in ("torch", "xarray", "sklearn", "scipy", "numpy", "pandas") if name in sys.modules))
 """
 
@@ -29,15 +43,21 @@ sys.exit(code)
 """
 
 
-def test_the_default_config_is_parsed_in_no_time():
-    """Wanted: 0.5 s beyond Snakemake's own start. Measured: 0.2 s of the processor."""
-    command = [sys.executable, "-c", PARSE]
-    environment = os.environ | {"PYTHONPATH": "workflow_scripts"}
-    out = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-    assert float(out[0]) < 1.0
-    assert out[1:] in ([], [""]), "plan imports neither torch nor xarray, sklearn …"
+def test_the_default_config_is_parsed_in_no_time(tmp_path):
+    """Wanted: 0.5 s beyond Snakemake's own start, where reading the config's YAML takes 0.08 s. Measured: six
+    such readings. At most: nine."""
+    # As for all jobs but the first, modules are compiled already.
+    environment = os.environ | {"PYTHONPATH": "workflow_scripts", "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    times = []
+    for _ in range(4):
+        command = [sys.executable, "-c", PARSE]
+        run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        seconds, heavy = run.stdout.split("\n")[:2]
+        assert not heavy, "plan imports neither torch nor xarray, sklearn …"
+        times.append([float(word) for word in seconds.split()])
+    reading, parsing = map(min, zip(*times, strict=True))  # least: what else the machine does, it adds
+    assert parsing < 9 * reading
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from math import exp, hypot, isnan, log
+from operator import mul, ne, sub
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -66,9 +67,8 @@ class Kind:
     numbers: tuple[float, ...]  # in the order of NUMBERS
 
     def distance(self, other: "Kind") -> float:
-        apart = sum(w for w, a, b in zip(WORDS.values(), self.words, other.words, strict=True) if a != b)
-        gaps = zip(NUMBERS.values(), self.numbers, other.numbers, strict=True)
-        return apart + hypot(*(weight * (a - b) for weight, a, b in gaps))
+        apart = sum(map(mul, WORDS.values(), map(ne, self.words, other.words)))
+        return apart + hypot(*map(mul, NUMBERS.values(), map(sub, self.numbers, other.numbers)))
 
     @property
     def clock(self) -> float:

@@ -7,11 +7,12 @@ tests/unit/test_cost.py has measured cells.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
 from math import ceil, log, prod
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from minima.forms import GRAM, NARROW, declared, form_of, is_linear, moving_units
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
@@ -179,23 +180,39 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
     numbers = 4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel + data
     memory_mb = BYTES[cell["dtype"]] * numbers / 1e6
-    amounts = work(cell, steps)
+    amounts = _work(cell, sizes, steps)
     stack_steps = amounts.pop("stack_step", 0.0)
     longest = sum(steps) if stack_steps else 0.0
     seconds = sum(SECONDS[name] * amount for name, amount in amounts.items())
     return Cost(seconds, memory_mb, stack_steps, longest)
 
 
+def cell_costs(cells: Iterable[Cell], lengths: Lengths = as_recorded) -> Iterator[Cost]:
+    """`cell_costs` yields the cost of each cell. Cells that differ in their seeds alone cost the same, which
+    is computed once."""
+    known = _known_costs.setdefault(lengths, {})
+    for cell in cells:
+        if (network := cell.of_any_seed) not in known:
+            known[network] = cell_cost(cell, lengths)
+        yield known[network]
+
+
+_known_costs: WeakKeyDictionary[Lengths, dict[tuple[str, ...], Cost]] = WeakKeyDictionary()
+
+
 def cost_of(cells: Iterable[Cell], lengths: Lengths = as_recorded) -> Cost:
     """What one job takes to train cells, group after group."""
     groups = by_group(cells).values()
-    together = (sum((cell_cost(cell, lengths) for cell in group), Cost()) for group in groups)
+    together = (sum(cell_costs(group, lengths), Cost()) for group in groups)
     return reduce(Cost.then, together, Cost())
 
 
 def work(cell: Cell, steps: Steps) -> dict[str, float]:
     """How much of what is in `SECONDS` a cell takes."""
-    sizes = sizes_of(cell)
+    return _work(cell, sizes_of(cell), steps)
+
+
+def _work(cell: Cell, sizes: Sizes, steps: Steps) -> dict[str, float]:
     amounts = Counter({"cell": 1.0, "parameter": sizes.parameters})
     amounts.update(_training_work(cell, sizes, steps.training))
     amounts.update(_prediction_work(cell, sizes, steps.run))

@@ -4,10 +4,12 @@ import hashlib
 import json
 from typing import Any
 
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def canonical(value: Any) -> str:
     """JSON with sorted keys and no spaces: key order never changes a digest."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return ENCODER.encode(value)
 
 
 def digest(text: str, length: int = 16) -> str:

@@ -1,15 +1,15 @@
 """Fingerprints: a digest of the code that something really uses.
 
-The code of a module is its syntax tree without comments and docstrings, printed back; the code that a
+The code of a module is its syntax tree, in which there are no comments, without docstrings; the code that a
 module uses is its own and that of every module of minima it imports, however indirectly. What stands under
 `if TYPE_CHECKING:`, there for type hints alone, is no code.
 """
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from minima.forms import declared, forms_of, probe_module
 from minima.plan.digest import digest
@@ -64,56 +64,85 @@ def reference_modules(kinds: Iterable[str], activation: str) -> list[str]:
 
 
 def fingerprint(modules: Iterable[str]) -> str:
-    """One digest of all code that these modules use."""
-    return digest("".join(f"{name}{code}" for name, code in sorted(code_used(modules).items())))
+    """`fingerprint` returns one digest of all code that these modules use."""
+    return _fingerprint(PACKAGE, frozenset(modules))
+
+
+@cache
+def _fingerprint(package: Path, modules: frozenset[str]) -> str:
+    """`_fingerprint` joins modules once, however many cells name the same ones."""
+    return digest("".join(f"{name}{code}" for name, code in sorted(_code_used(package, modules).items())))
 
 
 def code_used(modules: Iterable[str]) -> dict[str, str]:
-    """Module name → digest of its code, for the modules and all that they import from minima."""
+    """`code_used` returns module name → digest of its code, for the modules and all that they import from
+    minima."""
+    return _code_used(PACKAGE, modules)
+
+
+def _code_used(package: Path, modules: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name], imports = _read(_path(name))
+            found[name], imports = _read(package, name)
             waiting += imports
     return found
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
+def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
     """`_read` returns the digest of a module's code and the modules of minima that it imports."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = ast.parse(_path(package, module).read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if not _is_for_type_hints(node)]
+    _drop_docstring(tree)
     imports: set[str] = set()
-    for node in ast.walk(tree):
+    for node in _statements(tree.body):
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             # `from minima.theory import kernels` names a module, `from minima.store import write` a function
-            below = {f"{node.module}.{alias.name}" for alias in node.names}
-            imports |= {node.module} | {child for child in below if _path(child).exists()}
-        _drop_docstring(node)
-    return digest(ast.unparse(tree)), tuple(
-        i for i in imports if i.startswith("minima.") and _path(i).exists()
-    )
+            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_docstring(node)
+    ours = (name for name in imports if name.startswith("minima."))
+    return digest(_written(tree)), tuple(name for name in ours if _path(package, name).exists())
+
+
+def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """`_statements` yields every statement, also those within others: expressions, which are most of a tree,
+    hold neither imports nor docstrings."""
+    for node in body:
+        yield node
+        for part in ("body", "handlers", "orelse", "finalbody", "cases"):
+            yield from _statements(getattr(node, part, ()))
+
+
+def _written(node: Any) -> str:
+    """`_written` returns a syntax tree as text: without places in the file, without what is empty and
+    without `ctx`, which only repeats what stands around a name."""
+    if isinstance(node, list):
+        return f"[{','.join(map(_written, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts = [type(node).__name__]
+    for field in node._fields:
+        value = getattr(node, field, None)
+        if value is not None and value != [] and field != "ctx":
+            parts.append(f"{field}={_written(value)}")
+    return f"({' '.join(parts)})"
 
 
 def _is_for_type_hints(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse
 
 
-def _path(module: str) -> Path:
-    path = PACKAGE.joinpath(*module.split(".")[1:])
+def _path(package: Path, module: str) -> Path:
+    path = package.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
-def _drop_docstring(node: ast.AST) -> None:
-    if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
-        first = node.body[0]
-        if (
-            isinstance(first, ast.Expr)
-            and isinstance(first.value, ast.Constant)
-            and isinstance(first.value.value, str)
-        ):
-            node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]
+def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    if ast.get_docstring(node, clean=False) is not None:
+        node.body[:1] = [] if len(node.body) > 1 else [ast.Pass()]

@@ -21,6 +21,7 @@ SECTION_TYPES = {"data": DataRecipe} | {
     name: get_type_hints(Training, include_extras=True)[name] for name in Training.model_fields
 }
 SECTIONS = tuple(sorted([*SECTION_TYPES, "seed"]))
+DATA, SEED = SECTIONS.index("data"), SECTIONS.index("seed")
 ADAPTERS = {name: TypeAdapter(kind) for name, kind in SECTION_TYPES.items()}
 # Names that every dataset has already: its other dimensions, and what a cell stores.
 RESERVED = {
@@ -61,7 +62,7 @@ class Cell:
     def json(self) -> str:
         """The canonical JSON of all fields."""
         pairs = zip(SECTIONS, self.sections, strict=True)
-        return "{" + ",".join(f'"{name}":{section.json}' for name, section in pairs) + "}"
+        return "{" + ",".join([f'"{name}":{section.json}' for name, section in pairs]) + "}"
 
     @cached_property
     def digest(self) -> str:
@@ -70,7 +71,13 @@ class Cell:
     @cached_property
     def group(self) -> str:
         """Digest of the fields that a pack shares."""
-        return digest(",".join(section.shared for section in self.sections))
+        return digest(",".join([section.shared for section in self.sections]))
+
+    @property
+    def of_any_seed(self) -> tuple[str, ...]:
+        """`of_any_seed` returns the JSON of all fields but the seed: the same for cells that differ in
+        nothing else."""
+        return tuple([section.json for section in self.sections[:SEED] + self.sections[SEED + 1 :]])
 
     @property
     def generation(self) -> int:
@@ -91,7 +98,7 @@ class Cell:
 
     @property
     def recipe(self) -> Recipe:
-        return self.sections[SECTIONS.index("data")].model
+        return self.sections[DATA].model
 
     @property
     def split(self) -> int:
@@ -176,7 +183,6 @@ def _product(axes: Sequence[Axis], per_section: Mapping[str, list[Section]], see
     for name in SECTIONS:
         mine = [i for i, axis in enumerate(axes) if axis.path.split(".")[0] == name]
         strides.append([(i, prod(len(numbers[j]) for j in mine if j > i)) for i in mine])
-    seed_slot = SECTIONS.index("seed")
     variants = [per_section.get(name, []) for name in SECTIONS]
     for position in product(*numbers):
         chosen = [
@@ -184,7 +190,7 @@ def _product(axes: Sequence[Axis], per_section: Mapping[str, list[Section]], see
             for options, own in zip(variants, strides, strict=True)
         ]
         for seed in seeds:
-            chosen[seed_slot] = seed
+            chosen[SEED] = seed
             yield Cell(tuple(chosen))
 
 

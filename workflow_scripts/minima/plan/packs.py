@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
 
-from minima.plan.cost import Cost, at_most, cell_cost, cost_of
+from minima.plan.cost import Cost, at_most, cell_costs, cost_of
 from minima.plan.digest import bits, digest
 from minima.plan.grid import Cell, by_group
 
@@ -46,7 +46,7 @@ def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[
 
     by_digest = {cell.digest: cell for cell in cells}  # one may stand in several blocks: it is trained once
     groups = by_group(by_digest[name] for name in sorted(by_digest))
-    each = {name: cell_cost(cell) for name, cell in by_digest.items()}
+    each = dict(zip(by_digest, cell_costs(by_digest.values()), strict=True))
     costs = {group: sum((each[c.digest] for c in members), Cost()) for group, members in groups.items()}
     small = {group for group in groups if fits(costs[group], SMALL)}
     packs: list[Pack] = []

@@ -15,6 +15,8 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.options import Options
 
+# libyaml's where PyYAML was built with it: ten times as fast
+SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 ESTIMANDS = Path(__file__).parents[1] / "findings" / "estimands"
 LEAST_FOR_BOOTSTRAP = 20  # units: with fewer, BCa's 95 % interval covers 84 % (n = 5) to 90 % (n = 10)
 
@@ -143,7 +145,7 @@ class Register(Options):
 def read_register(path: str | Path) -> list[Claim]:
     """The claims of a register file. Raises `ConfigError` with every mistake in it."""
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        raw = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=SAFE_LOADER)
     except FileNotFoundError:
         raise ConfigError([Mistake("claims", f"there is no file {path}")]) from None
     except (OSError, UnicodeDecodeError) as error:
