@@ -15,6 +15,7 @@ with job_log(snakemake.log[0]):
         store_folder=Path(plan.paths.store),
         output=Path(snakemake.output[0]),
         device=plan.config.execution.device,
+        products=plan.config.execution.products,
         reuse=plan.config.reuse,
         journal_file=Path(plan.paths.journal(snakemake.wildcards.pack)),
         starts=[Path(path) for path in snakemake.input.starts],

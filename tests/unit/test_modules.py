@@ -100,7 +100,7 @@ def test_forward_and_gradients_are_autograds(network, networks):
     f, tape = ensemble.forward(theta, x, training=True)
     gradients = [torch.zeros_like(w) for w in theta]
     targets = [gradients[i] if i in ensemble.trained else None for i in range(len(theta))]
-    ensemble.add_gradients(theta, tape, delta, targets)
+    ensemble.gradients(theta, tape, delta, targets)
     for e, module in enumerate(alone):
         expected = module(x[e])
         torch.testing.assert_close(f[e], expected.detach(), rtol=1e-10, atol=1e-10)

@@ -39,6 +39,7 @@ PREDICTED = {
 VARIABLES = {
     "status": Variable((), "how training ended: converged, stopped (out of steps), diverged or missing", ""),
     "device": Variable((), "what trained the network: cpu or cuda", ""),
+    "products": Variable((), "library of the matrix products in training: numpy, torch, or both by size", ""),
     "steps": Variable((), "steps trained", "step"),
     "residual": Variable((), "‖y − f‖/‖y − f₀‖ at the end"),
     "learning_rate": Variable((), "learning rate, absolute", "1/loss"),

@@ -14,7 +14,7 @@ from minima.engine.batches import rows_of
 from minima.engine.ensemble import flat
 from minima.engine.stack import Stack
 
-Loss = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # of minima.engine.losses
+Loss = Callable[..., tuple[Tensor, Tensor]]  # of minima.engine.losses
 
 
 class Evaluated(NamedTuple):
@@ -102,26 +102,24 @@ class _Bound:
         gradients = [None if part is None else part.flatten(0, 1) for part in stack.gradients]
         blocks = ensemble.model.bound(flat(stack.weights), gradients, x, each, delta, fixed)
         self.f = (each if self.readout is None else y.new_empty(len(y), outputs, points)).mT
+        self.slope = (delta if self.readout is None else torch.empty_like(self.f.mT)).mT
         self.parts = []
         for block in blocks:
-            views = (each[..., block.points], delta[..., block.points])
-            copies = [view.unflatten(0, (len(y), -1)) for view in views]
-            share = y[:, block.points].shape[1] / points
-            self.parts.append((block, *copies, self.f[:, block.points], y[:, block.points], share))
+            own = [whole[:, block.points] for whole in (self.f, y, self.slope)]
+            copies = [whole[..., block.points].unflatten(0, (len(y), -1)) for whole in (each, delta)]
+            self.parts.append((block, *own, *copies, own[0].shape[1] / points))
 
     def __call__(self) -> Evaluated:
         total = None
-        for block, each, delta, f, y, share in self.parts:
+        for block, f, y, slope, each, delta, share in self.parts:
             for call in block.forward:
                 call()
             if self.readout is not None:
                 torch.sum(each * self.readout, 1, out=f.mT)
-            loss, slope = self.loss(f, y)
+            loss, _ = self.loss(f, y, slope)
             if share != 1:
-                loss, slope = loss * share, slope.mul_(share)
-            if self.readout is None:
-                delta.copy_(slope.mT.unsqueeze(1))
-            else:
+                loss, _ = loss * share, slope.mul_(share)
+            if self.readout is not None:
                 torch.mul(slope.mT.unsqueeze(1), self.readout, out=delta)
             for call in block.backward:
                 call()

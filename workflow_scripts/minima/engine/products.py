@@ -1,15 +1,17 @@
 """Matrix products on a CPU, by the library that multiplies fastest on this machine's processor.
 
 PyTorch brings MKL, which on processors of other makers than Intel runs at a third to a half of what the same
-core does with NumPy's OpenBLAS (benchmarks/products.py shows both). Tensors and arrays share their memory, so
-either library may compute a product. Which one does is a property of the processor, never of a measurement in
-a job: all jobs of a machine agree to the last bit, however busy it is.
+core does with NumPy's OpenBLAS; on Intel's, OpenBLAS is still the faster one for small matrices
+(benchmarks/products.py shows both). Tensors and arrays share their memory, so either library may compute a
+product. Which one does is a property of the processor and of the shapes, never of a measurement in a job: all
+jobs of a machine agree to the last bit, however busy it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +19,33 @@ import torch
 from torch import Tensor
 
 LIBRARIES = ("numpy", "torch")
+SMALL = 2**12  # elements of the largest of the three matrices
 _CHOICE: ContextVar[str] = ContextVar("products", default="auto")
 
 
 @cache
-def fastest() -> str:
-    """`fastest` returns the library for this machine's processor: NumPy on AMD's, PyTorch on all others."""
+def is_amd() -> bool:
+    """`is_amd` returns whether this machine's processor is one of AMD's."""
     try:
-        amd = "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        return "AuthenticAMD" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
-        amd = False
-    return "numpy" if amd else "torch"
+        return False
 
 
-def library() -> str:
-    """`library` returns which library computes the products here and now: "numpy" or "torch"."""
+def library(*shapes: Sequence[int]) -> str:
+    """`library` returns which library computes a product of matrices of these shapes here and now: "numpy" or
+    "torch"."""
     chosen = _CHOICE.get()
-    return fastest() if chosen == "auto" else chosen
+    if chosen != "auto":
+        return chosen
+    small = max(prod(shape[-2:]) for shape in shapes) <= SMALL
+    return "numpy" if small or is_amd() else "torch"
+
+
+def described() -> str:
+    """`described` returns by which libraries products are computed here and now, as a cell records it."""
+    large, small = ((size, size) for size in (2 * SMALL, 1))
+    return " and ".join(dict.fromkeys(library(shape) for shape in (small, large)))
 
 
 @contextmanager
@@ -50,7 +62,7 @@ def by(choice: str) -> Iterator[None]:
 
 def matmul(a: Tensor, b: Tensor) -> Tensor:
     """`matmul` returns a b, for stacks of matrices on any device; on a GPU PyTorch computes it."""
-    if a.device.type != "cpu" or library() == "torch":
+    if a.device.type != "cpu" or library(a.shape, b.shape, (a.shape[-2], b.shape[-1])) == "torch":
         return a @ b
     return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
 
@@ -61,7 +73,7 @@ def product(a: Tensor, b: Tensor, out: Tensor, scale: float = 1.0, add: bool = F
     a [B, m, k], b [B, k, n] and out [B, m, n] are tensors on a CPU whose memory stays where it is: views are
     made once, for a step that is taken many times.
     """
-    if library() == "torch":
+    if library(a.shape, b.shape, out.shape) == "torch":
         return partial(torch.baddbmm, out, a, b, beta=float(add), alpha=scale, out=out)
     left, right = a.numpy(), b.numpy()
     if not add and scale == 1:

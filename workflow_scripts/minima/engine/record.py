@@ -86,6 +86,8 @@ class Record:
     def nothing_happens(self, losses: Tensor) -> bool:
         """`nothing_happens` returns whether at these losses [..., E] every network goes on: no network
         reaches a goal or a recorded residual, and none diverges."""
+        if losses.ndim == 1:  # one by one in Python: a tenth of the calls
+            return all(map(_lies_between, losses.tolist(), *self.bounds))
         return bool(((losses > self.near) & (losses <= self.far)).all())
 
     def goes_on(self, total: Tensor, wrong: Tensor, seen: int, points: int) -> bool:
@@ -120,9 +122,10 @@ class Record:
         """
         last = step == self.rules.max_steps
         watched = self.accuracy_target is not None and f is not None
-        accurate = accuracy_of(f, y) >= self.accuracy_target if watched else torch.zeros_like(loss).bool()
+        accurate = accuracy_of(f, y) >= self.accuracy_target if watched else None
         if not last and not (watched and accurate.any()) and self.nothing_happens(loss):
             return {}
+        accurate = torch.zeros_like(loss, dtype=torch.bool) if accurate is None else accurate
         residual = self.residual(loss)
         for column, level in enumerate(self.rules.record_residuals):
             first = self.residual_steps[:, column]
@@ -165,6 +168,7 @@ class Record:
         for name, value in vars(self).items():
             if isinstance(value, Tensor) or value is self.probes:
                 setattr(self, name, picked(value, rows))
+        self.bounds = self.near.tolist(), self.far.tolist()
 
     def residual(self, loss: Tensor) -> Tensor:
         """`residual` returns √(loss/initial loss), for mse ‖y − f‖/‖y − f₀‖; 0 for a network that started at
@@ -187,6 +191,11 @@ class Record:
         near = goal.square() * self.start_loss * (1 + ROUNDINGS * number.eps) + number.tiny
         self.near = torch.maximum(near, self.loss_target)
         self.far = DIVERGED_LOSS * self.start_loss
+        self.bounds = self.near.tolist(), self.far.tolist()
+
+
+def _lies_between(loss: float, near: float, far: float) -> bool:
+    return near < loss <= far
 
 
 def picked(value: Any, rows: Tensor) -> Any:

@@ -13,7 +13,7 @@ class State:
     """`State` is a stack of E networks of K copies at one step."""
 
     ensemble: Any
-    loss: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    loss: Callable[..., tuple[Tensor, Tensor]]
     weights: Sequence[Tensor]  # [E, K, out, in] per layer
     start: Sequence[Tensor]  # the weights before the first step
     x: Tensor

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from minima.engine.ensemble import Ensemble, flat
+from minima.engine.products import matmul
 
 BLOCK = 2**20  # entries of a kernel computed at once: what is not its own memory stays in cache
 
@@ -49,7 +50,7 @@ class Jacobian:
         """Σ_a JJ'ᵀ[(x, a), (x', a)]: [E, n, n']."""
         total: Tensor | None = None
         for layer in self.ensemble.trained:
-            outer = self.signals[layer].flatten(2) @ other.signals[layer].flatten(2).mT
+            outer = matmul(self.signals[layer].flatten(2), other.signals[layer].flatten(2).mT)
             term = outer.mul_(self._inner(other, layer))
             total = term if total is None else total.add_(term)
         return self._read_out(total)
@@ -63,16 +64,15 @@ class Jacobian:
             if layer == len(self.signals) - 1:  # ∂f_a/∂a_H is 1 for one output and 0 for the others
                 total.diagonal(dim1=2, dim2=4).add_(inner.unsqueeze(-1))
                 continue
-            outer = self.signals[layer].flatten(1, 2) @ other.signals[layer].flatten(1, 2).mT
+            outer = matmul(self.signals[layer].flatten(1, 2), other.signals[layer].flatten(1, 2).mT)
             # inner says the same for every pair of outputs
             total.add_(outer.view_as(total).mul_(inner[:, :, None, :, None]))
         return self._read_out(total.flatten(3, 4).flatten(1, 2))
 
     def _inner(self, other: "Jacobian", layer: int) -> Tensor:
         """s_l² ⟨h_{l−1}(x), h'_{l−1}(x')⟩ [E·K, n, n']."""
-        rows, columns = self.hidden[layer], other.hidden[layer]
-        out = rows.new_empty(len(rows), rows.shape[1], columns.shape[1])
-        return torch.baddbmm(out, rows, columns.mT, beta=0, alpha=self.ensemble.model.factors[layer] ** 2)
+        inner = matmul(self.hidden[layer], other.hidden[layer].mT)
+        return inner.mul_(self.ensemble.model.factors[layer] ** 2)
 
     def _read_out(self, kernels: Tensor) -> Tensor:
         """The kernel of Σ_k r_k f_k [E, …] from those of its copies [E·K, …]."""

@@ -35,9 +35,11 @@ def train_pack(
     reuse: str,
     journal_file: Path | None = None,
     starts: Sequence[Path] = (),
+    products: str = "auto",
 ) -> None:
     """Writes `output`, the pack of these cells, training those the store does not have, group after group.
-    `starts` are the packs of the cells that they start from, `reuse` is the option of the config.
+    `starts` are the packs of the cells that they start from; `device`, `products` and `reuse` are options of
+    the config.
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
@@ -63,7 +65,7 @@ def train_pack(
                 )
             states = _of_starts(missing, starts, "parameters")
             place = place or take(device)
-            shards = _train(missing, splits, wanted, store_folder, place, journal_file, states)
+            shards = _train(missing, splits, wanted, store_folder, place, products, journal_file, states)
             stored |= store.among(shards, wanted, reuse)
         logger.info("trained %d cells", len(missing))
         parts.append(store.read([stored[cell.digest] for cell in members]))
@@ -118,11 +120,13 @@ def _train(
     wanted: Mapping[str, store.Identity],
     folder: Path,
     place: "tuple[torch.device, str]",
+    products: str,
     journal_file: Path | None,
     states: Mapping[str, Any],
 ) -> list[Path]:
     """`_train` trains the cells and returns the shards that it wrote."""
     # torch takes a second to import: a pack that the store holds whole does without.
+    from minima.engine.products import by
     from minima.training.cells import Arrays, DoesNotFit, train_cells
 
     arrays = {
@@ -150,15 +154,17 @@ def _train(
 
     begun = last = time.monotonic()
     try:
-        for done in results:
-            cell = cells[done.position]
-            finished.append((wanted[cell.digest], done.values))
-            logger.info("cell %s %s after %d steps", cell.digest, done.values["status"], done.values["steps"])
-            now = time.monotonic()
-            # A kill loses at most a fifth of the work, or a minute; a long job leaves no thousands of files.
-            if now - last > min(max(2.0, 0.2 * (now - begun)), 60.0):
-                flush()
-                last = now
+        with by(products):
+            for done in results:
+                cell, values = cells[done.position], done.values
+                finished.append((wanted[cell.digest], values))
+                logger.info("cell %s %s after %d steps", cell.digest, values["status"], values["steps"])
+                now = time.monotonic()
+                # A kill loses at most a fifth of the work, or a minute; a long job leaves no thousands of
+                # files.
+                if now - last > min(max(2.0, 0.2 * (now - begun)), 60.0):
+                    flush()
+                    last = now
     except DoesNotFit as error:
         estimate = error.networks * sum(cell_cost(cell).memory_mb for cell in cells) / len(cells)
         raise RuntimeError(

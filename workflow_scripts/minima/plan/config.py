@@ -374,6 +374,11 @@ class Execution(Options):
     )
     pack_minutes: float = Field(10.0, gt=0, description="Estimated minutes a training job should take.")
     device_memory_gb: float = Field(8.0, gt=0, description="Device memory a pack may use.")
+    products: Literal["auto", "numpy", "torch"] = Field(
+        "auto",
+        description="Library of matrix products on a CPU: NumPy's OpenBLAS, PyTorch's MKL, or auto, the "
+        "faster one for the processor and the size of the matrices. Last bits may differ between them.",
+    )
 
 
 class Config(Options):

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from minima.engine import products
 from minima.engine.core import Finished, Rules, train
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
@@ -30,7 +31,6 @@ logger = logging.getLogger("minima")
 
 Array = NDArray[np.float64]
 BELOW_ZERO = -1e-30  # a residual that is never reached, not even where the loss is rounded to 0
-STACK_CACHES = 4  # networks are trained together up to so many times a core's cache
 
 
 @dataclass(frozen=True)
@@ -148,12 +148,15 @@ def stack_size(
     shapes: Sequence[tuple[int, int]], copies: int, points: int, dtype: str, device: torch.device
 ) -> int:
     """`stack_size` returns how many networks to train together: all of them on a GPU; on a CPU as many as
-    stay in cache with their activations and gradients. Larger stacks were up to 1.5 times as slow, smaller
-    ones pay for PyTorch's calls, 1–3 µs each."""
+    stay in a core's cache with their gradients, an optimizer's moment and their activations. Larger stacks
+    were up to 1.6 times as slow, smaller ones pay for PyTorch's calls, 1–3 µs each."""
     if device.type != "cpu":
         return 2**30
-    network = copies * sum(out * into + 2 * out * points for out, into in shapes)
-    return max(1, STACK_CACHES * cache_bytes() // (network * getattr(torch, dtype).itemsize))
+    weights, activations = (
+        sum(sizes) for sizes in zip(*((o * i, o * points) for o, i in shapes), strict=True)
+    )
+    network = copies * (3 * weights + activations)
+    return max(1, cache_bytes() // (network * getattr(torch, dtype).itemsize))
 
 
 def _train_stack(
@@ -366,6 +369,7 @@ def _results(ensemble: Ensemble, done: Finished, start: _Start, initial: Sequenc
     return {
         "status": done.status,
         "device": start.x.device.type,
+        "products": products.described() if start.x.device.type == "cpu" else "torch",
         "steps": done.steps,
         "residual": done.residual,
         "loss": done.losses.cpu().numpy(),

@@ -1,10 +1,12 @@
 """The cross-entropy −Σ y log softmax f, with y a distribution over the outputs."""
 
+import torch
 from torch import Tensor
 from torch.nn.functional import log_softmax
 
 
-def loss(f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """`loss` returns the value [E] and its slope in f [E, n, outputs]."""
     logarithm = log_softmax(f, dim=2)
-    return -(y * logarithm).sum((1, 2)) / y.shape[1], (logarithm.exp() - y) / y.shape[1]
+    value = -(y * logarithm).sum((1, 2)) / y.shape[1]
+    return value, torch.sub(logarithm.exp_(), y, out=out).div_(y.shape[1])

@@ -5,6 +5,8 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 
-def loss(f: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """`loss` returns the value [E] and its slope in f [E, n, outputs]."""
-    return softplus(-y * f).sum((1, 2)) / y.shape[1], -y * torch.sigmoid(-y * f) / y.shape[1]
+    margin = -y * f
+    value = softplus(margin).sum((1, 2)) / y.shape[1]
+    return value, torch.mul(-y, margin.sigmoid_(), out=out).div_(y.shape[1])

@@ -151,15 +151,18 @@ class _Binding:
             factor *= self.model.factors[0]
         else:
             out = self.room(f"δ{layer}", weight.shape[2])
-        if weight.shape[1] == 1:  # an outer product, four times as fast without the matrix library
-            if factor != 1:
-                scaled = torch.empty_like(delta)
-                calls.append(partial(torch.mul, delta, factor, out=scaled))
-                delta = scaled
-            calls.append(partial(torch.mul, weight.mT, delta, out=out))
-        else:
+        kept, phi = self.kept[layer - 1], self.model.phi
+        if weight.shape[1] > 1:
             calls.append(product(weight.mT, delta, out, factor))
-        calls.append(partial(self.model.phi.pull_back, out, self.kept[layer - 1]))
+            calls.append(partial(phi.pull_back, out, kept))
+            return out
+        # An outer product: three passes over memory, none of which needs the matrix library.
+        scaled = delta if factor == 1 else torch.empty_like(delta)
+        if factor != 1:
+            calls.append(partial(torch.mul, delta, factor, out=scaled))
+        calls.append(partial(phi.slope, kept))
+        calls.append(partial(torch.mul, kept, scaled, out=out))
+        calls.append(partial(out.mul_, weight.mT))
         return out
 
     def _factor(self, layer: int) -> float:
