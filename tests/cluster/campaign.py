@@ -68,7 +68,7 @@ class Campaign(Workflow):
             assert process.poll() is None, process.communicate()[0]
             return self.held == packs
 
-        wait_for(held, f"{packs} packs to be in their middle", 300)
+        wait_for(held, f"{packs} packs to be in their middle")
 
     def my_jobs(self) -> dict[str, dict[str, str]]:
         """Id → fields of the jobs that SLURM knows of this folder."""

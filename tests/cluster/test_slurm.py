@@ -79,7 +79,7 @@ def test_a_job_killed_for_memory_or_time_asks_for_more_and_gets_through(campaign
     )
     process = campaign.submit(*packs_of(undisturbed))
     wait_for(
-        lambda: len(list(campaign.folder.glob("mark_*"))) == PACK_COUNT, "both packs to come to the trap", 300
+        lambda: len(list(campaign.folder.glob("mark_*"))) == PACK_COUNT, "both packs to come to the trap"
     )
     for number, job in campaign.training_jobs("RUNNING").items():
         if "heavy_ball" in job["Comment"]:
@@ -108,9 +108,7 @@ def test_kill_9_of_snakemake_and_a_restart_finish_the_work(campaign, undisturbed
     assert campaign.finish(process).code == -signal.SIGKILL
     assert len(campaign.training_jobs("RUNNING")) == PACK_COUNT
     campaign.release()
-    wait_for(
-        lambda: not campaign.training_jobs("RUNNING", "COMPLETING"), "the jobs that nobody waits for", 300
-    )
+    wait_for(lambda: not campaign.training_jobs("RUNNING", "COMPLETING"), "the jobs that nobody waits for")
 
     assert campaign.run("--unlock").code == 0
     run = campaign.finish(campaign.submit(*packs_of(undisturbed))).succeeded()
@@ -127,9 +125,9 @@ def test_a_node_drained_in_mid_run_is_survived(campaign, undisturbed, slurm):
     slurm.node(State="DRAIN", Reason="test")
     try:
         campaign.release()
-        wait_for(lambda: len(campaign.training_jobs("COMPLETED")) == PACK_COUNT, "the packs to end", 300)
+        wait_for(lambda: len(campaign.training_jobs("COMPLETED")) == PACK_COUNT, "the packs to end")
         wait_for(
-            lambda: "PENDING" in (job["JobState"] for job in campaign.my_jobs().values()), "the next job", 300
+            lambda: "PENDING" in (job["JobState"] for job in campaign.my_jobs().values()), "the next job"
         )
         assert process.poll() is None
     finally:

@@ -75,6 +75,25 @@ def test_code_counts_where_it_is_used(changed, module, old, new, whose):
     assert changed(module, old, new) == whose
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("x[1:]", "x[:1]"),
+        ("1", "1.0"),
+        ("f(*x)", "f(**x)"),
+        ("lambda x, /: x", "lambda x: x"),
+        ("y = 1", "y: 1"),
+        ("[]", "None"),
+        ("x", "'x'"),
+    ],
+)
+def test_other_code_has_another_digest(package, one, other):
+    for name, text in {"one": one, "other": other}.items():
+        (package / f"{name}.py").write_text(text)
+    digests = [fp.code_used([f"minima.{name}"])[f"minima.{name}"] for name in ("one", "other")]
+    assert digests[0] != digests[1]
+
+
 def test_code_used_names_every_module_of_minima_and_no_other(package):
     assert set(fp.code_used(["minima.a"])) == {"minima.a", "minima.b", "minima.parts", "minima.parts.c"}
 

@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
+from statistics import mean, median
 
 import pytest
 from harness import ROOT, SNAKEMAKE
 
-# The unit of time is what Snakemake takes to read the config's YAML in pure Python: as long as the machine is
-# slow.
+# The unit of time is what the machine takes just then to read the config's YAML in pure Python, as Snakemake
+# does.
 PARSE = """
 import sys, time
 import yaml, pydantic  # which Snakemake has loaded already, with a model of its own
@@ -19,6 +20,9 @@ def seconds(work):
     work()
     return time.process_time() - begun
 
+def read():
+    return yaml.safe_load(open("config/config.yaml", encoding="utf-8"))
+
 def parse():
     from minima.plan.workplan import Plan
     plan = Plan(raw)
@@ -26,12 +30,15 @@ def parse():
     for name, pack in plan.packs.items():
         plan.pack_stamp(name), pack.cost, pack.at_most
 
-text = open("config/config.yaml", encoding="utf-8").read()
-raw = yaml.safe_load(text)
-print(min(seconds(lambda: yaml.safe_load(text)) for _ in range(3)), seconds(parse))
+raw = read()
+before = [seconds(read) for _ in range(2)]
+parsing = seconds(parse)
+reading = before + [seconds(read) for _ in range(2)]
+print(parsing / (sum(reading) / 4))
 print(*(name for name in ("torch", "xarray", "sklearn", "scipy", "numpy", "pandas") if name in sys.modules))
 """
 
+SAID = ("train_pack", "cpu_seconds", "peak_kb")
 # A small process between this one and Snakemake: a fork of pytest would count pytest's own memory.
 PEAK = """
 import resource, subprocess, sys
@@ -44,25 +51,34 @@ sys.exit(code)
 
 
 def test_the_default_config_is_parsed_in_no_time(tmp_path):
-    """Wanted: 0.5 s beyond Snakemake's own start, where reading the config's YAML takes 0.08 s. Measured: six
-    such readings. At most: nine."""
+    """Wanted: 0.5 s beyond Snakemake's own start, where reading the config's YAML takes 0.08 s. Measured: 6
+    to 7 such readings, on an idle machine or a loaded one. At most: 9."""
     # As for all jobs but the first, modules are compiled already.
     environment = os.environ | {"PYTHONPATH": "workflow_scripts", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    times = []
-    for _ in range(4):
+    ratios = []
+    for _ in range(3):
         command = [sys.executable, "-c", PARSE]
         run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-        seconds, heavy = run.stdout.split("\n")[:2]
+        ratio, heavy = run.stdout.split("\n")[:2]
         assert not heavy, "plan imports neither torch nor xarray, sklearn …"
-        times.append([float(word) for word in seconds.split()])
-    reading, parsing = map(min, zip(*times, strict=True))  # least: what else the machine does, it adds
-    assert parsing < 9 * reading
+        ratios.append(float(ratio))
+    assert median(ratios) < 9, ratios
 
 
 @pytest.mark.slow
 def test_a_dry_run_of_20_000_cells_takes_seconds(fresh):
-    """More than 200 packs within 10 s of the processor and 300 MB."""
+    """More than 200 packs within 300 MB, and within three times what the processor takes for two packs, which
+    is Snakemake's own start for the most part. Measured: twice."""
+    command = [sys.executable, "-c", PEAK, SNAKEMAKE, "--cores", "2"]
+
+    def dry_run() -> dict[str, float]:
+        run = fresh.finish(fresh.start("--dry-run", "--quiet", "rules", command=command))
+        assert run.code == 0, run.output
+        words = (line.split() for line in run.output.splitlines())
+        return {line[0]: float(line[1]) for line in words if line and line[0] in SAID}
+
+    few = [dry_run()["cpu_seconds"] for _ in range(2)]
     fresh.config["execution"] = {"pack_minutes": 0.1}
     fresh.main["axes"] = {
         "network.width": list(range(8, 28)),
@@ -71,14 +87,7 @@ def test_a_dry_run_of_20_000_cells_takes_seconds(fresh):
     }
     fresh.main["seed"] = {"start": 0, "count": 100}
     fresh.main["stop"] = {"max_steps": 100_000}
-    command = [sys.executable, "-c", PEAK, SNAKEMAKE, "--cores", "2"]
-    run = fresh.finish(fresh.start("--dry-run", "--quiet", "rules", command=command))
-    output = run.output
-    assert run.code == 0, output
-
-    def said(what: str) -> float:
-        return next(float(line.split()[1]) for line in output.splitlines() if line.startswith(f"{what} "))
-
-    assert 200 < said("train_pack") < 300
-    assert said("cpu_seconds") < 10
-    assert said("peak_kb") < 300 * 1024
+    many = dry_run()
+    assert 200 < many["train_pack"] < 300
+    assert many["cpu_seconds"] < 3 * mean(few)
+    assert many["peak_kb"] < 300 * 1024
