@@ -52,7 +52,7 @@ def timed(*given):
 training.train = timed
 plan = Plan(yaml.safe_load(open("config/config.yaml")))
 (pack,) = plan.packs.values()
-data = [Path(plan.paths.data(name)) for name in plan.data_of(pack.name)]
+data = {name: Path(plan.paths.data(name)) for name in plan.data_of(pack.name)}
 job.train_pack(pack.cells, data, Path("elsewhere/store"), Path("elsewhere/pack.nc"), "cpu", False)
 print(spent)
 """

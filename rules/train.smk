@@ -8,6 +8,7 @@ rule train_pack:
         PATHS.log("train_pack", "{pack}"),
     benchmark:
         PATHS.benchmark("train_pack", "{pack}")
+    priority: lambda wildcards: PLAN.seconds_behind[wildcards.pack]
     conda:
         "envs/minima.yaml"
     threads: 1

@@ -8,15 +8,15 @@ with job_log(snakemake.log[0]):
     from minima.jobs.train_pack import train_pack
     from minima.plan.workplan import Plan
 
-    plan = Plan(snakemake.config)
+    plan, pack = Plan(snakemake.config), snakemake.wildcards.pack
     train_pack(
-        plan.packs[snakemake.wildcards.pack].cells,
-        data_files=[Path(path) for path in snakemake.input.data],
+        plan.packs[pack].cells,
+        data_files=dict(zip(plan.data_of(pack), map(Path, snakemake.input.data), strict=True)),
         store_folder=Path(plan.paths.store),
         output=Path(snakemake.output[0]),
         device=plan.config.execution.device,
         products=plan.config.execution.products,
         reuse=plan.config.reuse,
-        journal_file=Path(plan.paths.journal(snakemake.wildcards.pack)),
+        journal_file=Path(plan.paths.journal(pack)),
         starts=[Path(path) for path in snakemake.input.starts],
     )

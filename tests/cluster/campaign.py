@@ -11,7 +11,7 @@ from tests.workflow.harness import Workflow
 CONFIG = yaml.safe_load("""
 data:
   digits: {source: digits, classes: [3, 8], train_size: 20, test_size: 20}
-execution: {pack_minutes: 0.01}
+execution: {pack_minutes: 0.0025}
 studies:
   question:
     blocks:

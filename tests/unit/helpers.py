@@ -17,7 +17,8 @@ from minima.engine.inits.scheme import gaussian
 from minima.engine.models.mlp import MLP
 from minima.findings.drawing import draw, write_table
 from minima.plan.config import Block
-from minima.plan.grid import Grid, expand
+from minima.plan.files import data_file
+from minima.plan.grid import Cell, Grid, expand
 from minima.plan.recipes import DataRecipe
 from minima.streams import stream
 from minima.training.cells import Arrays, train_cells
@@ -114,6 +115,11 @@ def prepared(path: Path, splits: Iterable[int] = (0,), recipe: Mapping[str, Any]
     """A file of prepared data: the toy recipe's, or another's."""
     save(make(recipe, list(splits), "."), path)
     return path
+
+
+def files_of(cells: Iterable[Cell], path: Path) -> dict[str, Path]:
+    """The data files of the cells, by name, where one file holds all their splits."""
+    return {data_file(cell).name: path for cell in cells}
 
 
 def relative_difference(a, b):

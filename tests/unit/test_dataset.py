@@ -41,7 +41,7 @@ class Study:
         study = {"title": "Toys", "citation": "Nobody", "blocks": {"main": MAIN | block}}
         study["references"] = references or {}
         config = {"results": str(folder), "data": DATA, "studies": {"toys": study}}
-        self.plan = Plan(config | {"execution": {"pack_minutes": 0.01}})  # several packs
+        self.plan = Plan(config | {"execution": {"pack_minutes": 0.0025}})  # several packs
         self.data = {}
         for name, file in self.plan.data_files.items():
             self.data[name] = folder / "data" / f"{name}.nc"
@@ -49,7 +49,7 @@ class Study:
         self.packs = []
         for name, pack in self.plan.packs.items():
             self.packs.append(folder / "packs" / f"{name}.nc")
-            data = [self.data[file] for file in self.plan.data_of(name)]
+            data = {file: self.data[file] for file in self.plan.data_of(name)}
             train_pack(pack.cells, data, folder / "store", self.packs[-1], "cpu", "same_code")
         self.references = []
         for name, fit in self.plan.reference_fits.items():

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.unit.helpers import grid, prepared
+from tests.unit.helpers import files_of, grid, prepared
 from tests.unit.house import CELLS, MAIN, MOMENTUM, STUDY, counts
 
 from minima import store
@@ -246,7 +246,7 @@ def test_the_disk_that_new_cells_take_is_foretold_within_a_factor_of_two(tmp_pat
     data = prepared(tmp_path / "data.nc", splits=range(50))
     for count in (2, 100):
         folder = tmp_path / str(count)
-        train_pack(cells[:count], [data], folder / "store", folder / "pack.nc", "cpu", False)
+        train_pack(cells[:count], files_of(cells, data), folder / "store", folder / "pack.nc", "cpu", False)
         written = sum(path.stat().st_size for path in folder.rglob("*.nc")) / 1e6
         dataset = (folder / "pack.nc").stat().st_size / 1e6
         assert 0.5 < disk_mb(cells[:count]) / (written + dataset) < 2
@@ -259,7 +259,7 @@ def test_copies_of_the_rows_and_a_plane_take_disk_too(tmp_path):
         recipe=recipe, network={"width": 8}, stop={"max_steps": 1}, record={"plane": {"side": 60}}
     ).cells
     data = prepared(tmp_path / "data.nc", [0], recipe)
-    train_pack([cell], [data], tmp_path / "store", tmp_path / "pack.nc", "cpu", False)
+    train_pack([cell], files_of([cell], data), tmp_path / "store", tmp_path / "pack.nc", "cpu", False)
     assert 0.5 < disk_mb([cell]) / (3 * (tmp_path / "pack.nc").stat().st_size / 1e6) < 2
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tests.unit.helpers import files_of
 
 from minima.data.files import load_split
 from minima.data.pool import DataError
@@ -53,7 +54,8 @@ def test_images_of_one_channel_or_several_are_trained_on(tmp_path, shape, read):
     file = prepare_in(tmp_path, plan)
     assert tuple(load_split(file, 0).x_train.attrs["row_shape"]) == read
     (pack,) = plan.packs.values()
-    train_pack(pack.cells, [file], tmp_path / "store", tmp_path / "pack.nc", "cpu", "same_code")
+    data = files_of(pack.cells, file)
+    train_pack(pack.cells, data, tmp_path / "store", tmp_path / "pack.nc", "cpu", "same_code")
     (part,) = pack_file.read(tmp_path / "pack.nc")
     assert part["steps"].values.tolist() == [2]
     assert np.isfinite(part["test"]).all()
@@ -106,6 +108,7 @@ def test_a_network_that_joins_prepared_data_is_refused_before_its_training(tmp_p
     write_file(tmp_path, 12)
     file = prepare_in(tmp_path, plan_of(tmp_path, network={"kind": "dense"}))
     (pack,) = plan_of(tmp_path).packs.values()
+    data = files_of(pack.cells, file)
     with pytest.raises(DataError, match=r"own\.npz: network.kind: cnn needs images"):
-        train_pack(pack.cells, [file], tmp_path / "store", tmp_path / "pack.nc", "cpu", "same_code")
+        train_pack(pack.cells, data, tmp_path / "store", tmp_path / "pack.nc", "cpu", "same_code")
     assert not list(tmp_path.glob("store/*/*.nc"))

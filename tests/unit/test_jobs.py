@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import xarray as xr
-from tests.unit.helpers import grid, prepared
+from tests.unit.helpers import RECIPE, files_of, grid, prepared
 
 from minima import store
 from minima.jobs import pack_file
@@ -16,6 +16,7 @@ from minima.jobs import train_pack as training_job
 from minima.jobs.devices import processor
 from minima.jobs.journal import entries
 from minima.plan.cost import cell_cost
+from minima.plan.files import data_file
 from minima.plan.versions import library_versions
 from minima.training import cells as training
 
@@ -45,7 +46,8 @@ def job(tmp_path, caplog, monkeypatch):
         caplog.clear()
         data = data or prepared(tmp_path / "data.nc", splits=range(4))
         output.unlink(missing_ok=True)
-        training_job.train_pack(cells, [data], tmp_path / "store", output, "cpu", reuse, journal)
+        files = files_of(cells, data)
+        training_job.train_pack(cells, files, tmp_path / "store", output, "cpu", reuse, journal)
         parts = pack_file.read(output)
         return parts[0] if len(parts) == 1 else parts, len(counted)
 
@@ -81,6 +83,22 @@ def test_groups_are_trained_one_after_the_other(job):
         assert part["cell"].values.tolist() == [cell.digest for cell in cells]
         xr.testing.assert_identical(part, job.run(cells)[0])
         assert (job.store / cells[0].group).is_dir()
+
+
+def test_each_group_of_a_pack_is_trained_on_data_of_its_own(job):
+    """Recipes of one source share a pack; their splits have the same numbers."""
+    rows, fewer = small_cells(), small_cells(recipe={"train_size": 5})
+    files = {
+        data_file(cells[0]).name: prepared(job.folder / f"{size}.nc", range(2), RECIPE | {"train_size": size})
+        for cells, size in ((rows, RECIPE["train_size"]), (fewer, 5))
+    }
+    training_job.train_pack([*rows, *fewer], files, job.store, job.output, "cpu", "same_code")
+    parts = pack_file.read(job.output)
+    assert [part.sizes["train_point"] for part in parts] == [RECIPE["train_size"], 5]
+    for part, cells in zip(parts, (rows, fewer), strict=True):
+        alone = job.folder / "alone.nc"
+        training_job.train_pack(cells, files, job.folder / "other", alone, "cpu", "same_code")
+        xr.testing.assert_identical(part, pack_file.read(alone)[0])
 
 
 def test_a_job_takes_one_device_for_all_its_groups(job, monkeypatch):
@@ -244,15 +262,10 @@ def test_a_gpu_that_is_not_there_stops_the_job(job, monkeypatch):
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    cells = small_cells()
+    data = files_of(cells, prepared(job.folder / "data.nc", range(2)))
     with pytest.raises(RuntimeError, match="sees no GPU"):
-        training_job.train_pack(
-            small_cells(),
-            [prepared(job.folder / "data.nc", range(2))],
-            job.store,
-            job.output,
-            "cuda",
-            "same_code",
-        )
+        training_job.train_pack(cells, data, job.store, job.output, "cuda", "same_code")
     assert not job.output.exists()
 
 

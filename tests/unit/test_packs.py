@@ -9,9 +9,8 @@ from minima.plan.grid import by_group, expand
 from minima.plan.packs import SMALL, make_packs
 from minima.plan.recipes import DataRecipe
 
-RECIPE = TypeAdapter(DataRecipe).validate_python(
-    {"source": "digits", "classes": [3, 8], "train_size": 20, "test_size": 20}
-)
+recipe_of = TypeAdapter(DataRecipe).validate_python
+RECIPE = recipe_of({"source": "digits", "classes": [3, 8], "train_size": 20, "test_size": 20})
 NO_BOUND = 1e9
 
 
@@ -43,8 +42,8 @@ def test_every_cell_is_in_exactly_one_pack(number):
         assert len(groups) == 1 or all(len(members) == 100 for members in groups.values())
 
 
-def test_small_groups_on_the_same_data_share_a_job():
-    """Its start takes seconds. Groups that are not small, or on other data, have their own."""
+def test_small_groups_on_data_of_one_source_share_a_job():
+    """Its start takes seconds. Groups that are not small, or on data of another source, have their own."""
     grid = cells(2, widths=range(8, 40))
     one_pack = make_packs(grid, NO_BOUND, NO_BOUND)
     assert len(one_pack) == 1
@@ -52,11 +51,22 @@ def test_small_groups_on_the_same_data_share_a_job():
     several = make_packs(grid, quarter / SMALL, NO_BOUND)
     assert 4 < len(several) < 16
     assert all(pack.cost.seconds <= quarter for pack in several.values())
-    cheapest = min(cost_of(group).seconds for group in by_group(grid).values())
-    alone = make_packs(grid, 0.95 * cheapest / SMALL, NO_BOUND)
-    assert len(alone) == 32
-    other_data = cells(2, recipe=RECIPE.model_copy(update={"test_size": 10}))
-    assert len(make_packs([*grid, *other_data], NO_BOUND, NO_BOUND)) == 2
+    alike = cells(2, widths=range(30, 40))
+    cheapest = min(cost_of(group).seconds for group in by_group(alike).values())
+    alone = make_packs(alike, 0.95 * cheapest / SMALL, NO_BOUND)
+    assert len(alone) == 10
+    other_rows = cells(2, recipe=RECIPE.model_copy(update={"test_size": 10}))
+    assert len(make_packs([*grid, *other_rows], NO_BOUND, NO_BOUND)) == 1
+    moons = cells(2, recipe=recipe_of({"source": "moons", "train_size": 20, "test_size": 20}))
+    assert len(make_packs([*grid, *moons], NO_BOUND, NO_BOUND)) == 2
+
+
+def test_jobs_on_one_file_of_the_user_do_not_wait_for_another():
+    own = [
+        cells(2, recipe=recipe_of({"source": "file", "path": path, "train_size": 20, "test_size": 20}))
+        for path in ("one.npz", "other.npz")
+    ]
+    assert len(make_packs([*own[0], *own[1]], NO_BOUND, NO_BOUND)) == 2
 
 
 def test_one_group_after_the_other_takes_the_sum_of_their_times_and_the_larger_memory():

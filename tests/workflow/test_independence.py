@@ -26,7 +26,7 @@ def test_packs_and_processes_change_no_result(fresh):
     fresh.config["studies"]["question"]["blocks"].pop("own")
     fresh.config["studies"]["question"]["figures"] = {}
     sgd = {"name": "sgd", "batch_size": 5}
-    fresh.config["execution"] = {"pack_minutes": 0.01}
+    fresh.config["execution"] = {"pack_minutes": 0.0025}
     fresh.main["axes"] = {
         "optimizer": {"full": {"name": "gd"}, "batches": sgd},
         "optimizer.lr": [0.1, 0.05],

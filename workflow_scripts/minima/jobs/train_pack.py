@@ -16,6 +16,7 @@ from minima.jobs.devices import take
 from minima.jobs.journal import Journal
 from minima.jobs.prepare_data import refuse_misfits
 from minima.plan.cost import cell_cost
+from minima.plan.files import data_file
 from minima.plan.fingerprint import cell_fingerprint, code_used, training_modules
 from minima.plan.grid import Cell, by_group
 from minima.training.recording import coordinates
@@ -28,7 +29,7 @@ logger = logging.getLogger("minima")
 
 def train_pack(
     cells: Sequence[Cell],
-    data_files: Sequence[Path],
+    data_files: Mapping[str, Path],
     store_folder: Path,
     output: Path,
     device: str,
@@ -38,27 +39,30 @@ def train_pack(
     products: str = "auto",
 ) -> None:
     """Writes `output`, the pack of these cells, training those the store does not have, group after group.
-    `starts` are the packs of the cells that they start from; `device`, `products` and `reuse` are options of
-    the config.
+    `data_files` are the files of their splits by name, `starts` the packs of the cells that they start from;
+    `device`, `products` and `reuse` are options of the config.
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
-    where = {split: (file, digest) for file in data_files for split, digest in split_digests(file).items()}
+    digests_in = {name: split_digests(file) for name, file in data_files.items()}
     start_keys = _of_starts(cells, starts, "key")
-    digests = {split: digest for split, (_, digest) in where.items()}
     parts = []
     # One for all groups, so that no job holds two GPUs; taken only where there is something to train.
     place: tuple[torch.device, str] | None = None
     for group, members in by_group(cells).items():
+        file_of = {cell.split: data_file(cell).name for cell in members}  # of one recipe, as all of a group
+        digests = {split: digests_in[name][split] for split, name in file_of.items()}
         wanted = identities(members, digests, start_keys)
         stored = store.look_up(store_folder, group, wanted, reuse)
         missing = [cell for cell in members if cell.digest not in stored]
         logger.info("%d cells: %d in the store, %d to train", len(members), len(stored), len(missing))
         if missing:
-            needed = {cell.split for cell in missing}
+            needed: dict[str, set[int]] = {}
+            for cell in missing:
+                needed.setdefault(file_of[cell.split], set()).add(cell.split)
             splits: dict[int, xr.Dataset] = {}
-            for file in data_files:
-                splits |= load_splits(file, [split for split in needed if where[split][0] == file])
+            for name, some in needed.items():
+                splits |= load_splits(data_files[name], sorted(some))
             for cell in missing:  # a network of today on data prepared for others
                 refuse_misfits(
                     [cell], np.atleast_1d(splits[cell.split]["x_train"].attrs["row_shape"]).tolist()

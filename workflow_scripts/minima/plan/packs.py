@@ -1,20 +1,22 @@
 """Packs: the cells that one job trains, with a membership that hardly moves.
 
 The cells of a group (same data recipe, architecture, optimizer …) are trained together. A large group is
-split by the bits of its cells' digests until each pack fits the wanted time and memory. Small groups on the
-same data share packs, for a job's start alone takes seconds: they are split, whole, by the bits of their own
-digests until each pack is small again. Either way a new cell enters one pack and leaves the others untouched.
+split by the bits of its cells' digests until each pack fits the wanted time and memory. Small groups on data
+of one source share packs, for a job's start alone takes seconds: they are split, whole, by the bits of their
+own digests until each pack is small again. Either way a new cell enters one pack and leaves the others
+untouched.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, reduce
+from pathlib import Path
 
 from minima.plan.cost import Cost, at_most, cell_costs, cost_of
-from minima.plan.digest import bits, digest
+from minima.plan.digest import bits, canonical, digest
 from minima.plan.grid import Cell, by_group
 
-SMALL = 1 / 5  # of the wanted time: what takes less joins others; a longer job may run alone at the end
+SMALL = 1 / 3  # of the wanted time: what takes less joins others, so that cores are busy to the end
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,10 @@ def _pack(of: str, path: str, cells: list[Cell]) -> Pack:
 
 
 def _family(cell: Cell) -> str:
-    """Digest of what small groups have in common that share a pack: the data, and how many cells stand behind
-    one, so that no pack waits for itself."""
-    return digest(f"{cell.shared('data')},{cell.generation}")
+    """Digest of what small groups have in common that share a pack: the source of their data, with the user's
+    own files, and how many cells stand behind one, so that no pack waits for itself."""
+    own = [str(path) for path in cell.recipe.own_files(Path())]
+    return digest(canonical([cell["data"]["source"], own, cell.generation]))
 
 
 def _split(

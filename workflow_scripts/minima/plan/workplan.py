@@ -88,6 +88,16 @@ class Plan:
         starts = (cell.start for cell in self.packs[pack].cells)
         return sorted({self._pack_of[start.digest] for start in starts if start is not None})
 
+    @cached_property
+    def seconds_behind(self) -> dict[str, float]:
+        """Pack → seconds until it and all that start from it are trained: the longest is begun first, so that
+        no core waits for it in the end."""
+        behind = {name: pack.cost.seconds for name, pack in self.packs.items()}
+        for name in sorted(self.packs, key=lambda name: -self.packs[name].cells[0].generation):
+            for start in self.starts_of(name):
+                behind[start] = max(behind[start], self.packs[start].cost.seconds + behind[name])
+        return behind
+
     def data_of_study(self, study: str) -> list[str]:
         return sorted(
             {data_file(cell).name for grid in self.blocks_of(study).values() for cell in grid.cells}
