@@ -11,6 +11,9 @@ from tests.unit.helpers import arrays, cell, cells, trained
 from torch import nn
 
 from minima.engine.ensemble import Ensemble
+from minima.engine.losses import cross_entropy
+from minima.engine.passes import BoundPasses, PlainPasses, passes_of
+from minima.engine.stack import stacked
 from minima.plan import fingerprint as fp
 from minima.streams import stream
 from minima.training import cells as training
@@ -110,6 +113,39 @@ def test_forward_and_gradients_are_autograds(network, networks):
         np.testing.assert_allclose(
             torch.cat([w[e].flatten() for w in theta]).numpy(), numbers(module), rtol=1e-12
         )
+
+
+CHAINS = [pytest.param({"kind": "dense", "hidden": [7]}, id="dense"), pytest.param(SMALL, id="cnn")]
+
+
+def passes_over(network, networks=2, points=9):
+    """Bound passes by hand over images that are mostly blank, so that pooling meets equal numbers."""
+    ensemble = Ensemble(built(network))
+    x = torch.randn(networks, points, prod(SHAPE), dtype=torch.float64)
+    x[:, :, : prod(SHAPE) // 2] = 0
+    y = torch.eye(CLASSES, dtype=x.dtype)[torch.randint(CLASSES, (networks, points))]
+    stack = stacked(ensemble.trained, drawn(ensemble.model, networks), x, y, [], {}, keeps_start=False)
+    bound = passes_of(ensemble, stack, cross_entropy.loss)
+    assert isinstance(bound, BoundPasses)
+    return bound, PlainPasses(ensemble, stack, cross_entropy.loss)
+
+
+@pytest.mark.parametrize("network", CHAINS)
+def test_passes_by_hand_are_autograds(network, monkeypatch):
+    """Full passes in blocks of points too, whose gradients add up, and batches."""
+    for numbers_of_columns in (2**20, 1, 4 * 9 * 64 * 4):
+        monkeypatch.setattr("minima.engine.models.module.COLUMNS", numbers_of_columns)
+        bound, plain = passes_over(network)
+        rows = torch.tensor([[3, 0, 8, 1], [2, 2, 5, 7]])
+        for way in (lambda passes, _: passes.full(), lambda passes, rows: passes.batch(rows)):
+            stack = bound.stack
+            for _ in range(2):
+                found = way(bound, rows)
+                f, loss, gradient = found.f.clone(), found.loss.clone(), stack.gradient.clone()
+            wanted = way(plain, rows)
+            torch.testing.assert_close(f, wanted.f, rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(loss, wanted.loss, rtol=1e-12, atol=0)
+            torch.testing.assert_close(gradient, stack.gradient, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("networks", [1, 3])
@@ -248,6 +284,27 @@ def test_a_cell_does_not_depend_on_its_pack(network, monkeypatch):
                 np.testing.assert_allclose(values[name], alone[place][name], rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("network", NETWORKS)
+def test_a_cell_alone_and_in_a_stack_are_the_same_to_the_last_bit(network, monkeypatch):
+    """In single precision, in which SGD makes large differences of small ones."""
+    many = cells(
+        {"stop.loss": [1.0, 0.01]},
+        seed={"start": 3, "count": 2},
+        recipe=DIGITS,
+        network=network,
+        loss="cross_entropy",
+        optimizer=SGD | {"batch_size": 4},
+        stop={"max_steps": 40},
+        keep_parameters=True,
+    )
+    splits = [split(i) for i in range(len(many))]
+    alone = [trained([one], [data])[0] for one, data in zip(many, splits, strict=True)]
+    together = trained(many, splits)
+    for one, other in zip(alone, together, strict=True):
+        for name in ("parameters", "train", "test", "loss", "distance"):
+            np.testing.assert_array_equal(one[name], other[name])
+
+
 def test_a_rate_too_large_diverges():
     """A result, labelled, among networks that do not."""
     many = cells(
@@ -353,5 +410,7 @@ def test_modules_and_fully_connected_nets_share_no_code_of_their_own():
     models = "minima.engine.models."
     assert {f"{models}mlp", f"{models}gram"} <= mlp
     assert not {name for name in mlp if "module" in name}
-    assert {name for name in cnn if name.startswith(models)} == {f"{models}module", f"{models}cnn"}
+    assert {name for name in cnn if name.startswith(models)} == {
+        f"{models}{name}" for name in ("module", "layers", "cnn")
+    }
     assert cnn ^ resnet == {f"{models}cnn", f"{models}resnet18"}

@@ -1,7 +1,7 @@
 """Passes of a stack of networks over its points: predictions, losses and, for a step, the gradient.
 
-`BoundPasses` is the fast way of fully connected nets on a CPU, `PlainPasses` that of every model on every
-device. Both return an `Evaluated` and leave the gradient in the stack.
+`BoundPasses` is the fast way of fully connected and small convolutional nets on a CPU, `PlainPasses` that of
+every model on every device. Both return an `Evaluated` and leave the gradient in the stack.
 """
 
 from collections.abc import Callable
@@ -50,11 +50,11 @@ class PlainPasses:
 
 
 class BoundPasses:
-    """`BoundPasses` passes by the blocks of `minima.engine.models.bound`: full passes block by block, batches
+    """`BoundPasses` passes by the blocks that a model binds to memory: full passes block by block, batches
     in one block each, whose memory is filled with the points of the batch."""
 
-    def __init__(self, ensemble: Any, stack: Stack, loss: Loss) -> None:
-        self.ensemble, self.stack, self.loss = ensemble, stack, loss
+    def __init__(self, ensemble: Any, stack: Stack, loss: Loss, augment: Any = None) -> None:
+        self.ensemble, self.stack, self.loss, self.augment = ensemble, stack, loss, augment
         copies = len(ensemble.readout)
         self.x = ensemble.model.prepared(stack.x.repeat_interleave(copies, dim=0) if copies > 1 else stack.x)
         self.y = stack.y
@@ -84,6 +84,8 @@ class BoundPasses:
             (self.y, self.first_of_y, bound.y, rows),
         ):
             torch.index_select(whole.flatten(0, 1), 0, (where + first).flatten(), out=part.flatten(0, 1))
+        if self.augment is not None:
+            bound.x.copy_(self.augment(bound.x))
         return bound()
 
 
@@ -130,6 +132,6 @@ class _Bound:
 def passes_of(ensemble: Any, stack: Stack, loss: Loss, augment: Any = None) -> PlainPasses | BoundPasses:
     """`passes_of` returns the fastest passes that there are for a model on a device."""
     binds = getattr(getattr(ensemble, "model", None), "bound", None) is not None
-    if binds and augment is None and stack.y.device.type == "cpu":
-        return BoundPasses(ensemble, stack, loss)
+    if binds and stack.y.device.type == "cpu" and (augment is None or ensemble.readout == (1.0,)):
+        return BoundPasses(ensemble, stack, loss, augment)
     return PlainPasses(ensemble, stack, loss, augment)

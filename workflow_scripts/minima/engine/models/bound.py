@@ -10,30 +10,20 @@ one output, ∂L/∂W_1 = s_2 diag(W_2) φ'(a_1) diag(δ_2) x needs no δ_1: the
 product and to the result behind it.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from minima.engine.block import Block, Call
 from minima.engine.device import cache_bytes
 from minima.engine.products import product
 
 CACHE_SHARE = 0.5  # of a core's cache for the activations of a block
 SMALLEST = 32  # points of a block: fewer make the products slower
-
-Call = Callable[[], Any]
-
-
-@dataclass
-class Block:
-    """`Block` holds the calls of a pass over some points, forward and back."""
-
-    points: slice
-    forward: list[Call] = field(default_factory=list)
-    backward: list[Call] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minima.engine.models.bound import Block, Memory, blocks
+from minima.engine.block import Block
+from minima.engine.models.bound import Memory, blocks
 
 
 @dataclass(frozen=True)

@@ -4,20 +4,28 @@ Every parameter is a tensor [B, out, in] like a weight matrix: a kernel [B, o, i
 a module remembers beside them, the running statistics of batch normalization, goes along behind them as
 tensors that are never trained or decayed: passes in training update them in place, evaluation uses them.
 
-One network is called as it is; several are vmapped. On a CPU that gains little (benchmarks/modules.py), and
-alone a network's numbers do not depend, to the last bit, on what is trained beside it.
+On a CPU a network is called alone, so that its numbers do not depend, to the last bit, on what is trained
+beside it: a chain of layers by the passes of `minima.engine.models.layers`, any other module by autograd. On
+a GPU several networks are vmapped; on a CPU that gains little (benchmarks/modules.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from math import prod
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
+from minima.engine.block import Block
+from minima.engine.models.layers import Own, Pass, Room, columns_of
+
 EVALUATED_AT_ONCE = 500  # points: what a pass without gradients may keep in memory
+SEEN_AT_ONCE = 64  # points of such a pass by hand
+PASSES_KEPT = 4
+LARGEST = 2**15  # numbers in the columns of a convolution for one point: above, PyTorch's own are faster
+COLUMNS = 2**20  # numbers in the columns of a convolution, for all points of a block
 
 
 @dataclass(frozen=True)
@@ -93,8 +101,21 @@ class ModuleNet:
             f = self._call([*leaves, *given[len(leaves) :]], x)
             return f.detach(), Tape(f, leaves)
         with torch.no_grad():
+            if self._columns and x.device.type == "cpu":
+                return torch.stack(
+                    [self._evaluated([w[b] for w in weights], x[b]) for b in range(len(x))]
+                ), None
             parts = [self._call(given, part) for part in x.split(EVALUATED_AT_ONCE, dim=1)]
             return torch.cat(parts, dim=1), None
+
+    @property
+    def bound(self) -> Callable[..., list[Block]] | None:
+        """`bound` binds passes of a chain of layers to memory, by hand; None for any other module."""
+        return self._bound if self._columns else None
+
+    def prepared(self, x: Tensor) -> Tensor:
+        """The points as bound passes take them: as they are."""
+        return x
 
     def gradients(
         self, weights: Sequence[Tensor], tape: Tape, delta: Tensor, out: Sequence[Tensor | None]
@@ -123,6 +144,63 @@ class ModuleNet:
                 )
         ones = weights[0].new_ones(len(weights[0]), 1, prod(self.row))
         return self.forward(powers, ones)[0].sum((1, 2))
+
+    @cached_property
+    def _columns(self) -> int:
+        """`_columns` returns the numbers in the columns of the largest convolution, per point; 0 where the
+        module is no chain of layers with passes by hand, or where the columns would not pay."""
+        largest = columns_of(self.module, self.row)
+        return largest if largest <= LARGEST else 0
+
+    @cached_property
+    def _passes(self) -> dict[tuple[int, int, torch.dtype], Pass]:
+        """Passes for evaluation, by place of the weights and number of points."""
+        return {}
+
+    def _bound(
+        self,
+        weights: Sequence[Tensor],
+        gradients: Sequence[Tensor | None],
+        x: Tensor,
+        f: Tensor,
+        delta: Tensor,
+        fixed: bool,
+    ) -> list[Block]:
+        """Passes over the points x [B, n, d], a network after the other; f and ∂L/∂f are [B, outputs, n]."""
+        points = x.shape[1]
+        size = min(points, max(1, COLUMNS // self._columns))
+        rooms = [Room(x.dtype) for _ in x]
+        found = []
+        for begin in range(0, points, size):
+            block = Block(slice(begin, min(begin + size, points)))
+            for b, room in enumerate(rooms):
+                own = (Own(weights[i][b], gradients[i][b]) for i in self.parameters)
+                one = Pass(self.module, self._images(x[b, block.points]), own, room, adds=begin > 0)
+                block.forward += [one.forward, partial(f[b, :, block.points].copy_, one.f.mT)]
+                block.backward += [partial(one.slope.copy_, delta[b, :, block.points].mT), one.backward]
+            found.append(block)
+        return found
+
+    def _evaluated(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """f [n, outputs] of one network at points x [n, d], by bound passes that are kept for later."""
+        parts = []
+        for part in x.split(max(1, min(SEEN_AT_ONCE, COLUMNS // self._columns))):
+            key = weights[0].data_ptr(), len(part), part.dtype
+            if key not in self._passes:
+                if len(self._passes) == PASSES_KEPT:
+                    self._passes.clear()
+                own = (Own(weights[i], None) for i in self.parameters)
+                self._passes[key] = Pass(
+                    self.module, self._images(torch.empty_like(part)), own, Room(x.dtype)
+                )
+            one = self._passes[key]
+            one.x.copy_(self._images(part))
+            one.forward()
+            parts.append(one.f.clone())
+        return torch.cat(parts)
+
+    def _images(self, x: Tensor) -> Tensor:
+        return x.view(-1, *self.row)
 
     def _call(self, weights: list[Tensor], x: Tensor) -> Tensor:
         """f [B, n, outputs]: of one network with weights [out, in], or of a stack [B, out, in]."""
