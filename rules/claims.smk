@@ -20,6 +20,6 @@ rule judge_claims:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=PLAN.claims_stamp(),
+        stamp=lambda wildcards: PLAN.claims_stamp(),
     script:
         "../workflow_scripts/judge_claims.py"

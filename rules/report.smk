@@ -21,7 +21,7 @@ rule write_report:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=PLAN.report_stamp(),
+        stamp=lambda wildcards: PLAN.report_stamp(),
     script:
         "../workflow_scripts/write_report.py"
 
@@ -43,7 +43,7 @@ rule write_provenance:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=PLAN.provenance_stamp(),
+        stamp=lambda wildcards: PLAN.provenance_stamp(),
     script:
         "../workflow_scripts/write_provenance.py"
 

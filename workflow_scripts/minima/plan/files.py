@@ -1,7 +1,9 @@
 """The files that jobs exchange: which splits a data file holds, which references a file of references."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from minima.plan.digest import canonical, digest
@@ -19,8 +21,8 @@ class DataFile:
     """One file of prepared splits."""
 
     name: str
-    model: "Recipe"
     splits: tuple[int, ...]
+    model: "Recipe"
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -40,14 +42,21 @@ class ReferenceFit:
 
 def data_file(cell: "Cell") -> DataFile:
     """The file that holds a cell's split."""
-    recipe = {key: value for key, value in cell["data"].items() if key != "split"}
+    return DataFile(*_name_and_splits(cell.written("data"), cell.split), cell.recipe)
+
+
+@cache
+def _name_and_splits(section: str, split: int) -> tuple[str, tuple[int, ...]]:
+    """`_name_and_splits` computes both once for all cells of the same data."""
+    recipe = json.loads(section)
+    named = recipe.pop("split")
     name = f"{recipe['source']}_{digest(canonical(recipe), 8)}"
-    if isinstance(cell["data"]["split"], int):
-        return DataFile(f"{name}_{cell.split}", cell.recipe, (cell.split,))
-    decade, _ = divmod(cell.split, SPLITS_PER_FILE)
+    if isinstance(named, int):
+        return f"{name}_{split}", (split,)
+    decade, _ = divmod(split, SPLITS_PER_FILE)
     first = decade * SPLITS_PER_FILE
     last = first + SPLITS_PER_FILE - 1
-    return DataFile(f"{name}_{first}to{last}", cell.recipe, tuple(range(first, last + 1)))
+    return f"{name}_{first}to{last}", tuple(range(first, last + 1))
 
 
 def reference_fit(cell: "Cell", kinds: Mapping[str, Mapping[str, Any]]) -> ReferenceFit:

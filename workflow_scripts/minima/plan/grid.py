@@ -21,7 +21,7 @@ SECTION_TYPES = {"data": DataRecipe} | {
     name: get_type_hints(Training, include_extras=True)[name] for name in Training.model_fields
 }
 SECTIONS = tuple(sorted([*SECTION_TYPES, "seed"]))
-DATA, SEED = SECTIONS.index("data"), SECTIONS.index("seed")
+SEED = SECTIONS.index("seed")
 ADAPTERS = {name: TypeAdapter(kind) for name, kind in SECTION_TYPES.items()}
 # Names that every dataset has already: its other dimensions, and what a cell stores.
 RESERVED = {
@@ -85,6 +85,10 @@ class Cell:
         afresh."""
         return 0 if self.start is None else 1 + self.start.generation
 
+    def written(self, section: str) -> str:
+        """`written` returns a section as JSON."""
+        return self.sections[SECTIONS.index(section)].json
+
     def shared(self, section: str) -> str:
         """`shared` returns the JSON of a section's fields that a pack shares."""
         return self.sections[SECTIONS.index(section)].shared
@@ -98,7 +102,7 @@ class Cell:
 
     @property
     def recipe(self) -> Recipe:
-        return self.sections[DATA].model
+        return self.sections[SECTIONS.index("data")].model
 
     @property
     def split(self) -> int:

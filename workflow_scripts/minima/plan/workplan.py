@@ -109,19 +109,22 @@ class Plan:
         return [str(path) for path in file.model.own_files(Path(self.config.data_dir))]
 
     @cached_property
-    def reference_fits(self) -> dict[str, ReferenceFit]:
-        """Name → fit, of every data file, architecture and choice of references."""
-        fits = {}
+    def _fits_of_study(self) -> dict[str, dict[str, ReferenceFit]]:
+        """Study → name → fit, of every data file and architecture of its cells."""
+        fits: dict[str, dict[str, ReferenceFit]] = {study: {} for study in self.studies}
         for (study, _), grid in self.grids.items():
             if kinds := self.config.studies[study].references.named():
-                fits |= {fit.name: fit for fit in (reference_fit(cell, kinds) for cell in grid.cells)}
+                fits[study] |= {fit.name: fit for fit in (reference_fit(cell, kinds) for cell in grid.cells)}
         return fits
+
+    @cached_property
+    def reference_fits(self) -> dict[str, ReferenceFit]:
+        """Name → fit, over all studies."""
+        return {name: fit for fits in self._fits_of_study.values() for name, fit in fits.items()}
 
     def references_of(self, study: str) -> list[str]:
         """The fits that a study's dataset is made of."""
-        kinds = self.config.studies[study].references.named()
-        cells = (cell for grid in self.blocks_of(study).values() for cell in grid.cells)
-        return sorted({reference_fit(cell, kinds).name for cell in cells}) if kinds else []
+        return sorted(self._fits_of_study[study])
 
     def blocks_of(self, study: str) -> dict[str, Grid]:
         return {block: grid for (name, block), grid in self.grids.items() if name == study}
