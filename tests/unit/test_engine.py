@@ -69,7 +69,7 @@ def test_the_gradient_at_a_kink_is_autograds(activation):
     theta = [weight[0] for weight in weights(model, 1)]
     x, delta = torch.zeros(1, 4, 5, dtype=torch.float64), torch.ones(1, 4, 1, dtype=torch.float64)
     gradients = [torch.zeros_like(weight) for weight in theta]
-    model.add_gradients(theta, model.forward(theta, x)[1], delta, gradients)
+    model.gradients(theta, model.forward(theta, x)[1], delta, gradients)
     alone = [weight[0].clone().requires_grad_() for weight in theta]
     expected = torch.autograd.grad(naive(alone, x[0], activation, "ntk").sum(), alone)
     for found, wanted in zip(gradients, expected, strict=True):
@@ -85,7 +85,7 @@ def test_a_stack_agrees_with_its_networks_one_by_one():
     def gradients(rows):
         out = [torch.zeros_like(weight[rows]) for weight in theta]
         f, tape = ensemble.forward([weight[rows] for weight in theta], x[rows])
-        ensemble.add_gradients([weight[rows] for weight in theta], tape, delta[rows], out)
+        ensemble.gradients([weight[rows] for weight in theta], tape, delta[rows], out)
         return [f, *out]
 
     together = gradients(slice(None))
@@ -123,7 +123,7 @@ def test_float32_is_float32(activation):
     ensemble = Ensemble(model, (1.0,))
     f, tape = ensemble.forward([weight.float() for weight in theta], x.float())
     gradients = [torch.zeros_like(weight, dtype=torch.float32) for weight in theta]
-    ensemble.add_gradients([weight.float() for weight in theta], tape, delta.float(), gradients)
+    ensemble.gradients([weight.float() for weight in theta], tape, delta.float(), gradients)
     assert f.dtype == torch.float32
     for row in range(2):
         alone = [weight[row, 0].clone().requires_grad_() for weight in theta]
