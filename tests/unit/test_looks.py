@@ -1,12 +1,15 @@
 """After an epoch of mini-batches the loop looks at as few points as tell whether a network goes on."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
 from tests.unit.helpers import arrays, cell, cells, trained
 
-from minima.engine import core
+from minima.engine import looks
 from minima.engine.ensemble import Ensemble
+from minima.engine.losses import mse
 from minima.engine.record import Record, Rules
 
 GOALS = {
@@ -36,7 +39,7 @@ def test_where_a_network_ends_does_not_depend_on_how_many_points_are_looked_at(m
     )
     found = []
     for first in (1, 3, 10**6):
-        monkeypatch.setattr(core, "FIRST_LOOK", first)
+        monkeypatch.setattr(looks, "FIRST_LOOK", first)
         found.append(trained(many, [classified(30)] * 3))
     steps = [values["steps"] for values in found[-1]]
     assert len({*steps}) == 3, steps
@@ -59,7 +62,7 @@ def test_a_goal_out_of_reach_costs_a_few_points_an_epoch(monkeypatch):
         return forward(self, weights, x, last, training)
 
     monkeypatch.setattr(Ensemble, "forward", counting)
-    monkeypatch.setattr(core, "FIRST_LOOK", 10)
+    monkeypatch.setattr(looks, "FIRST_LOOK", 10)
     epochs, points = 20, 200
     one = cell(
         recipe={"train_size": points},
@@ -69,9 +72,38 @@ def test_a_goal_out_of_reach_costs_a_few_points_an_epoch(monkeypatch):
         predict=[],
     )
     trained([one], classified(points))
-    looks = [count for count in seen if 0 < count < points]
-    assert len(looks) >= epochs - 1
-    assert sum(looks) <= 2 * 10 * epochs
+    early = [count for count in seen if 0 < count < points]
+    assert len(early) >= epochs - 1
+    assert sum(early) <= 2 * 10 * epochs
+
+
+def test_the_points_with_the_largest_losses_are_looked_at_first(monkeypatch):
+    """Two networks, each with a few points that it does not fit, others than its neighbour's: the first look
+    passes all points, from then on one of 10 proves that both go on; a pass over all has them in order."""
+    monkeypatch.setattr(looks, "FIRST_LOOK", 10)
+    points, seen = 100, []
+    y = torch.ones(2, points, 1, dtype=torch.float64)
+    x = y.clone()
+    x[0, 90:96] = x[1, 60:70] = 0
+
+    def forward(_, x):
+        seen.append(x.shape[1])
+        return x, None
+
+    one = torch.ones(2, dtype=torch.float64)
+    record = Record(Rules(0 * one, 0.01 * one, 10, [0], []), y)
+    record.begin(one, y)
+    look = looks.Looks(SimpleNamespace(forward=forward), mse.loss, record, y)
+    stack = SimpleNamespace(weights=[], x=x, y=y)
+    assert torch.equal(look(stack, 1).f, x)
+    assert sum(seen) == points
+    seen.clear()
+    assert look(stack, 2) is None
+    assert seen == [10]
+    stack.x = 1 + 1e-3 * torch.rand_like(y)
+    now = look(stack, 3)
+    assert torch.equal(now.f, stack.x)
+    assert now.loss == pytest.approx(mse.loss(stack.x, y)[0])
 
 
 def test_points_that_have_diverged_or_may_all_be_right_do_not_let_it_go_on():

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from minima.engine.accuracy import right
 from minima.engine.batches import Batches
 from minima.engine.ensemble import Ensemble
+from minima.engine.looks import Looks
 from minima.engine.passes import BoundPasses, Evaluated, Loss, PlainPasses, passes_of
 from minima.engine.record import Finished, Record, Rules
 from minima.engine.stack import Stack, stacked
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from minima.engine.augment import Augment
 
 Schedule = Callable[[Mapping[str, Tensor], int], Tensor]  # of minima.engine.schedules
-
-FIRST_LOOK = 64  # points of a pass over all of them that may end early
 
 
 @dataclass(frozen=True)
@@ -64,6 +62,7 @@ def train(
     stack = _stack(ensemble, weights, x, y, recipe, rules, test)
     passes = passes_of(ensemble, stack, recipe.loss, recipe.augment)
     record = Record(rules, y)
+    looks = Looks(ensemble, recipe.loss, record, y)
     blind = steps_between_looks(y.device) if batches is None and rules.accuracy is None else 1
     step, open_eyes_until = 0, 0
     now: Evaluated | None = None
@@ -71,7 +70,7 @@ def train(
         wanted = record.wants(step)
         whole = batches is None or step in (0, rules.max_steps) or wanted
         if not whole and step % batches.per_epoch == 0:
-            now = _look(ensemble, stack, recipe, record, step)
+            now = looks(stack, step)
             whole = now is not None
         if whole:
             if now is None:
@@ -91,6 +90,7 @@ def train(
                 rows = torch.tensor(going, device=y.device)
                 stack = stack.keep(rows)  # and with it the gradient of this step
                 record.keep(rows)
+                looks.keep(rows)
                 if recipe.augment is not None:
                     recipe.augment.keep(going)
                 if batches is not None:
@@ -138,30 +138,6 @@ def _take_blind_steps(
 def _evaluate(ensemble: Ensemble, stack: Stack, recipe: Recipe) -> Evaluated:
     """`_evaluate` returns the forward pass over all points, which no step follows."""
     f, _ = ensemble.forward(stack.weights, stack.x)
-    return Evaluated(f, recipe.loss(f, stack.y)[0])
-
-
-def _look(ensemble: Ensemble, stack: Stack, recipe: Recipe, record: Record, step: int) -> Evaluated | None:
-    """`_look` returns the forward pass over all points, or None as soon as the points seen so far prove that
-    every network goes on training.
-
-    Losses are sums of terms ≥ 0, so a loss that is already above its goal stays above it whatever the other
-    points add, and so does the number of wrongly classified points. Most looks then cost a few points only.
-    """
-    points = stack.x.shape[1]
-    f = stack.y[:, :0]
-    total, wrong = torch.zeros_like(stack.y[:, 0, 0]), 0
-    size = FIRST_LOOK
-    while (seen := f.shape[1]) < points:
-        x, y = (each[:, seen : seen + size] for each in (stack.x, stack.y))
-        part, _ = ensemble.forward(stack.weights, x)
-        f = torch.cat([f, part], dim=1)
-        total = total + recipe.loss(part, y)[0] * x.shape[1]
-        wrong = wrong + (~right(part, y)).sum(1)
-        if f.shape[1] < points and record.goes_on(total, wrong, f.shape[1], points):
-            record.say(step, total / f.shape[1])
-            return None
-        size *= 2
     return Evaluated(f, recipe.loss(f, stack.y)[0])
 
 
