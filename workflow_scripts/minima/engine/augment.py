@@ -25,14 +25,13 @@ class Augment:
         down, right, mirrored = (
             torch.as_tensor(np.concatenate(each), device=x.device) for each in zip(*draws, strict=True)
         )
-        channels, height, width = self.shape
+        _, height, width = self.shape
         padded = pad(x.reshape(count * size, *self.shape), [self.shift] * 4)
-        rows = torch.arange(height, device=x.device) + down[:, None]
-        columns = torch.arange(width, device=x.device).expand(count * size, width)
-        columns = torch.where(mirrored[:, None], width - 1 - columns, columns) + right[:, None]
-        image = torch.arange(count * size, device=x.device).view(-1, 1, 1, 1)
-        channel = torch.arange(channels, device=x.device).view(1, -1, 1, 1)
-        return padded[image, channel, rows[:, None, :, None], columns[:, None, None, :]].reshape(x.shape)
+        windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: all shifts of every image
+        moved = windows[torch.arange(count * size, device=x.device), :, down, right]
+        if self.flip:
+            moved = torch.where(mirrored.view(-1, 1, 1, 1), moved.flip(-1), moved)
+        return moved.reshape(x.shape)
 
     def keep(self, rows: Sequence[int]) -> None:
         """`keep` drops every network but those of these rows."""
