@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from minima.engine.device import sent
 from minima.streams import stream
 
 
@@ -22,9 +23,7 @@ class Augment:
         """A call returns the mini-batches x [E, b, d] with every image shifted and mirrored at random."""
         count, size = x.shape[:2]
         draws = [self._draw(generator, size) for generator in self.generators]
-        down, right, mirrored = (
-            torch.as_tensor(np.concatenate(each), device=x.device) for each in zip(*draws, strict=True)
-        )
+        down, right, mirrored = (sent(np.concatenate(each), x.device) for each in zip(*draws, strict=True))
         _, height, width = self.shape
         padded = pad(x.reshape(count * size, *self.shape), [self.shift] * 4)
         windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view: all shifts of every image

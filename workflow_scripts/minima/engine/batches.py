@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from minima.engine.device import sent
 from minima.streams import stream
 
 
@@ -27,7 +28,7 @@ class Batches:
         place = step % self.per_epoch
         if place == 0:
             epoch = np.stack([self._epoch(generator) for generator in self.generators])
-            self.epoch = torch.as_tensor(epoch, device=device)  # once an epoch: a copy waits for a GPU
+            self.epoch = sent(epoch, device)
         return self.epoch[:, place * self.size : (place + 1) * self.size]
 
     def keep(self, rows: Sequence[int]) -> None:

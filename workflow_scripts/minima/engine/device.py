@@ -4,7 +4,9 @@ import logging
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import Tensor
 
 logger = logging.getLogger("minima")
 
@@ -26,6 +28,13 @@ def choose(device: str) -> torch.device:
         torch.backends.cuda.matmul.allow_tf32 = False  # float32 means float32
         torch.backends.cudnn.allow_tf32 = False  # convolutions have a flag of their own, on by default
     return chosen
+
+
+def sent(array: np.ndarray, device: torch.device) -> Tensor:
+    """`sent` returns an array on a device. On its way to a GPU it lies in memory of the system's that the GPU
+    reads by itself: any other copy waits for what the GPU is at."""
+    tensor = torch.from_numpy(array)
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor
 
 
 @cache

@@ -5,6 +5,7 @@ Shapes: E networks of K copies; weights [E, K, out, in] per layer; x [E, n, d]; 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -39,7 +40,7 @@ class Ensemble:
         each, tape = self.model.forward(flat(weights), points, last, training)
         if self.readout == (1.0,):
             return each, tape
-        return torch.einsum("k,ek...->e...", self._readout_like(each), each.unflatten(0, (-1, copies))), tape
+        return torch.einsum("k,ek...->e...", self.readout_like(each), each.unflatten(0, (-1, copies))), tape
 
     def gradients(
         self, weights: Sequence[Tensor], tape: Any, delta: Tensor, out: Sequence[Tensor | None]
@@ -47,7 +48,7 @@ class Ensemble:
         """`gradients` writes ∂L/∂W_l to `out`, from delta = ∂L/∂f; None where the gradient of a layer is not
         wanted."""
         if self.readout != (1.0,):
-            delta = torch.einsum("k,e...->ek...", self._readout_like(delta), delta).flatten(0, 1)
+            delta = torch.einsum("k,e...->ek...", self.readout_like(delta), delta).flatten(0, 1)
         targets = [None if target is None else target.flatten(0, 1) for target in out]
         self.model.gradients(flat(weights), tape, delta, targets)
 
@@ -57,7 +58,7 @@ class Ensemble:
         norms = []
         for p in (1, 2):
             each = self.model.path_sums([weight.double() for weight in flat(weights)], p)
-            readout = torch.tensor(self.readout, dtype=each.dtype, device=each.device).abs() ** p
+            readout = self.readout_like(each).abs() ** p
             norms.append((each.unflatten(0, (-1, copies)) @ readout) ** (1 / p))
         return torch.stack(norms, dim=1)
 
@@ -67,8 +68,15 @@ class Ensemble:
         _, tape = self.model.forward(flat(weights), x.repeat_interleave(copies, dim=0))
         return [(h > 0).unflatten(0, (-1, copies)).flatten(1, 2) for h in tape.hidden[1:]]
 
-    def _readout_like(self, tensor: Tensor) -> Tensor:
-        return torch.tensor(self.readout, dtype=tensor.dtype, device=tensor.device)
+    def readout_like(self, tensor: Tensor) -> Tensor:
+        """`readout_like` returns the readout [K] in a tensor's dtype and on its device."""
+        return _constant(self.readout, tensor.dtype, tensor.device)
+
+
+@cache
+def _constant(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """`_constant` returns a tensor that is made once: a copy to a GPU waits for what the GPU is at."""
+    return torch.tensor(numbers, dtype=dtype, device=device)
 
 
 def flat(weights: Sequence[Tensor]) -> list[Tensor]:

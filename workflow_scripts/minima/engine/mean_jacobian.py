@@ -37,8 +37,7 @@ def activity(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> tuple[
             a = found.before[-1].clone()
             found.hidden.append(model.phi.value(a, torch.empty_like(a)))
     each = found.before.pop()
-    readout = torch.tensor(ensemble.readout, dtype=x.dtype, device=x.device)
-    return torch.einsum("k,ek...->e...", readout, each.unflatten(0, (-1, copies))), found
+    return torch.einsum("k,ek...->e...", ensemble.readout_like(x), each.unflatten(0, (-1, copies))), found
 
 
 def mean_jacobian(ensemble: Ensemble, start: Activity, end: Activity) -> Jacobian:

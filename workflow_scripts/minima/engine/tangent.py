@@ -78,7 +78,7 @@ class Jacobian:
         """The kernel of Σ_k r_k f_k [E, …] from those of its copies [E·K, …]."""
         if self.ensemble.readout == (1.0,):
             return kernels
-        squares = torch.tensor(self.ensemble.readout, dtype=kernels.dtype, device=kernels.device).square()
+        squares = self.ensemble.readout_like(kernels).square()
         return torch.einsum("k,ekij->eij", squares, kernels.unflatten(0, (-1, len(squares))))
 
     def _rows(self, points: slice) -> "Jacobian":
@@ -90,8 +90,7 @@ class Jacobian:
     def add_transposed(self, c: Tensor, into: Sequence[Tensor]) -> None:
         """into += Jᵀc for c [E, n, outputs]; `into` are weights [E, K, out, in] of all layers, of which the
         trained ones are changed."""
-        readout = torch.tensor(self.ensemble.readout, dtype=c.dtype, device=c.device)
-        each = torch.einsum("k,e...->ek...", readout, c).flatten(0, 1).unsqueeze(2)
+        each = torch.einsum("k,e...->ek...", self.ensemble.readout_like(c), c).flatten(0, 1).unsqueeze(2)
         for layer in self.ensemble.trained:
             delta = (each @ self.signals[layer]).squeeze(2)  # [E·K, n, out]
             into[layer].flatten(0, 1).baddbmm_(

@@ -1,0 +1,237 @@
+"""All that runs on a device runs on a GPU, as far as that can be known without one: with the numbers of the
+CPU, on no two devices at once, and without waiting for the GPU from one look at the losses to the next.
+
+What a folder holds is run: a new optimizer, model, loss, probe, schedule, init or predictor is covered.
+"""
+
+from collections import Counter
+from dataclasses import replace
+from importlib import import_module
+from math import prod
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter, ValidationError
+from tests.unit.abstract_gpu import AbstractGPU
+from tests.unit.helpers import CPU, arrays, cells
+
+import minima
+from minima.engine import progress
+from minima.engine.probes import sharpness
+from minima.forms import GRAM, NARROW, form_of
+from minima.plan.mistakes import ConfigError
+from minima.plan.networks import Network
+from minima.plan.optimizers import Optimizer, Schedule
+from minima.theory import flows
+from minima.theory.predictors import relinearized_flow
+from minima.training.cells import train_cells
+
+FEW, MANY = 3, 12  # steps
+BATCH, POINTS = 4, 64  # an epoch is longer than that
+GIVEN = 0.5  # what a number is that has no default
+LENGTH = 4
+IMAGE = (1, 8, 8)
+DIGITS = {"source": "digits", "train_size": POINTS, "test_size": 6, "labels": "onehot"}
+LARGE = dict.fromkeys(("resnet18", "vgg16"), pytest.mark.slow)
+INIT = {"pretrained": {"from": "before"}, "matched": {"from": "before", "match": "norm", "draw": "gaussian"}}
+TWO_LINEAR_LAYERS = {"network": {"width": 24, "depth": 2, "activation": "linear", "parametrization": "none"}}
+
+
+def parts(folder: str, has: str) -> dict[str, ModuleType]:
+    """The modules of a folder of minima that have a name: its parts, without what they share."""
+    path = Path(minima.__file__).parent / folder
+    names = sorted(file.stem for file in path.glob("[a-z]*.py"))
+    found = {name: import_module(f"minima.{folder.replace('/', '.')}.{name}") for name in names}
+    return {name: module for name, module in found.items() if hasattr(module, has)}
+
+
+OPTIMIZERS = [*parts("engine/optimizers", "step")]
+SCHEDULES = [*parts("engine/schedules", "schedule")]
+LOSSES = [*parts("engine/losses", "loss")]
+MODELS = [*parts("engine/models", "build")]
+INITS = [*parts("engine/inits", "SCHEME")]
+ACTIVATIONS = [*parts("engine/activations", "value")]
+PROBES = [*parts("engine/probes", "measure"), *parts("theory/probes", "measure")]
+PREDICTORS = [*parts("theory/predictors", "predict")]
+
+
+def options(kind: Any, tag: str, name: str) -> dict[str, Any]:
+    """A section of the config, with numbers for what has no default."""
+    section: dict[str, Any] = {tag: name}
+    try:
+        TypeAdapter(kind).validate_python(section)
+    except ValidationError as refused:
+        for error in refused.errors():
+            if error["type"] == "missing":
+                field = error["loc"][-1]
+                section[field] = LENGTH if field == "length" else GIVEN
+    return section
+
+
+def optimizer(name: str, **more: Any) -> dict[str, Any]:
+    section = options(Optimizer, "name", name) | more
+    if "batch_size" not in section and name == "sgd":
+        section["batch_size"] = BATCH
+    return section if name == "flow" else {"lr": 1e-3} | section
+
+
+def stack(steps: int = FEW, **sections: Any) -> list[dict[str, Any]]:
+    """Two networks that stop at a last step."""
+    section = {
+        "network": {"width": 12, "depth": 3},
+        "optimizer": {"name": "gd", "lr": 1e-3},
+        "stop": {"residual": None, "max_steps": steps},
+        "record": {"steps": [0, steps], "residuals": [0.5]},
+        "predict": [],
+        "seed": {"start": 3, "count": 2},
+        "recipe": {"train_size": POINTS},
+    } | sections
+    return cells(**section)
+
+
+def network(name: str) -> dict[str, Any]:
+    """The sections for a kind of network."""
+    if name == "mlp":
+        return {}
+    small = {"cnn": {"channels": [2, 2, 2], "hidden": 4, "batch_norm": True}, "dense": {"hidden": [4]}}.get(
+        name, {}
+    )
+    return {
+        "network": options(Network, "kind", name) | small,
+        "optimizer": optimizer("sgd"),  # batch normalization wants batches
+        "recipe": DIGITS,
+        "init": {"scheme": "kaiming"},
+        "dtype": "float64",
+    }
+
+
+def scheme(name: str) -> dict[str, Any]:
+    """The sections for an init: those of the first networks that the config lets start so."""
+    refused: Exception | None = None
+    for sections in ({}, TWO_LINEAR_LAYERS, network("dense")):
+        try:
+            stack(**(found := sections | {"init": INIT.get(name, {}) | {"scheme": name}}))
+            return found
+        except (ConfigError, ValidationError) as error:
+            refused = refused or error
+    raise refused
+
+
+def run(many: list[dict[str, Any]], device: torch.device, points: int = POINTS) -> list[dict[str, Any]]:
+    kind, loss = many[0]["network"]["kind"], many[0]["loss"]
+    shape = () if kind == "mlp" else IMAGE
+    outputs = 2 if loss == "cross_entropy" else 1
+    data = [arrays(points, outputs, prod(shape) if shape else 5, seed=seed) for seed in range(2)]
+    done = train_cells(many, [replace(split, shape=shape) for split in data], device)
+    return [trained.values for trained in sorted(done, key=lambda trained: trained.position)]
+
+
+def same_on_a_gpu(many: list[dict[str, Any]], points: int = POINTS) -> list[str]:
+    """Trains on the CPU and on the GPU, compares all that a cell stores, and returns for what the GPU was
+    waited."""
+    rounding = torch.finfo(getattr(torch, many[0]["dtype"])).eps ** 0.5
+    here = run(many, CPU, points)
+    with AbstractGPU() as gpu:
+        there = run(many, gpu.device, points)
+    for one, other in zip(here, there, strict=True):
+        assert one.keys() == other.keys()
+        assert other["device"] == "cuda"
+        for name in one.keys() - {"device", "products", "status"}:
+            size = np.nanmax(np.abs(np.asarray(one[name], float)), initial=1e-3)
+            np.testing.assert_allclose(other[name], one[name], rtol=0, atol=rounding * size, err_msg=name)
+    return gpu.waits
+
+
+def same_and_never_waits(state: Any = None, points: int = POINTS, **sections: Any) -> None:
+    """A longer training waits for no more than a shorter one: both look at the losses at start and end."""
+    looks = {"record": {"steps": [0], "residuals": []}}
+    shorter, longer = (stack(steps, **looks, **sections) for steps in (FEW, MANY))
+    for one in (*shorter, *longer):
+        one["init"]["state"] = state  # of the cell that it starts from, which a job looks up
+    with AbstractGPU() as gpu:
+        run(shorter, gpu.device, points)
+    assert gpu.waits, "the looks themselves"
+    assert Counter(same_on_a_gpu(longer, points)) <= Counter(gpu.waits)
+
+
+@pytest.fixture(autouse=True)
+def _no_lines_in_the_log(monkeypatch):
+    """A line of progress, every ten seconds, reads a number."""
+    monkeypatch.setattr(progress, "LOG_SECONDS", float("inf"))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_an_optimizer_steps_on_a_gpu_and_never_waits(name):
+    same_and_never_waits(optimizer=optimizer(name))
+
+
+def test_gradient_flow_is_followed_on_a_gpu():
+    """It looks at every step, as its error control must."""
+    same_on_a_gpu(stack(optimizer={"name": "flow"}), 6)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_moves_the_step_size_on_a_gpu_and_never_waits(name):
+    same_and_never_waits(optimizer=optimizer("gd", schedule=options(Schedule, "kind", name)))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_falls_on_a_gpu_and_never_waits(name):
+    labels = {"logistic": "sign"}.get(name, "onehot")
+    same_and_never_waits(loss=name, recipe=DIGITS | {"classes": [3, 8], "labels": labels})
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_an_activation_is_passed_on_a_gpu_and_never_waits(name):
+    same_and_never_waits(network={"width": 12, "depth": 3, "activation": name})
+
+
+@pytest.mark.parametrize("name", [pytest.param(one, marks=LARGE.get(one, ())) for one in MODELS])
+def test_a_model_trains_on_a_gpu_and_never_waits(name):
+    same_and_never_waits(**network(name))
+
+
+@pytest.mark.parametrize("toward", ["zero", "start"])
+def test_weights_decay_on_a_gpu_without_waiting(toward):
+    same_and_never_waits(optimizer=optimizer("gd", weight_decay={"strength": 0.1, "toward": toward}))
+
+
+def test_images_are_moved_on_a_gpu_without_waiting():
+    same_and_never_waits(**network("cnn"), augment={"shift": 1, "flip": True})
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_networks_start_on_a_gpu_by_every_scheme_and_never_wait(name):
+    state = np.random.default_rng(0).normal(size=12 * 5 + 12 * 12 + 12)
+    same_and_never_waits(state, **scheme(name))
+
+
+@pytest.mark.parametrize(("name", "sections"), [(GRAM, {}), (NARROW, TWO_LINEAR_LAYERS)])
+def test_networks_train_in_other_coordinates_on_a_gpu_and_never_wait(name, sections):
+    points = 4  # fewer than inputs
+    one = stack(**sections)[0]
+    sizes = [5, *[one["network"]["width"]] * (one["network"]["depth"] - 1), 1]
+    assert form_of(one, sizes, points) == name
+    same_and_never_waits(points=points, **sections)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_a_probe_looks_at_networks_on_a_gpu(name, monkeypatch):
+    """At two linear layers, which all probes know, and inputs that the points do not see."""
+    monkeypatch.setattr(sharpness, "POWER_ITERATIONS", 2)
+    same_on_a_gpu(
+        stack(record={"steps": [0, FEW], "residuals": [], "probes": [name]}, **TWO_LINEAR_LAYERS), 4
+    )
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_a_predictor_says_the_same_of_networks_on_a_gpu(name, monkeypatch):
+    """By few pieces of a flow, which are as those of a long one."""
+    monkeypatch.setattr(flows, "LANDING", 0.5)
+    monkeypatch.setattr(relinearized_flow, "RESIDUAL", 0.9)
+    few = {"max_steps": 30, "growth": 2.0}
+    same_on_a_gpu(stack(predict=[name], optimizer=optimizer("adagrad", lr=0.02), linearized_run=few), 6)
