@@ -164,6 +164,20 @@ def test_evaluation_uses_the_running_statistics_and_leaves_them(network, network
     assert all(torch.equal(a, b) for a, b in zip(theta, before, strict=True))
 
 
+@pytest.mark.parametrize("network", CHAINS)
+def test_evaluation_sees_the_weights_that_it_is_given(network):
+    """Passes are kept by where weights are: of others, and of the same changed in place, f is another."""
+    model = built(network)
+    ensemble, theta = Ensemble(model), drawn(model)
+    x = torch.randn(1, 5, prod(SHAPE), dtype=torch.float64)
+    f = ensemble.forward(theta, x)[0].clone()
+    torch.testing.assert_close(ensemble.forward([*theta[:-2], 2 * theta[-2], 2 * theta[-1]], x)[0], 2 * f)
+    torch.testing.assert_close(ensemble.forward(theta, x)[0], f)
+    theta[-2].mul_(-1)
+    theta[-1].mul_(-1)
+    torch.testing.assert_close(ensemble.forward(theta, x)[0], -f)
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_float32_finds_what_float64_finds(network):
     """Another memory layout of the kernels, the same function."""

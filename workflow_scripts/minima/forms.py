@@ -24,7 +24,8 @@ def declared(module: str, name: str, default: Any = False) -> Any:
     """`declared` returns the constant `name` of a module of minima without importing the module, also where
     the module takes the constant over from another one; `default` where there is none."""
     path = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    text = path.read_text(encoding="utf-8")
+    for node in ast.parse(text).body if name in text else ():  # to look is cheaper than to parse
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == name for t in node.targets
         ):

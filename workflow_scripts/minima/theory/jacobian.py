@@ -1,13 +1,12 @@
 """Products with the Jacobian J of a stack of nets, whose parameters are vectors: D, S, u are [E, p].
 
 A column of J belongs to a weight W_l[i, j] of copy k of a trained layer l; at point x and output a it holds
-r_k s_l (∂f_a(x)/∂a_l)_i h_{l−1}(x)_j (`minima.engine.tangent`). It is never formed: a weighted kernel JDJᵀ
-goes over blocks of units that fit the cache, everything else takes the two factors in turn.
+r_k s_l (∂f_a(x)/∂a_l)_i h_{l−1}(x)_j (`minima.engine.tangent`). It is never formed:
+everything takes the two factors in turn.
 
 E networks, n points, o outputs; rows of kernels are ordered by point, then output.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor
 
 from minima.engine.device import cache_bytes
+from minima.engine.products import matmul
 from minima.engine.tangent import Jacobian
 
 
@@ -91,28 +91,47 @@ class FlatJacobian:
         return torch.cat(found, dim=1)
 
     def weighted_kernel(self, weights: Tensor) -> Tensor:
-        """`weighted_kernel` returns JDJᵀ [E, n·o, n·o] for D = diag(weights) ⪰ 0, weights [E, p]."""
-        kernel: Tensor | None = None
-        for block in self._blocks(weights):
-            term = block @ block.mT
-            kernel = term if kernel is None else kernel.add_(term)
-        assert kernel is not None
-        return kernel
+        """`weighted_kernel` returns JDJᵀ [E, n·o, n·o] for D = diag(weights), weights [E, p].
 
-    def _blocks(self, weights: Tensor) -> Iterator[Tensor]:
-        """`_blocks` yields J√D by as many columns as fit the cache: [E, n·o, columns]."""
-        for part in self._parts:
-            networks, outputs, units, points = part.signals.shape
-            roots = part.matrix(weights).sqrt()  # [E, out, in]
-            inputs = part.hidden.shape[2]
-            step = max(1, cache_bytes() // (16 * networks * outputs * points * inputs))
-            for begin in range(0, units, step):
-                own = slice(begin, begin + step)
-                inner = roots[:, None, own] * part.hidden.unsqueeze(2)  # [E, n, units, in]
-                rows = part.signals[:, :, own].permute(0, 3, 1, 2)  # [E, n, o, units]
-                yield (rows.unsqueeze(4) * inner.unsqueeze(2)).flatten(3).flatten(1, 2)
+        Of one layer it is Σ_ij D_ij g_ai(x) h_j(x) g_bi(x') h_j(x'), with g the signals: a sum over one of i
+        and j of what a matrix product makes of the other, and with several outputs a product that is not
+        repeated for each pair of them.
+        """
+        of_layer = _of_one_output if self._parts[0].signals.shape[1] == 1 else _of_outputs
+        terms = [of_layer(part, part.matrix(weights)) for part in self._parts]
+        return torch.stack(terms).sum(0)
 
     def _pulled(self, part: _Part, c: Tensor) -> Tensor:
         """Σ_a c_a ∂f_a/∂a_l, a row per unit: [E, (q,) out, n] for c [E, (q,) n, o]."""
         signals = part.signals if c.ndim == 3 else part.signals.unsqueeze(1)
         return (signals * c.mT.unsqueeze(-2)).sum(-3)
+
+
+def _of_one_output(part: _Part, d: Tensor) -> Tensor:
+    """`_of_one_output` returns a layer's part [E, n, n] of JDJᵀ, summed over the units or the inputs,
+    whichever are fewer, in blocks that fit the cache."""
+    few, many = part.signals[:, 0], part.hidden.mT  # [E, …, n]
+    if few.shape[1] > many.shape[1]:
+        few, many, d = many, few, d.mT
+    networks, size, points = many.shape
+    total = d.new_zeros(networks, points, points)
+    step = max(1, cache_bytes() // (2 * d.element_size() * networks * points * (size + points)))
+    for begin in range(0, few.shape[1], step):
+        own = few[:, begin : begin + step]
+        left = d[:, begin : begin + step, None] * many.mT.unsqueeze(1)  # [E, block, n, …]
+        inner = matmul(left.flatten(1, 2), many).unflatten(1, (-1, points))
+        total += inner.mul_(own.unsqueeze(3)).mul_(own.unsqueeze(2)).sum(1)
+    return total
+
+
+def _of_outputs(part: _Part, d: Tensor) -> Tensor:
+    """`_of_outputs` returns a layer's part [E, n·o, n·o] of JDJᵀ, point after point; the rest is symmetry."""
+    networks, outputs, _, points = part.signals.shape
+    kernel = d.new_zeros(networks, points, outputs, points, outputs)
+    columns = part.signals.permute(0, 2, 3, 1).contiguous()  # [E, out, n, o]
+    for x in range(points):
+        inner = matmul(d * part.hidden[:, x : x + 1], part.hidden[:, x:].mT)  # [E, out, n − x]
+        right = (inner.unsqueeze(3) * columns[:, :, x:]).flatten(2)
+        kernel[:, x, :, x:] = matmul(part.signals[..., x], right).unflatten(2, (-1, outputs))
+    flat = kernel.flatten(3).flatten(1, 2)
+    return flat.triu() + flat.triu(1).mT

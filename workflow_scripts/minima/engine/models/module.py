@@ -23,7 +23,7 @@ from minima.engine.models.layers import Own, Pass, Room, columns_of
 
 EVALUATED_AT_ONCE = 500  # points: what a pass without gradients may keep in memory
 SEEN_AT_ONCE = 64  # points of such a pass by hand
-PASSES_KEPT = 4
+PASSES_KEPT = 8  # of one net, for evaluation
 LARGEST = 2**15  # numbers in the columns of a convolution for one point: above, PyTorch's own are faster
 COLUMNS = 2**20  # numbers in the columns of a convolution, for all points of a block
 
@@ -153,8 +153,8 @@ class ModuleNet:
         return largest if largest <= LARGEST else 0
 
     @cached_property
-    def _passes(self) -> dict[tuple[int, int, torch.dtype], Pass]:
-        """Passes for evaluation, by place of the weights and number of points."""
+    def _passes(self) -> dict[tuple[int, ...], Pass]:
+        """Passes for evaluation, by the number of points and where the weights are."""
         return {}
 
     def _bound(
@@ -185,7 +185,7 @@ class ModuleNet:
         """f [n, outputs] of one network at points x [n, d], by bound passes that are kept for later."""
         parts = []
         for part in x.split(max(1, min(SEEN_AT_ONCE, COLUMNS // self._columns))):
-            key = weights[0].data_ptr(), len(part), part.dtype
+            key = (len(part), *(weight.data_ptr() for weight in weights))  # kept passes keep the memory, too
             if key not in self._passes:
                 if len(self._passes) == PASSES_KEPT:
                     self._passes.clear()
