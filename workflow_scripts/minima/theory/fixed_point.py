@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from minima.engine.decompositions import eigh
 from minima.theory.flows import piece
 from minima.theory.jacobian import FlatJacobian
 
@@ -57,7 +58,7 @@ def gathered(jacobian: FlatJacobian, weights: Tensor, error: Tensor) -> Tensor:
     outer = flow.parts[:, :, None] * flow.parts[:, None, :]
     inner = torch.where(rates > 0, outer / rates, 0)
     # Q has few eigenvalues that matter: Q = Σ_q r_q r_qᵀ, and S = Σ_q (Jᵀr_q)².
-    sizes, vectors = torch.linalg.eigh(inner)
+    sizes, vectors = eigh(inner)
     kept = int((sizes > 1e-14 * sizes[:, -1:]).sum(1).max())
     roots = (flow.basis @ vectors[:, :, -kept:]) * sizes[:, None, -kept:].clamp(min=0).sqrt()
     return jacobian.squares(roots.mT.unflatten(2, error.shape[1:]))

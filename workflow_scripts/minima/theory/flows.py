@@ -35,6 +35,7 @@ import torch
 from torch import Tensor
 
 from minima.engine.core import Recipe
+from minima.engine.decompositions import eigh
 from minima.engine.ensemble import Ensemble
 from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
 from minima.theory.jacobian import FlatJacobian
@@ -165,7 +166,7 @@ class Piece:
 
 def piece(jacobian: FlatJacobian, weights: Tensor, error: Tensor) -> Piece:
     """`piece` returns the flow from an error [E, n, o] on, under D = diag(weights)."""
-    rates, basis = torch.linalg.eigh(jacobian.weighted_kernel(weights))
+    rates, basis = eigh(jacobian.weighted_kernel(weights))
     parts = (basis.mT @ error.flatten(1)[:, :, None])[:, :, 0]
     return Piece(jacobian, weights, rates.clamp(min=0), basis, parts, error.shape)
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from minima.engine.core import Recipe, train
+from minima.engine.decompositions import eigh
 from minima.engine.record import Finished, Rules
 from minima.theory.linear_model import KernelModel
 
@@ -62,7 +63,7 @@ class Spectrum:
 
 def spectrum(kernel: Tensor, error: Tensor) -> Spectrum:
     """`spectrum` returns Θ [E, n·o, n·o] and e₀ [E, n, o] in Θ's eigenbasis."""
-    eigenvalues, basis = torch.linalg.eigh(kernel)
+    eigenvalues, basis = eigh(kernel)
     parts = (basis.mT @ error.flatten(1)[:, :, None])[:, :, 0]
     return Spectrum(eigenvalues.clamp(min=0), basis, parts)
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from minima.engine import products
 from minima.engine.core import Finished, Rules, train
+from minima.engine.decompositions import eigh, eigvalsh
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import Scheme
@@ -172,7 +173,8 @@ def _train_stack(
     points = start.x.shape[1]
     kernels = _kernels(ensemble, start, [_needs_kernel(cell) for cell in cells])
     spectra = [
-        None if kernel is None else np.linalg.eigvalsh(kernel[: kernel.shape[1]]) for kernel in kernels
+        None if kernel is None else eigvalsh(torch.from_numpy(kernel[: kernel.shape[1]])).numpy()
+        for kernel in kernels
     ]
     is_flow = first["optimizer"]["name"] == "flow"
     resolved = [] if is_flow else resolved_numbers(cells, spectra, points)
@@ -310,7 +312,7 @@ def _kernels(ensemble: Ensemble, start: _Start, wanted: Sequence[bool]) -> list[
 def _modes(kernel: Array, start: _Start, row: int) -> dict[str, Array]:
     """`_modes` returns the kernel's eigenvalues and the components of the start's error along its
     eigenvectors, from which `minima.theory.dynamics` predicts a training curve."""
-    eigenvalues, basis = np.linalg.eigh(kernel)
+    eigenvalues, basis = (part.numpy() for part in eigh(torch.from_numpy(kernel)))
     error = (start.f[row, : start.x.shape[1]] - start.y[row]).double().cpu().numpy()
     return {"kernel_spectrum": eigenvalues, "start_error": basis.T @ error.ravel()}
 

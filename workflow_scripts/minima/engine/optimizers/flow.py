@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from minima.engine.decompositions import eigh
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
@@ -161,7 +162,7 @@ class _Flow:
 
     def linear(self, jacobian: Jacobian, error: Tensor) -> _Linear:
         points = self.y.shape[1]
-        values, basis = torch.linalg.eigh(jacobian.kernel(jacobian)[0].double() / points)
+        values, basis = eigh(jacobian.kernel(jacobian)[0].double() / points)
         return _Linear(values.clamp(min=0), basis, basis.mT @ error, points)
 
     def moved(self, here: _Point, jacobian: Jacobian, force: Tensor) -> list[Tensor]:

@@ -6,6 +6,7 @@ On the training points e ← (I − ηΘ/N) e, at half the stability edge η = N
 import numpy as np
 import torch
 
+from minima.engine.decompositions import eigvalsh
 from minima.theory.linearization import Linearization, Predicted
 
 RESIDUAL = 1e-8
@@ -24,7 +25,7 @@ def predict(linearization: Linearization) -> Predicted:
 
 def _descend(kernel: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, int]:
     """Σ ηe/N [n·o], by which f moves by Θ_x times this, and the steps."""
-    top = np.linalg.eigvalsh(kernel)[-1]
+    top = float(eigvalsh(torch.from_numpy(kernel))[-1])
     travelled = np.zeros_like(error)
     if top <= 0:  # no step moves it
         return travelled, MAX_STEPS
