@@ -198,14 +198,19 @@ def _product(axes: Sequence[Axis], per_section: Mapping[str, list[Section]], see
             yield Cell(tuple(chosen))
 
 
+_read: dict[tuple[str, str], Section] = {}
+
+
 def _section(name: str, base: Mapping[str, Any], settings: Mapping[str, Any]) -> Section:
     """The section `name` of `base` with `settings` (path → value) put in, parents before children."""
     value = base[name] if name in base else _default(name)
     for path in sorted(settings, key=lambda path: path.count(".")):
         value = _with(value, path.split(".")[1:], settings[path])
-    model = ADAPTERS[name].validate_python(value)
-    values = ADAPTERS[name].dump_python(model, mode="json")
-    return Section(model, values, canonical(values), canonical(_shared(model, values)))
+    if (key := (name, repr(value))) not in _read:  # most sections of a config are those of other blocks too
+        model = ADAPTERS[name].validate_python(value)
+        values = ADAPTERS[name].dump_python(model, mode="json")
+        _read[key] = Section(model, values, canonical(values), canonical(_shared(model, values)))
+    return _read[key]
 
 
 def _with(value: Any, keys: Sequence[str], leaf: Any) -> Any:
