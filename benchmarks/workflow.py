@@ -2,9 +2,19 @@
 
 In seconds of wall time, in a copy of the repository. `parse` is what the plan of the default config adds to
 Snakemake's own start, `again` a second run with nothing to do: medians of three. `smoke` and, with --default,
-`default` are whole runs from an empty results folder, once each.
+`default` are whole runs from an empty results folder, once each, with the shares of their CPU seconds.
+
+    python benchmarks/workflow.py --shares results
+
+says the shares of a run that was made from an empty folder. Of each rule: its jobs, the CPU seconds of them
+all (their logs), of the training in them (the journal), and of their starts: as many times what a process of
+this machine takes to start Python, Snakemake's preamble, the script's imports and the plan.
 """
 
+import ast
+import json
+import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -17,6 +27,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+SMOKE_RESULTS = "results/smoke"
 SMOKE = ["--cores", "all", "--configfile", "config/smoke.yaml"]
 PARSE = """
 import sys, time, yaml
@@ -29,6 +40,64 @@ plan = Plan(config)
 for pack in plan.packs: plan.pack_stamp(pack)
 print(time.perf_counter() - begun)
 """
+
+
+RULES = [
+    *("prepare_data", "train_pack", "fit_reference", "aggregate_study"),
+    *("judge_claims", "draw_figures", "write_report", "write_provenance"),
+]
+PREAMBLE = "from snakemake.logging import logger; from snakemake.iocontainers import Snakemake"
+START = """
+import json, sys
+{imports}
+from minima.plan.workplan import Plan
+plan = Plan(json.load(open("{config}")))
+"""
+
+
+def shares(results: Path) -> str:
+    """`shares` returns the table of a finished run, whose config is in its provenance."""
+    provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+    journal = [json.loads(line) for path in results.glob("journal/*.jsonl") for line in path.open()]
+    trained = sum(entry["cpu_seconds"] for entry in journal)
+    lines = ["| rule | jobs | CPU seconds | of training | of starts |", "|---|---|---|---|---|"]
+    sums = [0.0, 0.0, 0.0, 0.0]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
+        json.dump(provenance["config"], config)
+        config.flush()
+        for rule in RULES:
+            logs = [*results.glob(f"logs/{rule}.log"), *results.glob(f"logs/{rule}/*.log")]
+            training = trained if rule == "train_pack" else 0.0
+            taken = sum(map(cpu_seconds, logs))
+            row = [len(logs), taken, training, len(logs) * start_seconds(rule, config.name)]
+            sums = [a + b for a, b in zip(sums, row, strict=True)]
+            lines.append(f"| {rule} | {' | '.join(f'{number:.0f}' for number in row)} |")
+    lines.append(f"| all | {' | '.join(f'{number:.0f}' for number in sums)} |")
+    _, total, training, starts = sums
+    return (
+        "\n".join(lines) + f"\n\nTraining is {training / total:.0%} of it, starts are {starts / total:.0%}."
+    )
+
+
+def cpu_seconds(log: Path) -> float:
+    """`cpu_seconds` returns what the job of a log took, as it says at its end."""
+    return float(re.findall(r"took ([\d.]+) seconds of CPU", log.read_text(encoding="utf-8"))[-1])
+
+
+def start_seconds(rule: str, config: str) -> float:
+    """`start_seconds` returns the least CPU seconds of three processes that start as jobs of this rule."""
+    script = ast.parse((ROOT / "workflow_scripts" / f"{rule}.py").read_text(encoding="utf-8"))
+    imports = [ast.unparse(node) for node in ast.walk(script) if isinstance(node, ast.ImportFrom)]
+    if rule == "train_pack":
+        imports.append("import minima.training.cells")  # by a job that has something to train
+    code = START.format(imports="\n".join([PREAMBLE, *imports]), config=config)
+    taken = []
+    for _ in range(3):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow_scripts", check=True)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    return min(taken)
 
 
 @contextmanager
@@ -52,6 +121,9 @@ def parse(folder: Path) -> float:
 
 
 def main() -> None:
+    if "--shares" in sys.argv:
+        print(shares(Path(sys.argv[sys.argv.index("--shares") + 1])))
+        return
     with copy_of_the_repository() as folder:
         rows = {
             "parse": [parse(folder) for _ in range(3)],
@@ -60,9 +132,14 @@ def main() -> None:
         }
         if "--default" in sys.argv:
             rows["default"] = [seconds([*SNAKEMAKE, "--cores", "all"], folder)]
+        tables = [
+            shares(folder / SMOKE_RESULTS),
+            *([shares(folder / "results")] if "default" in rows else []),
+        ]
     print("| what | seconds |\n|---|---|")
     for what, times in rows.items():
         print(f"| {what} | {statistics.median(times):.2f} |")
+    print("", *tables, sep="\n\n")
 
 
 if __name__ == "__main__":

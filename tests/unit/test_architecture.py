@@ -37,7 +37,7 @@ PACKAGES = {
     "forms": set(),
     "variables": set(),
     "streams": {"numpy"},
-    "netcdf": {"xarray"},
+    "netcdf": {"xarray", "netCDF4"},
 }
 BY_NAME = re.compile(r"""import_module\(f?["'](minima[\w.]+)""")  # import_module(f"minima.engine.inits.{…}")
 NAMED_TUPLES = {"_asdict", "_fields", "_replace"}  # public, whatever their underscore says

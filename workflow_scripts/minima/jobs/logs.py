@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ def job_log(path: str) -> Iterator[None]:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         yield
+        logging.getLogger("minima").info("took %.1f seconds of CPU", time.process_time())
     except KeyboardInterrupt:
         logging.getLogger("minima").warning("interrupted from the keyboard")
         sys.exit(128 + signal.SIGINT)
