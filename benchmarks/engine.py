@@ -3,7 +3,8 @@
 Every number is a ratio within one run: the contestants take turns (A B C A B C …) on one pinned thread, each
 in a process of its own (memory that one has freed speeds up another), and the median of the rounds counts, in
 CPU seconds: what else the machine does stays out of it as far as it can. With --jax PYTHON, that Python's
-benchmarks/jax_peer.py takes turns too. `loop` is nn.Module + torch.optim, one network after the other; `vmap` is torch.func.vmap over stacked
+benchmarks/jax_peer.py takes turns too.
+`loop` is nn.Module + torch.optim, one network after the other; `vmap` is torch.func.vmap over stacked
 networks; the engine is `minima.engine.core.train` in the stacks that a job would form. All train the same
 networks of depth 2 (ReLU, one output), set up included, on the same full batch with a look at the loss at
 every step, or on batches of 32 (sgd). The last column counts the products that the engine does and compares
