@@ -86,7 +86,7 @@ class AbstractGPU(TorchFunctionMode):
         super().__init__()
         self.rules = RULES
         self.waits: list[str] = []
-        self.peak_bytes = 0
+        self.peak_bytes = self.held_bytes = 0
         self.storages: dict[int, tuple[StorageWeakRef, int]] = {}
 
     def __enter__(self) -> Self:
@@ -204,9 +204,13 @@ class AbstractGPU(TorchFunctionMode):
         if numbers.shape != fake.shape:  # what batch normalization keeps for its gradient differs
             return self.put(numbers)
         storage = numbers.untyped_storage()
+        if storage.data_ptr() not in self.storages:
+            self.held_bytes += storage.nbytes()
         self.storages[storage.data_ptr()] = StorageWeakRef(storage), storage.nbytes()
-        self.storages = {key: one for key, one in self.storages.items() if not one[0].expired()}
-        self.peak_bytes = max(self.peak_bytes, sum(size for _, size in self.storages.values()))
+        if self.held_bytes > self.peak_bytes:  # perhaps: what has been freed is counted still
+            self.storages = {key: one for key, one in self.storages.items() if not one[0].expired()}
+            self.held_bytes = sum(size for _, size in self.storages.values())
+            self.peak_bytes = max(self.peak_bytes, self.held_bytes)
         return AbstractTensor(numbers, fake)
 
 

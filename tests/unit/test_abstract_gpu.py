@@ -27,11 +27,11 @@ from minima.plan.mistakes import ConfigError
 from minima.plan.networks import Network
 from minima.plan.optimizers import Optimizer, Schedule
 from minima.theory import flows
-from minima.theory.predictors import relinearized_flow
+from minima.theory.predictors import relinearized_flow, self_consistent
 from minima.training.cells import train_cells
 
-FEW, MANY = 3, 12  # steps
-BATCH, POINTS = 4, 64  # an epoch is longer than that
+FEW, MANY = 2, 5  # steps
+BATCH, POINTS = 4, 24  # an epoch is longer than that
 GIVEN = 0.5  # what a number is that has no default
 LENGTH = 4
 IMAGE = (1, 8, 8)
@@ -122,10 +122,11 @@ def scheme(name: str) -> dict[str, Any]:
 
 
 def run(many: list[dict[str, Any]], device: torch.device, points: int = POINTS) -> list[dict[str, Any]]:
-    kind, loss = many[0]["network"]["kind"], many[0]["loss"]
-    shape = () if kind == "mlp" else IMAGE
-    outputs = 2 if loss == "cross_entropy" else 1
-    data = [arrays(points, outputs, prod(shape) if shape else 5, seed=seed) for seed in range(2)]
+    shape = () if many[0]["network"]["kind"] == "mlp" else IMAGE
+    classes = 2 if many[0]["loss"] == "cross_entropy" else 1
+    data = [arrays(points, classes, prod(shape) if shape else 5, seed=seed) for seed in range(2)]
+    for y in (y for split in data for y in (split.y_train, split.y_test)):
+        y[:] = np.sign(y) if classes == 1 else y == y.max(1, keepdims=True)
     done = train_cells(many, [replace(split, shape=shape) for split in data], device)
     return [trained.values for trained in sorted(done, key=lambda trained: trained.position)]
 
@@ -171,7 +172,7 @@ def test_an_optimizer_steps_on_a_gpu_and_never_waits(name):
 
 def test_gradient_flow_is_followed_on_a_gpu():
     """It looks at every step, as its error control must."""
-    same_on_a_gpu(stack(optimizer={"name": "flow"}), 6)
+    same_on_a_gpu(stack(optimizer={"name": "flow", "tolerance": 0.3}), 6)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
@@ -231,7 +232,9 @@ def test_a_probe_looks_at_networks_on_a_gpu(name, monkeypatch):
 @pytest.mark.parametrize("name", PREDICTORS)
 def test_a_predictor_says_the_same_of_networks_on_a_gpu(name, monkeypatch):
     """By few pieces of a flow, which are as those of a long one."""
-    monkeypatch.setattr(flows, "LANDING", 0.5)
+    monkeypatch.setattr(flows, "LANDING", 0.9)
+    monkeypatch.setattr(self_consistent, "TOLERANCE", 0.1)
     monkeypatch.setattr(relinearized_flow, "RESIDUAL", 0.9)
-    few = {"max_steps": 30, "growth": 2.0}
+    monkeypatch.setattr(relinearized_flow, "GROWTH", 2.0)
+    few = {"max_steps": 10, "growth": 2.0}
     same_on_a_gpu(stack(predict=[name], optimizer=optimizer("adagrad", lr=0.02), linearized_run=few), 6)
