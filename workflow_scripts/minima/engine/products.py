@@ -1,10 +1,10 @@
 """Matrix products on a CPU, by the library that multiplies fastest on this machine's processor.
 
-PyTorch brings MKL, which on processors of other makers than Intel runs at a third to a half of what the same
-core does with NumPy's OpenBLAS; on Intel's, OpenBLAS is the faster one for small matrices that are written into
-a larger array, as gradients are (benchmarks/products.py shows both). Tensors and arrays share their memory, so
-either library may compute a product. Which one does is a property of the processor and of the shapes, never of
-a measurement in a job: all jobs of a machine agree to the last bit, however busy it is.
+PyTorch brings MKL, which on processors of other makers than Intel runs at a third to a half of what the
+same core does with NumPy's OpenBLAS; on Intel's, OpenBLAS is the faster one for small matrices that are
+written into a larger array, as gradients are (benchmarks/products.py shows both). Tensors and arrays share
+their memory, so either library may compute a product. Which one does is a property of the processor and of
+the shapes, never of a measurement in a job: all jobs of a machine agree to the last bit, however busy it is.
 """
 
 from collections.abc import Callable, Iterator, Sequence
