@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
 from minima import store  # noqa: E402
-from minima.findings.outcomes import outcomes  # noqa: E402
+from minima.findings.outcomes import NAMES, outcomes  # noqa: E402
 from minima.jobs.journal import entries  # noqa: E402
 from minima.plan.convergence import (  # noqa: E402
     NUMBERS,
@@ -131,7 +131,7 @@ def record(found: Sequence[Outcome]) -> None:
 def measure(name: str, folder: Path) -> None:
     written = [entry for path in sorted(folder.glob("journal/*.jsonl")) for entry in entries(path)]
     seconds = {entry["shard"]: entry["cpu_seconds"] / entry["cells"] for entry in written}
-    stored = list(store.inventory(folder / "store"))
+    stored = list(store.inventory(folder / "store", NAMES))
     together: dict[tuple[str, str], list] = defaultdict(list)
     for entry, one in zip(stored, outcomes(stored), strict=True):
         shard = f"{entry.shard.parent.name}/{entry.shard.name}"
@@ -267,7 +267,9 @@ if __name__ == "__main__":
     match sys.argv[1:]:
         case ["record", first, *others]:
             folders = [Path(folder) for folder in (first, *others)]
-            record([one for where in folders for one in outcomes(list(store.inventory(where / "store")))])
+            record(
+                [one for where in folders for one in outcomes(list(store.inventory(where / "store", NAMES)))]
+            )
         case ["measure", name, folder]:
             measure(name, Path(folder))
         case ["fare"]:

@@ -67,6 +67,7 @@ class Entry:
     shard: Path
     row: int
     modules: Mapping[str, str]  # the code behind `identity.code`: module → digest
+    numbers: Mapping[str, Any]  # those of the results that were asked for
 
 
 def serves(entry: Entry, code: str, reuse: str) -> bool:
@@ -139,9 +140,9 @@ def read(entries: Sequence[Entry]) -> xr.Dataset:
     return join(parts, [entry.identity.cell for entry in entries])
 
 
-def inventory(folder: Path) -> Iterator[Entry]:
-    """`inventory` yields every readable entry, in a fixed order."""
-    return entries_of(shards_of(folder))
+def inventory(folder: Path, names: Sequence[str] = ()) -> Iterator[Entry]:
+    """`inventory` yields every readable entry, in a fixed order, with its numbers of these names."""
+    return entries_of(shards_of(folder), names)
 
 
 def shards_of(folder: Path, group: str = "*") -> list[Path]:
@@ -149,8 +150,9 @@ def shards_of(folder: Path, group: str = "*") -> list[Path]:
     return sorted(folder.glob(f"{group}/[!.]*.nc"))
 
 
-def entries_of(shards: Iterable[Path]) -> Iterator[Entry]:
-    """`entries_of` yields every readable entry of these shards."""
+def entries_of(shards: Iterable[Path], names: Sequence[str] = ()) -> Iterator[Entry]:
+    """`entries_of` yields every readable entry of these shards, with those of the named variables that its
+    shard holds. To open a shard takes longer than to read so little of it."""
     for path in shards:
         try:
             # Not through xarray, which takes ten times as long for a few columns of words.
@@ -159,6 +161,9 @@ def entries_of(shards: Iterable[Path]) -> Iterator[Entry]:
                 columns.setdefault("versions", [NOT_RECORDED] * len(columns["key"]))
                 rows = list(zip(*(columns[name] for name in LABELS), strict=True))
                 modules = json.loads(shard.modules)
+                found = [shard[name] for name in names if name in shard.variables]
+                shared = {v.name: np.ma.filled(v[:]) for v in found if "cell" not in v.dimensions}
+                own = {v.name: np.ma.filled(v[:]) for v in found if "cell" in v.dimensions}
         except (OSError, TypeError, ValueError, LookupError, AttributeError, RuntimeError) as error:
             logger.warning("%s is not a readable shard and is passed over: %s", path, error)
             continue
@@ -167,27 +172,10 @@ def entries_of(shards: Iterable[Path]) -> Iterator[Entry]:
             key, versions = labels.pop("key"), labels.pop("versions")
             identity = Identity(**labels)
             if identity.key == key:
-                yield Entry(identity, versions, path, row, modules)
+                numbers = shared | {name: column[row] for name, column in own.items()}
+                yield Entry(identity, versions, path, row, modules, numbers)
             else:
                 logger.warning("%s, row %d: the key does not fit its cell; passed over", path, row)
-
-
-def numbers(entries: Sequence[Entry], names: Sequence[str]) -> Iterator[tuple[Entry, dict[str, Any]]]:
-    """`numbers` yields stored cells with those of the named variables that their shards hold, and with the
-    recorded residuals as `level`; each shard is opened once. A shard that cannot be read is passed over."""
-    by_shard: dict[Path, list[Entry]] = {}
-    for entry in entries:
-        by_shard.setdefault(entry.shard, []).append(entry)
-    for path, members in by_shard.items():
-        try:
-            with netCDF4.Dataset(path) as shard:
-                columns = {name: np.ma.filled(shard[name][:]) for name in names if name in shard.variables}
-                level = np.ma.filled(shard["level"][:]) if "level" in shard.variables else []
-        except (OSError, RuntimeError) as error:
-            logger.warning("%s is not a readable shard and is passed over: %s", path, error)
-            continue
-        for entry in members:
-            yield entry, {name: column[entry.row] for name, column in columns.items()} | {"level": level}
 
 
 def _bits_of(shard: Path) -> str:

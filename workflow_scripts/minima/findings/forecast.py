@@ -8,7 +8,7 @@ from pathlib import Path
 
 from minima import store
 from minima.data.files import split_digests
-from minima.findings.outcomes import outcomes
+from minima.findings.outcomes import NAMES, outcomes
 from minima.findings.records import keys_of_studies
 from minima.findings.spectra import spectral
 from minima.plan.convergence import Known, recorded, runs, trajectories
@@ -67,7 +67,7 @@ def forecast(plan: Plan) -> Forecast:
     Where data are not prepared yet, a stored cell of the same fields counts as cached: its data are taken to
     come out as they were.
     """
-    entries = list(store.inventory(Path(plan.paths.store)))
+    entries = list(store.inventory(Path(plan.paths.store), NAMES))
     stored: dict[str, list[store.Entry]] = defaultdict(list)
     for entry in entries:
         stored[entry.identity.cell].append(entry)

@@ -1,21 +1,22 @@
 """What the store knows of how long training takes, for the plan's model of convergence."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from minima import store
 from minima.plan.convergence import Outcome
 
 NEEDED = {"status", "steps", "residual"}
-NAMES = (*sorted(NEEDED), "residual_steps", "linearized_trained_steps")
+NAMES = (*sorted(NEEDED), "level", "residual_steps", "linearized_trained_steps")
 
 
-def outcomes(entries: Sequence[store.Entry]) -> Iterator[Outcome]:
-    """`outcomes` yields what stored cells took."""
-    for entry, numbers in store.numbers(entries, NAMES):
+def outcomes(entries: Iterable[store.Entry]) -> Iterator[Outcome]:
+    """`outcomes` yields what stored cells took, read with their numbers of `NAMES`."""
+    for entry in entries:
+        numbers = entry.numbers
         if not numbers.keys() >= NEEDED:
             continue
-        levels = zip(numbers["level"], numbers.get("residual_steps", []), strict=False)
+        levels = zip(numbers.get("level", []), numbers.get("residual_steps", []), strict=False)
         run = numbers.get("linearized_trained_steps")
         yield Outcome(
             json.loads(entry.identity.fields),
