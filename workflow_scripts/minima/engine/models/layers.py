@@ -5,9 +5,9 @@ channels along the fastest dimension of memory; only the points themselves have 
 Beside what autograd does on the same chain this saves:
 
 - a convolution is one product with the columns of its windows, which its gradient uses again, where PyTorch
-looks for the best kernel three times; - images are pooled before ReLU, relu(max a) = max relu(a), on a
-quarter of the numbers; - activations and slopes are overwritten in place, where autograd asks for fresh
-memory.
+  looks for the best kernel three times;
+- images are pooled before ReLU, relu(max a) = max relu(a), on a quarter of the numbers;
+- activations and slopes are overwritten in place, where autograd asks for fresh memory.
 """
 
 from collections.abc import Callable, Iterator, Sequence
