@@ -3,6 +3,7 @@
 # make help       the other targets
 PYTHON ?= python3
 VENV := .venv
+JAX := .venv-jax
 BIN := $(VENV)/bin
 CORES ?= all
 # A process per core, each with whole files of tests; a test takes half a gigabyte.
@@ -28,10 +29,14 @@ fast: $(VENV)/installed ## run the tests that do not start the workflow
 smoke: $(VENV)/installed ## run every rule on small grids, into results/smoke
 	$(BIN)/snakemake --cores $(CORES) --configfile config/smoke.yaml
 
-bench: $(VENV)/installed ## measure engine and theory beside what a user would take, and what a pack costs
-	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/engine.py
-	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/packs.py
+bench: $(VENV)/installed $(JAX)/installed ## measure engine and theory beside what a user would take, and JAX
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/products.py
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/engine.py --jax $(JAX)/bin/python
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/gram.py
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/modules.py
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/packs.py --grid
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/theory.py
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/lapack.py
 	@echo "Each says at its top what else it measures: $(wildcard benchmarks/*.py)"
 
 lint: $(VENV)/installed ## check the style of Python and Snakemake code
@@ -68,3 +73,9 @@ lock: ## pin the newest versions of everything (torch stays), in a fresh environ
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+# A peer in benchmarks and nothing else, hence apart.
+$(JAX)/installed: benchmarks/jax_requirements.txt
+	$(PYTHON) -m venv $(JAX)
+	$(JAX)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/jax_requirements.txt
+	@touch $@

@@ -10,7 +10,7 @@ networks of depth 2 (ReLU, one output), set up included, on the same full batch 
 every step, or on batches of 32 (sgd). The last column counts the products that the engine does and compares
 with the faster of NumPy and PyTorch at a product of two 2048 × 2048 matrices in the same run. The libraries'
 own kernels are named; OPENBLAS_CORETYPE, which keeps NumPy from those of the processor, is left out of the
-children's environment.
+children's environment. With --device cuda all train on a GPU, in seconds of the clock.
 """
 
 import argparse
@@ -45,7 +45,6 @@ from minima.engine.models.mlp import MLP
 from minima.forms import GRAM_POINTS_PER_FEATURE
 from minima.training.cells import stack_size
 
-CPU = torch.device("cpu")
 SIZES = [(64, 64), (64, 1024), (256, 256), (256, 1024), (1024, 1024), (1024, 4096)]
 BATCH = 32
 STEPS = 25, 20_000  # of a turn: with the set up included, fewer would measure that
@@ -75,6 +74,7 @@ class Shape(NamedTuple):
     features: int = 64
     networks: int = 8
     dtype: torch.dtype = torch.float32
+    device: str = "cpu"
 
     @property
     def gram(self) -> bool:
@@ -106,7 +106,7 @@ class Task(NamedTuple):
 @cache
 def task(shape: Shape) -> Task:
     torch.manual_seed(0)
-    draw = {"dtype": shape.dtype}
+    draw = {"dtype": shape.dtype, "device": shape.device}
     first = torch.randn(shape.networks, shape.width, shape.features, **draw) / shape.features**0.5
     second = torch.randn(shape.networks, 1, shape.width, **draw) / shape.width**0.5
     x = torch.randn(shape.networks, shape.points, shape.features, **draw)
@@ -119,7 +119,9 @@ def engine(task: Task, steps: int) -> None:
     model = shape.model
     numbers = NUMBERS[shape.optimizer]
     shapes = gram.shapes(model, shape.points) if shape.gram else model.weight_shapes
-    size = stack_size(shapes, 1, shape.points, str(shape.dtype).removeprefix("torch."), CPU)
+    size = stack_size(
+        shapes, 1, shape.points, str(shape.dtype).removeprefix("torch."), torch.device(shape.device)
+    )
     for part in torch.arange(shape.networks).split(size):
         one = slice(int(part[0]), int(part[-1]) + 1)
         each = torch.ones(len(part), dtype=torch.float64)
@@ -161,7 +163,7 @@ def loop(task: Task, steps: int) -> None:
             nn.Linear(shape.features, shape.width, bias=False, dtype=shape.dtype),
             nn.ReLU(),
             nn.Linear(shape.width, 1, bias=False, dtype=shape.dtype),
-        )
+        ).to(shape.device)
         net.load_state_dict({"0.weight": task.weights[0][row], "2.weight": task.weights[1][row]})
         x, y = task.x[row], task.y[row]
         optimizer = OPTIMIZERS[shape.optimizer](net.parameters())
@@ -206,14 +208,14 @@ def rates(shape: Shape, steps: int) -> dict[str, float]:
     """Floating-point operations per second of a large matrix product, the machine's own measure, by
     library."""
     found = {}
-    a, b = (torch.randn(1, 2048, 2048, dtype=shape.dtype) for _ in range(2))
-    for library in products.LIBRARIES:
+    a, b = (torch.randn(1, 2048, 2048, dtype=shape.dtype, device=shape.device) for _ in range(2))
+    for library in products.LIBRARIES if shape.device == "cpu" else ("torch",):
         with products.by(library):
             call = products.product(a, b, torch.empty_like(a))
         call()
-        begun = time.process_time()
+        begun = clock(shape)
         call()
-        found[library] = 2 * 2048**3 / (time.process_time() - begun)
+        found[library] = 2 * 2048**3 / (clock(shape) - begun)
     return found
 
 
@@ -227,9 +229,17 @@ def libraries() -> str:
 def seconds(contestant: Callable[[Task, int], None], shape: Shape, steps: int) -> float:
     """Per step of all networks."""
     work = task(shape)
-    begun = time.process_time()
+    begun = clock(shape)
     contestant(work, steps)
-    return (time.process_time() - begun) / steps
+    return (clock(shape) - begun) / steps
+
+
+def clock(shape: Shape) -> float:
+    """Seconds of the processor; of the clock where a GPU does the work."""
+    if shape.device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 class Jax:
@@ -241,7 +251,7 @@ class Jax:
         self.version = self.process.stdout.readline().strip()
 
     def seconds(self, shape: Shape, steps: int) -> float:
-        optimizer, *sizes, dtype = shape
+        optimizer, *sizes, dtype, _ = shape
         words = optimizer, *sizes, str(dtype).removeprefix("torch.")
         self.process.stdin.write(f"{','.join(map(str, words))} {steps}\n")
         return float(self.process.stdout.readline())
@@ -304,6 +314,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="three short rounds instead of five longer")
     parser.add_argument("--only", default="", help="only rows that contain this, such as 'gd 64 64'")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--jax", metavar="PYTHON", help="a Python that has benchmarks/jax_requirements.txt")
     options = parser.parse_args()
     rounds, budget = (3, 0.1) if options.quick else (5, 0.3)
@@ -315,6 +326,7 @@ def main() -> None:
         Shape("gd", 256, 256, networks=32),
         Shape("gd", 100, 1024, features=784),
     ]
+    shapes = [shape._replace(device=options.device) for shape in shapes]
     processes: dict[str, Any] = {name: get_context("spawn").Pool(1, pin) for name in [*CONTESTANTS, "rate"]}
     versions = f"torch {torch.__version__}"
     columns = ["optimizer", "n", "h", "d", "networks", "dtype", "form", "µs", "loop/engine", "vmap/engine"]
@@ -322,7 +334,8 @@ def main() -> None:
         processes["jax"] = Jax(options.jax)
         versions += f", jax {processes['jax'].version}"
         columns.append("jax/engine")
-    print(f"{processor()}, {os.cpu_count()} cores (one thread used), {versions}\n")
+    machine = processor() if options.device == "cpu" else torch.cuda.get_device_name()
+    print(f"{machine}, {os.cpu_count()} cores (one thread used), {versions}\n")
     gflops = processes["rate"].apply(rates, (shapes[0], 1))
     print(f"Libraries: {processes['engine'].apply(libraries)}.")
     print("2048³, float32:", *(f"{name} {rate / 1e9:.0f} GFLOP/s" for name, rate in gflops.items()), "\n")
