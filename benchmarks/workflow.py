@@ -8,11 +8,12 @@ Snakemake's own start, `again` a second run with nothing to do: medians of three
 
 says the shares of a run that was made from an empty folder. Of each rule: its jobs, the CPU seconds of them
 all (their logs), of the training in them (the journal), and of their starts: as many times what a process of
-this machine takes to start Python, Snakemake's preamble, the script's imports and the plan.
+this machine takes to start Python, Snakemake's preamble, the script's imports and the default config's plan.
 """
 
 import ast
 import json
+import os
 import re
 import resource
 import shutil
@@ -24,6 +25,8 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[1]
 SNAKEMAKE = [sys.executable, "-m", "snakemake"]
@@ -48,7 +51,7 @@ RULES = [
 ]
 PREAMBLE = "from snakemake.logging import logger; from snakemake.iocontainers import Snakemake"
 START = """
-import json, sys
+import json
 {imports}
 from minima.plan.workplan import Plan
 plan = Plan(json.load(open("{config}")))
@@ -56,17 +59,18 @@ plan = Plan(json.load(open("{config}")))
 
 
 def shares(results: Path) -> str:
-    """`shares` returns the table of a finished run, whose config is in its provenance."""
-    provenance = json.loads((results / "provenance.json").read_text(encoding="utf-8"))
+    """`shares` returns the table of a finished run."""
     journal = [json.loads(line) for path in results.glob("journal/*.jsonl") for line in path.open()]
     trained = sum(entry["cpu_seconds"] for entry in journal)
     lines = ["| rule | jobs | CPU seconds | of training | of starts |", "|---|---|---|---|---|"]
     sums = [0.0, 0.0, 0.0, 0.0]
     with tempfile.NamedTemporaryFile("w", suffix=".json") as config:
-        json.dump(provenance["config"], config)
+        json.dump(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")), config)
         config.flush()
         for rule in RULES:
             logs = [*results.glob(f"logs/{rule}.log"), *results.glob(f"logs/{rule}/*.log")]
+            if not logs:
+                continue
             training = trained if rule == "train_pack" else 0.0
             taken = sum(map(cpu_seconds, logs))
             row = [len(logs), taken, training, len(logs) * start_seconds(rule, config.name)]
@@ -94,7 +98,12 @@ def start_seconds(rule: str, config: str) -> float:
     taken = []
     for _ in range(3):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow_scripts", check=True)
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": "workflow_scripts"},
+            check=True,
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         taken.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
     return min(taken)
