@@ -34,7 +34,7 @@ bench: $(VENV)/installed $(JAX)/installed ## measure engine and theory beside wh
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/engine.py --jax $(JAX)/bin/python
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/gram.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/modules.py
-	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/packs.py --grid
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/packs.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/theory.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/lapack.py
 	@echo "Each says at its top what else it measures: $(wildcard benchmarks/*.py)"

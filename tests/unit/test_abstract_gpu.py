@@ -151,9 +151,11 @@ def same_on_a_gpu(many: list[dict[str, Any]], points: int = POINTS) -> list[str]
 def same_and_never_waits(state: Any = None, points: int = POINTS, **sections: Any) -> None:
     """A longer training waits for no more than a shorter one: both look at the losses at start and end."""
     looks = {"record": {"steps": [0], "residuals": []}}
-    shorter, longer = (stack(steps, **looks, **sections) for steps in (FEW, MANY))
-    for one in (*shorter, *longer):
-        one["init"]["state"] = state  # of the cell that it starts from, which a job looks up
+    shorter, longer = (
+        # the state of the cell that it starts from, which a job looks up
+        [one | {"init": one["init"] | {"state": state}} for one in stack(steps, **looks, **sections)]
+        for steps in (FEW, MANY)
+    )
     with AbstractGPU() as gpu:
         run(shorter, gpu.device, points)
     assert gpu.waits, "the looks themselves"

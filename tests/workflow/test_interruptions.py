@@ -180,7 +180,8 @@ logging.basicConfig(level=logging.INFO, stream=sys.stdout)
 plan = Plan(yaml.safe_load(Path("config/config.yaml").read_text()))
 cells = sorted((c for c in plan.cells.values() if c["data"]["source"] == "file"), key=lambda c: c.digest)
 cells = cells[int(sys.argv[1]):int(sys.argv[2])]
-data = [Path(plan.paths.data(data_file(cells[0]).name))]
+name = data_file(cells[0]).name
+data = {name: Path(plan.paths.data(name))}
 train_pack(cells, data, Path(sys.argv[3]), Path(sys.argv[4]), "cpu", False)
 """
 

@@ -7,6 +7,7 @@ every model on every device. Both return an `Evaluated` and leave the gradient i
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -111,6 +112,9 @@ class _Bound:
             copies = [whole[..., block.points].unflatten(0, (len(y), -1)) for whole in (each, delta)]
             self.parts.append((block, *own, *copies, own[0].shape[1] / points))
 
+    @np.errstate(
+        over="ignore", invalid="ignore"
+    )  # as PyTorch: a diverged network is a result
     def __call__(self) -> Evaluated:
         total = None
         for block, f, y, slope, each, delta, share in self.parts:

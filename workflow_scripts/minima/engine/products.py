@@ -64,7 +64,8 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     """`matmul` returns a b, for stacks of matrices on any device; on a GPU PyTorch computes it."""
     if a.device.type != "cpu" or library(a.shape, b.shape, (a.shape[-2], b.shape[-1])) == "torch":
         return a @ b
-    return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
+    with np.errstate(over="ignore", invalid="ignore"):  # as silent as PyTorch
+        return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
 
 
 def product(a: Tensor, b: Tensor, out: Tensor, scale: float = 1.0, add: bool = False) -> Callable[[], object]:
