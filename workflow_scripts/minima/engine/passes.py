@@ -112,9 +112,7 @@ class _Bound:
             copies = [whole[..., block.points].unflatten(0, (len(y), -1)) for whole in (each, delta)]
             self.parts.append((block, *own, *copies, own[0].shape[1] / points))
 
-    @np.errstate(
-        over="ignore", invalid="ignore"
-    )  # as PyTorch: a diverged network is a result
+    @np.errstate(over="ignore", invalid="ignore")  # as PyTorch: a diverged network is a result
     def __call__(self) -> Evaluated:
         total = None
         for block, f, y, slope, each, delta, share in self.parts:
