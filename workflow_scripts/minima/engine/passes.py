@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from minima.engine.batches import rows_of
+from minima.engine.block import Memory
 from minima.engine.ensemble import flat
 from minima.engine.stack import Stack
 
@@ -103,7 +104,8 @@ class _Bound:
         each = x.new_empty(len(x), outputs, points)  # f of every copy, a row per output
         delta = torch.empty_like(each)  # ∂L/∂f of every copy
         gradients = [None if part is None else part.flatten(0, 1) for part in stack.gradients]
-        blocks = ensemble.model.bound(flat(stack.weights), gradients, x, each, delta, fixed)
+        memory = Memory(flat(stack.weights), gradients, x, each, delta, fixed)
+        blocks = ensemble.model.bound(memory)
         self.f = (each if self.readout is None else y.new_empty(len(y), outputs, points)).mT
         self.slope = (delta if self.readout is None else torch.empty_like(self.f.mT)).mT
         self.parts = []

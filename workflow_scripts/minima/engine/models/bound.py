@@ -10,34 +10,18 @@ one output, ∂L/∂W_1 = s_2 diag(W_2) φ'(a_1) diag(δ_2) x needs no δ_1: the
 product and to the result behind it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from minima.engine.block import Block, Call
+from minima.engine.block import Block, Call, Memory
 from minima.engine.device import cache_bytes
 from minima.engine.products import product
 
 CACHE_SHARE = 0.5  # of a core's cache for the activations of a block
 SMALLEST = 32  # points of a block: fewer make the products slower
-
-
-@dataclass(frozen=True)
-class Memory:
-    """`Memory` is what a pass works on: weights [B, out, in] and their gradients, None where none is wanted;
-    points x [B, n, d] times s_1; f and ∂L/∂f [B, outputs, n]. `fixed` says that the points stay the same from
-    step to step."""
-
-    weights: Sequence[Tensor]
-    gradients: Sequence[Tensor | None]
-    x: Tensor
-    f: Tensor
-    delta: Tensor
-    fixed: bool
 
 
 def blocks(model: Any, memory: Memory) -> list[Block]:

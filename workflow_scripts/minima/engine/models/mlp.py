@@ -24,8 +24,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minima.engine.block import Block
-from minima.engine.models.bound import Memory, blocks
+from minima.engine.block import Block, Memory
+from minima.engine.models.bound import blocks
 
 
 @dataclass(frozen=True)
@@ -109,17 +109,9 @@ class MLP:
             if layer > lowest:
                 delta = self._pull_back(weights, tape, delta, layer)
 
-    def bound(
-        self,
-        weights: Sequence[Tensor],
-        gradients: Sequence[Tensor | None],
-        x: Tensor,
-        f: Tensor,
-        delta: Tensor,
-        fixed: bool,
-    ) -> list[Block]:
+    def bound(self, memory: Memory) -> list[Block]:
         """Passes over blocks of the points x, of `minima.engine.models.bound`; x has been `prepared`."""
-        return blocks(self, Memory(weights, gradients, x, f, delta, fixed))
+        return blocks(self, memory)
 
     def prepared(self, x: Tensor) -> Tensor:
         """s_1 x, the points as bound passes take them."""

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from minima.engine.block import Block
+from minima.engine.block import Block, Memory
 from minima.engine.models.layers import Own, Pass, Room, columns_of
 
 EVALUATED_AT_ONCE = 500  # points: what a pass without gradients may keep in memory
@@ -157,16 +157,9 @@ class ModuleNet:
         """Passes for evaluation, by the number of points and where the weights are."""
         return {}
 
-    def _bound(
-        self,
-        weights: Sequence[Tensor],
-        gradients: Sequence[Tensor | None],
-        x: Tensor,
-        f: Tensor,
-        delta: Tensor,
-        fixed: bool,
-    ) -> list[Block]:
+    def _bound(self, memory: Memory) -> list[Block]:
         """Passes over the points x [B, n, d], a network after the other; f and ∂L/∂f are [B, outputs, n]."""
+        x, weights, gradients = memory.x, memory.weights, memory.gradients
         points = x.shape[1]
         size = min(points, max(1, COLUMNS // self._columns))
         rooms = [Room(x.dtype) for _ in x]
@@ -176,8 +169,11 @@ class ModuleNet:
             for b, room in enumerate(rooms):
                 own = (Own(weights[i][b], gradients[i][b]) for i in self.parameters)
                 one = Pass(self.module, self._images(x[b, block.points]), own, room, adds=begin > 0)
-                block.forward += [one.forward, partial(f[b, :, block.points].copy_, one.f.mT)]
-                block.backward += [partial(one.slope.copy_, delta[b, :, block.points].mT), one.backward]
+                block.forward += [one.forward, partial(memory.f[b, :, block.points].copy_, one.f.mT)]
+                block.backward += [
+                    partial(one.slope.copy_, memory.delta[b, :, block.points].mT),
+                    one.backward,
+                ]
             found.append(block)
         return found
 
