@@ -6,7 +6,7 @@ record   reads the stores of these results folders into workflow_scripts/minima/
          it is for. The recorded folders: that of benchmarks/steps.yaml (its first lines say how) and that of
          the default run.
 measure  reads store and journal of a results folder into benchmarks/measured/NAME.json.gz: fields, steps and
-         CPU seconds of each cell, against which tests/unit/test_price.py holds the plan
+         CPU seconds of each cell, against which tests/unit/plan/test_price.py holds the plan
 fare     prints how these are priced: on an empty store, and when it has two seeds
 draw     draws docs/price.svg: the packs of these, expected against measured
 """

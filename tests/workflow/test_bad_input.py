@@ -1,6 +1,6 @@
 """What a user sees who makes a mistake: the path, what is wrong and the mend, and no Python traceback.
 
-The messages themselves are in `tests/unit/test_mistakes.py`; here they come through snakemake.
+The messages themselves are in `tests/unit/plan/test_mistakes.py`; here they come through snakemake.
 """
 
 import pytest

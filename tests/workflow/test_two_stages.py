@@ -5,7 +5,7 @@ import copy
 
 import pytest
 from harness import DATASET, Workflow, cells_of
-from tests.unit.test_starts import CONFIG
+from tests.unit.plan.test_starts import CONFIG
 
 # Not --until train_pack: Snakemake stops at the first job of a rule, and these follow one another.
 

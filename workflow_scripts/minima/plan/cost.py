@@ -3,7 +3,7 @@
 Two costs by one formula: expected, at the steps that like networks took (`minima.plan.convergence`), and at
 most, where every network and linearized network runs to its last step. A flow has no such bound that anyone
 would wait for: at most is so many times what it is expected to take. Coefficients are one core's;
-tests/unit/test_cost.py has measured cells.
+tests/unit/plan/test_cost.py has measured cells.
 """
 
 from collections import Counter

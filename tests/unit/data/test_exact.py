@@ -11,7 +11,7 @@ import pytest
 
 from minima.data.exact import orthonormalized, product
 
-SCRIPTS = str(Path(__file__).parents[2] / "workflow_scripts")
+SCRIPTS = str(Path(__file__).parents[3] / "workflow_scripts")
 # One recipe of every source that draws and of every normalization that computes.
 RECIPES = [
     {"source": "linear_teacher", "dimension": 400, "train_size": 100, "outputs": 3},

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
-from tests.unit.test_modules import SMALL, built
+from tests.unit.engine.test_modules import SMALL, built
 
 from minima.data.files import save
 from minima.data.prepare import prepared

@@ -11,7 +11,7 @@ from minima.plan.layout import SHARED_FOLDERS
 from minima.plan.mistakes import ConfigError
 from minima.plan.workplan import Plan, check_writable
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # One of each form that the config knows.
 CONFIG = yaml.safe_load("""
 run: [question]

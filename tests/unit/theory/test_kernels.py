@@ -12,7 +12,7 @@ import torch
 from minima.theory import kernels
 from minima.theory.kernels import ACTIVATIONS, nngp, nngp_and_ntk, nngp_diagonal, ntk
 
-GOLDEN = Path(__file__).parents[1] / "golden" / "neural_tangents.npz"
+GOLDEN = Path(__file__).parents[2] / "golden" / "neural_tangents.npz"
 TORCH_ACTIVATIONS = {"relu": torch.relu, "erf": torch.erf, "linear": lambda h: h}
 SCALES = [(1.0, 0.0), (1.4, 0.3)]
 

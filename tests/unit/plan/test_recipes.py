@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from minima.plan.known_data import FACTS, FileRole
 from minima.plan.recipes import DataRecipe, output_count, row_shape
 
-PACKAGE = str(Path(__file__).parents[2] / "workflow_scripts")
+PACKAGE = str(Path(__file__).parents[3] / "workflow_scripts")
 RECIPE = TypeAdapter(DataRecipe)
 TWO = {"classes": [0, 1]}
 

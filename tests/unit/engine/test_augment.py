@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from tests.unit.helpers import arrays, cell, trained
-from tests.unit.test_modules import DIGITS, SGD, SHAPE, SMALL, split
+from tests.unit.engine.test_modules import DIGITS, SGD, SHAPE, SMALL, split
 
 from minima.engine.augment import Augment
 from minima.engine.ensemble import Ensemble
@@ -153,7 +153,7 @@ def module_path_sum(module, ones, p):
 @pytest.mark.parametrize("p", [1, 2])
 def test_path_norms_of_modules_are_the_absolute_nets_at_ones(p):
     """Also behind batch normalization, which is folded into the convolution before it."""
-    from tests.unit.test_modules import built, drawn, put, users_module
+    from tests.unit.engine.test_modules import built, drawn, put, users_module
 
     plain = built(SMALL)
     theta = drawn(plain, 2)

@@ -14,7 +14,7 @@ import yaml
 from minima.data.files import load_split, save
 from minima.data.prepare import prepared
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 LIMIT = 2 * 2**30  # bytes of address space; the training rows alone are 6.1 GB
 
 # Prepares the data, makes up the packs of 20 ResNets on them as files full of holes, and aggregates.

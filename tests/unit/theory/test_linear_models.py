@@ -5,7 +5,7 @@ import pytest
 import torch
 from tests.unit.helpers import jacobian as by_autograd
 from tests.unit.helpers import weights as random_weights
-from tests.unit.test_optimizers import TORCH, recipe
+from tests.unit.engine.test_optimizers import TORCH, recipe
 
 from minima.engine.batches import Batches
 from minima.engine.core import train
