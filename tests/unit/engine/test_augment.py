@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tests.unit.helpers import arrays, cell, trained
 from tests.unit.engine.test_modules import DIGITS, SGD, SHAPE, SMALL, split
+from tests.unit.helpers import arrays, cell, trained
 
 from minima.engine.augment import Augment
 from minima.engine.ensemble import Ensemble

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from tests.unit.engine.test_optimizers import TORCH, recipe
 from tests.unit.helpers import jacobian as by_autograd
 from tests.unit.helpers import weights as random_weights
-from tests.unit.engine.test_optimizers import TORCH, recipe
 
 from minima.engine.batches import Batches
 from minima.engine.core import train
