@@ -23,13 +23,14 @@ import torch
 from sklearn.datasets import load_digits
 from torch import Tensor
 
+from minima.engine import flow
 from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits.scheme import gaussian
 from minima.engine.losses import mse
 from minima.engine.models import gram
 from minima.engine.models.mlp import MLP
-from minima.engine.optimizers import flow, gd
+from minima.engine.optimizers import gd
 from minima.engine.tangent import tangent_kernel
 
 POINTS, TESTS, RESIDUAL = 40, 200, 1e-3

@@ -25,7 +25,7 @@ from minima.engine.probes import sharpness
 from minima.forms import GRAM, NARROW, form_of
 from minima.plan.mistakes import ConfigError
 from minima.plan.networks import Network
-from minima.plan.optimizers import Optimizer, Schedule
+from minima.plan.optimizers import AnyOptimizer, AnySchedule
 from minima.theory import flows
 from minima.theory.predictors import relinearized_flow, self_consistent
 from minima.training.cells import train_cells
@@ -73,7 +73,7 @@ def options(kind: Any, tag: str, name: str) -> dict[str, Any]:
 
 
 def optimizer(name: str, **more: Any) -> dict[str, Any]:
-    section = options(Optimizer, "name", name) | more
+    section = options(AnyOptimizer, "name", name) | more
     if "batch_size" not in section and name == "sgd":
         section["batch_size"] = BATCH
     return section if name == "flow" else {"lr": 1e-3} | section
@@ -180,7 +180,7 @@ def test_gradient_flow_is_followed_on_a_gpu():
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_moves_the_step_size_on_a_gpu_and_never_waits(name):
-    same_and_never_waits(optimizer=optimizer("gd", schedule=options(Schedule, "kind", name)))
+    same_and_never_waits(optimizer=optimizer("gd", schedule=options(AnySchedule, "kind", name)))
 
 
 @pytest.mark.parametrize("name", LOSSES)

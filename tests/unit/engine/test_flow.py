@@ -9,12 +9,13 @@ from scipy.integrate import solve_ivp
 from sklearn.datasets import load_digits
 from tests.unit.helpers import arrays, cell, cells, naive_ensemble, trained, weights
 
+from minima.engine import flow
 from minima.engine.core import Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.mean_jacobian import activity, mean_jacobian
 from minima.engine.models.mlp import MLP
-from minima.engine.optimizers import flow, gd
+from minima.engine.optimizers import gd
 from minima.engine.tangent import tangent_kernel
 from minima.forms import probe_module
 
@@ -275,9 +276,3 @@ def test_cells_are_trained_by_it():
     (single,) = trained([cell(optimizer=FLOW, network=network, dtype="float32")], split)
     (double,) = trained([cell(optimizer=FLOW, network=network)], split)
     np.testing.assert_allclose(single["test"], double["test"], rtol=1e-2, atol=1e-3)
-
-
-def test_another_loss_is_a_mistake():
-    wrong = cell(optimizer=FLOW, predict=[]) | {"loss": "cross_entropy"}
-    with pytest.raises(ValueError, match="flow integrates loss: mse"):
-        trained([wrong], arrays())

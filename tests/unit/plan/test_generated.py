@@ -6,20 +6,21 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from minima.plan import parts
 from minima.plan.config import Config
-from minima.plan.generated import ROOT, TABLES, generated_files
+from minima.plan.generated import PARTS, ROOT, TABLES, generated_files
 from minima.plan.mistakes import models_in
-from minima.plan.optimizers import Optimizer, OptimizerOptions
 from minima.plan.recipes import DataRecipe
 
 OPTIONS = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
 DATA = "data.&lt;name&gt;"
-OPTIMIZERS = {get_args(model.model_fields["name"].annotation)[0]: model for model in models_in(Optimizer)}
-SOURCES = {model.model_fields["source"].default: model for model in models_in(DataRecipe)}
+SOURCES = {model.model_fields["source"].default: model for model in get_args(get_args(DataRecipe)[0])}
+SHARED = {model: title for title, model in TABLES.items()}
 # Model → the titles of its tables, the later over the earlier.
 TOLD = {
-    model: (*(["optimizer"] if issubclass(model, OptimizerOptions) else []), f"optimizer: {{name: {name}}}")
-    for name, model in OPTIMIZERS.items()
+    model: (*([SHARED[shared]] if issubclass(model, shared) and shared in SHARED else []), title.format(name))
+    for kind, (title, shared) in PARTS.items()
+    for name, model in parts.options(kind).items()
 } | {model: (f"{DATA}, every source", f"{DATA}, source: {name}") for name, model in SOURCES.items()}
 
 
@@ -39,7 +40,7 @@ def test_every_model_of_the_config_has_a_table():
     """Whatever can be written in a config is on the page of every option."""
 
     def within(model):
-        inner = (one for field in model.model_fields.values() for one in models_in(field.annotation))
+        inner = (one for field in model.model_fields.values() for one in models_in(field))
         return {model}.union(*map(within, inner))
 
     assert within(Config) <= {*TABLES.values(), *TOLD}

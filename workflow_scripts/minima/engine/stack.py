@@ -72,7 +72,7 @@ def stacked(
     """`stacked` returns networks with these weights [E, K, out, in], which are copied, and numbers [E]."""
     theta = row_of([weights[layer] for layer in trained])
     broad = {name: number.to(y).reshape(-1, 1, 1, 1) for name, number in numbers.items()}
-    if "epsilon" in broad:  # a quotient 0/(0 + ε) is 0 then, see `minima.engine.optimizers.gradient`
+    if "epsilon" in broad:  # a quotient 0/(0 + ε) is 0 then, see `minima.engine.quotients`
         broad["epsilon"] = broad["epsilon"].clamp(min=torch.finfo(y.dtype).tiny)
     shapes = {layer: tuple(weights[layer].shape[2:]) for layer in trained}
     others = {layer: weight.clone() for layer, weight in enumerate(weights) if layer not in shapes}

@@ -3,21 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import Any
+from typing import Any, Protocol
+
+from pydantic import BaseModel
 
 from minima.forms import moving_units
+from minima.plan import parts
 from minima.plan.digest import canonical
 from minima.plan.files import training_rows
 from minima.plan.networks import MODULES, SMALLEST_IMAGE, shape_problem
 from minima.plan.recipes import output_count, row_shape
 
-# The sections that the rules below look at, and of some only these fields.
+# The sections that the rules look at.
 LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record")
-FIELDS = {
-    "init": ("scheme", "draw", "layer_scales"),
-    "network": ("kind", "batch_norm", "activation", "depth", "parametrization", "width"),
-    "record": ("probes", "spectrum", "plane"),
-}
 KNOWN_FLOWS = ("adagrad", "rmsprop", "adam", "adamw")  # adaptive methods whose flow at small steps is known
 MLP_PROBES = ("decay", "flips", "kernel_extremes", "sharpness")
 TWO_LINEAR_LAYERS = {
@@ -26,22 +24,53 @@ TWO_LINEAR_LAYERS = {
 }
 
 
-def impossible(variants: Mapping[str, list[Any]]) -> list[str]:
-    """`impossible` returns why some combinations of these sections' values are impossible, each reason
-    once."""
-    combinations = product(*(_different(name, variants[name]) for name in LOOKED_AT))
-    return list(dict.fromkeys(reason for values in combinations for reason in _reasons(*values)))
+class Section(Protocol):
+    """`Section` is what is seen of one: the validated options, and these as plain values."""
+
+    model: Any
+    values: Any
 
 
-def _different(name: str, values: list[Any]) -> list[Any]:
-    """`_different` returns one of each set of sections that agree in the fields that matter here: a grid over
-    a thousand scales is one combination."""
-    if name in FIELDS:
-        values = [{field: value[field] for field in FIELDS[name] if field in value} for value in values]
-    return list({canonical(value): value for value in values}.values())
+def impossible(variants: Mapping[str, list[Section]]) -> list[str]:
+    """`impossible` returns why some combinations of these sections are impossible, each reason once."""
+    combinations = product(*(_different(variants[name]) for name in LOOKED_AT))
+    return list(dict.fromkeys(reason for sections in combinations for reason in _reasons(sections)))
 
 
-def _reasons(
+def _different(sections: list[Section]) -> list[Section]:
+    """`_different` returns one of each set of sections that differ in plain numbers of single networks alone:
+    a grid over a thousand scales is one combination."""
+    return list({canonical(_without_numbers(one.model, one.values)): one for one in sections}.values())
+
+
+def _without_numbers(model: Any, values: Any) -> Any:
+    if not isinstance(model, BaseModel):
+        return values
+    fields = {field.alias or name: (name, field) for name, field in type(model).model_fields.items()}
+    return {
+        key: None
+        if isinstance(value, float) and (fields[key][1].json_schema_extra or {}).get("varies")
+        else _without_numbers(getattr(model, fields[key][0]), value)
+        for key, value in values.items()
+    }
+
+
+def _reasons(sections: Sequence[Section]) -> Iterator[str]:
+    cell = {name: section.values for name, section in zip(LOOKED_AT, sections, strict=True)}
+    for part in _parts(sections):
+        yield from part.impossible(cell)
+    yield from _others(**cell)
+
+
+def _parts(sections: Sequence[Section]) -> Iterator[parts.Part]:
+    """`_parts` yields the parts that a cell is made of."""
+    for section in sections:
+        if isinstance(section.model, parts.Part):
+            yield section.model
+            yield from (inner for _, inner in section.model if isinstance(inner, parts.Part))
+
+
+def _others(
     augment: Mapping[str, Any],
     data: Mapping[str, Any],
     init: Mapping[str, Any],
@@ -53,9 +82,6 @@ def _reasons(
 ) -> Iterator[str]:
     yield from _reasons_of_linear_nets(data, init, network, record)
     batch = optimizer.get("batch_size")
-    rows = training_rows(data)
-    if batch is not None and batch > rows:
-        yield f"optimizer.batch_size {batch} is more than the {rows} training rows"
     if network["kind"] in MODULES:
         yield from _reasons_of_modules(data, init, network, optimizer, predict, record)
     elif (drawn := init.get("draw", init["scheme"])) in ("kaiming", "torch_default"):
@@ -69,12 +95,6 @@ def _reasons(
     labels = {"cross_entropy": "onehot", "logistic": "sign"}.get(loss)
     if labels and data["labels"] != labels:
         yield f"loss: {loss} needs data with labels: {labels}, not {data['labels']}"
-    damping, least = _given(optimizer, "momentum", "damping"), _given(optimizer, "lr", "relative_to_least")
-    if damping * least**0.5 >= 1:
-        yield (
-            f"optimizer.momentum: damping {damping:g} at this learning rate is a momentum of "
-            f"{1 - damping * least**0.5:.3g}: it must be above 0, so damping below {least**-0.5:.3g}"
-        )
     yield from _reasons_of_flows(optimizer, predict)
     if loss == "mse":
         return
@@ -82,14 +102,8 @@ def _reasons(
         yield f"init.scheme: centred needs loss: mse, not {loss}"
     if predict:
         yield f"predict: {', '.join(predict)} is about loss: mse; with {loss} say predict: []"
-    if isinstance(optimizer.get("lr"), Mapping):
-        yield f"optimizer.lr: the stability edge is that of loss: mse; with {loss} give an absolute rate"
-    if isinstance(optimizer.get("momentum"), Mapping):
-        yield f"optimizer.momentum: damping is in units of loss: mse; with {loss} give an absolute momentum"
     if record["spectrum"]:
         yield f"record.spectrum is about loss: mse, not {loss}"
-    if optimizer["name"] == "flow":
-        yield f"optimizer: flow integrates loss: mse, not {loss}"
 
 
 def misfits(shape: Sequence[int], cell: Mapping[str, Any]) -> Iterator[str]:
@@ -157,13 +171,6 @@ def _reasons_of_flows(optimizer: Mapping[str, Any], predict: list[str]) -> Itera
         yield f"predict: {min(flows)} of {name} is known for schedule: constant alone"
     if optimizer["weight_decay"]["strength"]:
         yield f"predict: {min(flows)} of {name} is known without weight_decay alone"
-
-
-def _given(optimizer: Mapping[str, Any], option: str, unit: str) -> float:
-    """`_given` returns a number of the optimizer that is given in the unit `unit`; 0 where it is given in
-    another."""
-    value = optimizer.get(option)
-    return value.get(unit, 0.0) if isinstance(value, Mapping) else 0.0
 
 
 def _reasons_of_linear_nets(

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, Union
 
 from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator, model_validator
 
+from minima.plan import parts
 from minima.plan.networks import FullyConnected, Network
-from minima.plan.optimizers import GradientDescent, Optimizer
+from minima.plan.optimizers import AnyOptimizer
 from minima.plan.options import NAME_PATTERN, VARIES, Options, tagged
 from minima.plan.recipes import DataRecipe
 from minima.variables import PREDICTORS
@@ -242,6 +243,8 @@ class SeedRange(Options):
 class Training(Options):
     """The sections of a cell beside its data."""
 
+    model_config = ConfigDict(defer_build=True)  # until extensions have joined the parts
+
     network: Network = Field(FullyConnected(), description="Architecture.")
     init: Init = Field(
         GaussianInit(), description="Initialization; kaiming for kinds of network other than mlp."
@@ -250,7 +253,9 @@ class Training(Options):
         "mse",
         description="Training loss: ‖y − f‖²/2N; cross-entropy (labels: onehot); logistic (labels: sign).",
     )
-    optimizer: Optimizer = Field(GradientDescent(), description="Optimizer and its numbers.")
+    optimizer: AnyOptimizer = Field(
+        {"name": "gd"}, validate_default=True, description="Optimizer and its numbers."
+    )
     augment: Augment = Field(Augment(), description="Random changes of the images in training.")
     stop: Stop = Field(Stop(), description="Stop rules.")
     record: Record = Field(Record(), description="Step grid and residuals to record.")
@@ -351,6 +356,8 @@ class Figure(Options):
 class Study(Options):
     """One question: named blocks, and the references and figures that belong to it."""
 
+    model_config = ConfigDict(defer_build=True)
+
     title: str = Field("", description="What the study asks.")
     citation: str = Field("", description="The paper whose claims the study tests.")
     blocks: dict[Name, Block] = Field(min_length=1, description="Dense grids by name.")
@@ -384,9 +391,14 @@ class Execution(Options):
 class Config(Options):
     """The whole config."""
 
+    model_config = ConfigDict(defer_build=True)
+
     results: str = Field("results", min_length=1, description="Folder of all outputs.")
     data_dir: str = Field(
         "data", min_length=1, description="Where data files are looked for and downloaded to."
+    )
+    extensions: list[str] = Field(
+        [], description="Folders with parts and studies of your own, relative to the config file."
     )
     claims: str | None = Field("config/claims.yaml", description="The claims register; null: no verdicts.")
     run: list[str] | None = Field(None, min_length=1, description="Studies to run; all where omitted.")
@@ -411,3 +423,9 @@ class Config(Options):
     def _one_study(cls, run: Any) -> Any:
         """`_one_study` reads a bare name, as `--config run=init_size` gives it, as a list of one."""
         return [run] if isinstance(run, str) else run
+
+
+@parts.on_change
+def _build_again() -> None:
+    for model in (Training, Block, Study, Config):
+        model.model_rebuild(force=True)

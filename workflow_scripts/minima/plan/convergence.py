@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from minima.forms import is_linear
+from minima.plan import parts
 from minima.plan.files import training_rows
 from minima.plan.recipes import output_count
 
@@ -51,7 +51,6 @@ WORDS = {
 }
 SHORT = 10  # steps: to stop so early is meant
 WIDE = 4096  # where a network is nearly linear
-FLOW_EXPONENT = 0.5  # of the tolerance: a step's error is of second order in its length
 DECADE = log(10)
 
 
@@ -282,24 +281,9 @@ def kind_of(cell: Mapping[str, Any], goal: str, linearized: bool = False) -> Kin
 
 def family_of(optimizer: str) -> str:
     """`family_of` returns the optimizers whose steps keep the same time."""
-    if optimizer in ("flow", "nesterov_convex", "nesterov_strong") or not is_linear(optimizer):
-        return optimizer
-    return "descent"
+    return parts.declaration("optimizers", optimizer).family or optimizer
 
 
 def _rate(optimizer: Mapping[str, Any]) -> tuple[str, float]:
     """`_rate` returns the unit of an optimizer's rate, and its time per step in that unit."""
-    name = optimizer["name"]
-    if name == "flow":
-        return "tolerance", optimizer["tolerance"] ** FLOW_EXPONENT
-    rate, unit = optimizer["lr"], "absolute"
-    if isinstance(rate, Mapping):
-        ((unit, rate),) = rate.items()
-    if name in ("nesterov_convex", "nesterov_strong"):
-        return unit, rate**0.5
-    if name in ("adagrad", "adagrad_norm"):
-        return unit, rate**2
-    momentum = optimizer.get("momentum", optimizer.get("beta1", 0.0) + optimizer.get("beta2", 0.0))
-    if isinstance(momentum, Mapping):  # 1 − μ = b√η in units of the slowest mode
-        return f"{unit}, damped", rate**0.5 / momentum["damping"]
-    return unit, rate / max(1 - momentum, 0.02) if is_linear(name) else rate
+    return parts.declaration("optimizers", optimizer["name"]).clock(optimizer)

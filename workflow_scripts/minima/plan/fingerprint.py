@@ -2,16 +2,17 @@
 
 The code of a module is its syntax tree, in which there are no comments, without docstrings; the code that a
 module uses is its own and that of every module of minima it imports, however indirectly. What stands under
-`if TYPE_CHECKING:`, there for type hints alone, is no code.
+`if TYPE_CHECKING:`, there for type hints alone, is no code. Neither is the class by which a part declares
+itself: what it says to the plan stands, value by value, in a cell's fields.
 """
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from minima.forms import declared, forms_of, probe_module
+from minima.plan import parts
 from minima.plan.digest import digest
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def fingerprint(modules: Iterable[str]) -> str:
     return _fingerprint(PACKAGE, frozenset(modules))
 
 
-@cache
+@parts.remembered
 def _fingerprint(package: Path, modules: frozenset[str]) -> str:
     """`_fingerprint` joins modules once, however many cells name the same ones."""
     return digest("".join(f"{name}{code}" for name, code in sorted(_code_used(package, modules).items())))
@@ -91,11 +92,14 @@ def _code_used(package: Path, modules: Iterable[str]) -> dict[str, str]:
     return found
 
 
-@cache
+@parts.remembered
 def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
     """`_read` returns the digest of a module's code and the modules of minima that it imports."""
     tree = ast.parse(_path(package, module).read_text(encoding="utf-8"))
     tree.body = [node for node in tree.body if not _is_for_type_hints(node)]
+    if _is_part(module):
+        declared_here = _declarations(package, module)
+        tree.body = [node for node in tree.body if not _declares(node, declared_here)]
     _drop_docstring(tree)
     imports: set[str] = set()
     for node in _statements(tree.body):
@@ -106,7 +110,7 @@ def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
             imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
-    ours = (name for name in imports if name.startswith("minima."))
+    ours = (name for name in imports if name.startswith(("minima.", f"{parts.STUDIES}.")))
     return digest(_written(tree)), tuple(name for name in ours if _path(package, name).exists())
 
 
@@ -138,9 +142,41 @@ def _is_for_type_hints(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING" and not node.orelse
 
 
+def _is_part(module: str) -> bool:
+    package = module.rpartition(".")[0]
+    return any(package in kind.packages for kind in parts.KINDS.values() if kind.declared)
+
+
+@parts.remembered
+def _declarations(package: Path, module: str) -> frozenset[str]:
+    """`_declarations` returns the names in a part's module that declare it to the plan: what comes from
+    `minima.plan`, the classes that subclass it, and such classes of other parts."""
+    found: set[str] = set()
+    for node in ast.parse(_path(package, module).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            taken = {alias.name: alias.asname or alias.name for alias in node.names}
+            if node.module.startswith("minima.plan"):
+                found |= {*taken.values()}
+            elif _is_part(node.module):
+                found |= {taken[name] for name in taken.keys() & _declarations(package, node.module)}
+        elif isinstance(node, ast.ClassDef) and any(ast.unparse(base) in found for base in node.bases):
+            found.add(node.name)
+    return frozenset(found)
+
+
+def _declares(node: ast.AST, declarations: frozenset[str]) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").startswith("minima.plan")
+    return isinstance(node, ast.ClassDef) and node.name in declarations
+
+
 def _path(package: Path, module: str) -> Path:
-    path = package.joinpath(*module.split(".")[1:])
-    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    """`_path` returns the file of a module of minima, of a study, or of an extension that joined them."""
+    top, *names = module.split(".")
+    home = package if top == "minima" else package.with_name(top)
+    places = [home.joinpath(*names), *parts.joined(module)]
+    files = (place / "__init__.py" if place.is_dir() else place.with_suffix(".py") for place in places)
+    return next((file for file in files if file.exists()), places[0].with_suffix(".py"))
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

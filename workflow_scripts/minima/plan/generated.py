@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from minima.plan import recipes
+from minima.plan import parts, recipes
 from minima.plan.config import (
     Augment,
     Block,
@@ -34,21 +34,8 @@ from minima.plan.config import (
     Study,
     WideLinearReference,
 )
-from minima.plan.mistakes import models_in
 from minima.plan.networks import Cnn, Dense, FullyConnected, Resnet18, Vgg16
-from minima.plan.optimizers import (
-    CosineSchedule,
-    Damping,
-    InverseSchedule,
-    MilestoneSchedule,
-    NoSchedule,
-    Optimizer,
-    OptimizerOptions,
-    RateOfLeast,
-    RelativeRate,
-    StepSchedule,
-    WeightDecay,
-)
+from minima.plan.optimizers import Damping, Optimizer, RateOfLeast, RelativeRate, Schedule, WeightDecay
 
 ROOT = Path(__file__).parents[3]
 BEGIN, END = "<!-- options: written by `make generated` -->", "<!-- end of options -->"
@@ -72,12 +59,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "init, of the other kinds": ModuleInit,
     "init: {scheme: pretrained}": PretrainedInit,
     "init: {scheme: matched}": MatchedInit,
-    "optimizer": OptimizerOptions,
-    "optimizer.schedule: {kind: constant}": NoSchedule,
-    "optimizer.schedule: {kind: step}": StepSchedule,
-    "optimizer.schedule: {kind: cosine}": CosineSchedule,
-    "optimizer.schedule: {kind: inverse}": InverseSchedule,
-    "optimizer.schedule: {kind: milestones}": MilestoneSchedule,
+    "optimizer": Optimizer,
     "optimizer.weight_decay": WeightDecay,
     "augment": Augment,
     "lr: {relative: …}": RelativeRate,
@@ -90,6 +72,12 @@ TABLES: dict[str, type[BaseModel]] = {
     "data.&lt;name&gt;, every source": recipes.Recipe,
     "data.&lt;name&gt;.split": recipes.SharedSplit,
     "data.&lt;name&gt;.confusion": recipes.Confusion,
+}
+
+# Kind of part → the title of a part's table, and the model whose own table holds what all of the kind share.
+PARTS: dict[str, tuple[str, type[BaseModel]]] = {
+    "optimizers": ("optimizer: {{name: {}}}", Optimizer),
+    "schedules": ("optimizer.schedule: {{kind: {}}}", Schedule),
 }
 
 
@@ -124,10 +112,10 @@ def _environment() -> str:
 def _tables() -> Iterator[str]:
     for title, model in TABLES.items():
         yield _section(title, _doc(model), _rows(model))
-    for model in models_in(Optimizer):
-        (name,) = get_args(model.model_fields["name"].annotation)
-        yield _section(f"optimizer: {{name: {name}}}", _doc(model), _own_rows(model, OptimizerOptions))
-    for model in models_in(recipes.DataRecipe):
+    for kind, (title, shared) in PARTS.items():
+        for name, model in parts.options(kind).items():
+            yield _section(title.format(name), _doc(model), _own_rows(model, shared))
+    for model in get_args(get_args(recipes.DataRecipe)[0]):
         source = model.model_fields["source"]  # said by the title and below it
         rows = {name: row for name, row in _own_rows(model, recipes.Recipe).items() if name != "source"}
         yield _section(f"data.&lt;name&gt;, source: {source.default}", source.description or "", rows)

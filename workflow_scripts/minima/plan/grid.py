@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from minima.plan import parts
 from minima.plan.combinations import impossible
 from minima.plan.config import Block, SeedRange, Training
 from minima.plan.digest import canonical, digest
@@ -22,7 +23,6 @@ SECTION_TYPES = {"data": DataRecipe} | {
 }
 SECTIONS = tuple(sorted([*SECTION_TYPES, "seed"]))
 SEED = SECTIONS.index("seed")
-ADAPTERS = {name: TypeAdapter(kind) for name, kind in SECTION_TYPES.items()}
 # Names that every dataset has already: its other dimensions, and what a cell stores.
 RESERVED = {
     "seed",
@@ -100,6 +100,10 @@ class Cell:
     def __getitem__(self, section: str) -> Any:
         return self.sections[SECTIONS.index(section)].values
 
+    def part(self, section: str) -> Any:
+        """`part` returns a section as its validated options."""
+        return self.sections[SECTIONS.index(section)].model
+
     @property
     def recipe(self) -> Recipe:
         return self.sections[SECTIONS.index("data")].model
@@ -151,7 +155,7 @@ def expand(block: Block, recipes: Mapping[str, BaseModel], path: str = "block") 
     axes = _read_axes(block, base, recipes, path)
     per_section: dict[str, list[Section]] = {}
     mistakes: list[Mistake] = []
-    for name in ADAPTERS:
+    for name in SECTION_TYPES:
         mine = [axis for axis in axes if axis.path.split(".")[0] == name]
         try:
             per_section[name] = [
@@ -170,8 +174,7 @@ def expand(block: Block, recipes: Mapping[str, BaseModel], path: str = "block") 
             together = " × ".join(axis.path for axis in mine)
             mistakes.append(Mistake(f"{path}.axes ({together})", f"the same {name} twice"))
     if not mistakes:
-        values = {name: [section.values for section in sections] for name, sections in per_section.items()}
-        mistakes += [Mistake(path, reason) for reason in impossible(values)]
+        mistakes += [Mistake(path, reason) for reason in impossible(per_section)]
     if mistakes:
         raise ConfigError(mistakes)
     seeds = [Section(seed, seed, str(seed), "") for seed in block.seed.values()]
@@ -198,7 +201,14 @@ def _product(axes: Sequence[Axis], per_section: Mapping[str, list[Section]], see
             yield Cell(tuple(chosen))
 
 
+@parts.remembered
+def _adapter(section: str) -> TypeAdapter:
+    """`_adapter` returns what validates a section, of the parts that there are."""
+    return TypeAdapter(SECTION_TYPES[section])
+
+
 _read: dict[tuple[str, str], Section] = {}
+parts.on_change(_read.clear)
 
 
 def _section(name: str, base: Mapping[str, Any], settings: Mapping[str, Any]) -> Section:
@@ -207,8 +217,9 @@ def _section(name: str, base: Mapping[str, Any], settings: Mapping[str, Any]) ->
     for path in sorted(settings, key=lambda path: path.count(".")):
         value = _with(value, path.split(".")[1:], settings[path])
     if (key := (name, repr(value))) not in _read:  # most sections of a config are those of other blocks too
-        model = ADAPTERS[name].validate_python(value)
-        values = ADAPTERS[name].dump_python(model, mode="json")
+        adapter = _adapter(name)
+        model = adapter.validate_python(value)
+        values = adapter.dump_python(model, mode="json")
         _read[key] = Section(model, values, canonical(values), canonical(_shared(model, values)))
     return _read[key]
 
@@ -292,8 +303,8 @@ def _read_axis(
     section, *keys = field.split(".")
     if section == "seed":
         raise ConfigError([Mistake(where, "seed is a key of the block: seed: {start: 100, count: 10}")])
-    if section not in ADAPTERS:
-        raise ConfigError([Mistake(where, unknown(section, ADAPTERS, "no section of a cell"))])
+    if section not in SECTION_TYPES:
+        raise ConfigError([Mistake(where, unknown(section, SECTION_TYPES, "no section of a cell"))])
     if field == "data":
         return _recipe_axis(given, recipes, where)
     labels, values = _labels_and_values(given, where)

@@ -1,10 +1,11 @@
 """Mistakes of a config: each has a path, a reason and, where a known word is near, that word."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, Tag, ValidationError
+from pydantic.fields import FieldInfo
 
 REASONS = {
     "missing": "is missing",
@@ -105,7 +106,7 @@ def _keys_at(members: list[Member], location: Sequence[str | int]) -> list[str]:
     """The keys that may stand at a location: fields of the models there (of all members of a union)."""
     for part in location:
         fields = [field for _, owner in members if (field := owner.model_fields.get(str(part)))]
-        inner = [member for field in fields for member in _members(field.annotation)]
+        inner = [member for field in fields for member in _members_of(field)]
         members = inner or [member for member in members if member[0] == part] or members
     fields = (field for _, model in members for field in model.model_fields.items())
     return list(dict.fromkeys(field.alias or name for name, field in fields))
@@ -116,8 +117,20 @@ def _members(annotation: Any, tag: str | None = None) -> list[Member]:
     `source` or `kind`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [(tag or _only_value(annotation), annotation)]
-    tags = [meta.tag for meta in getattr(annotation, "__metadata__", ()) if isinstance(meta, Tag)]
-    return [member for part in get_args(annotation) for member in _members(part, *tags)]
+    marks = getattr(annotation, "__metadata__", ())
+    tags = [mark.tag for mark in marks if isinstance(mark, Tag)]
+    return [*_listed(marks), *(member for part in get_args(annotation) for member in _members(part, *tags))]
+
+
+def _members_of(field: FieldInfo) -> list[Member]:
+    return [*_listed(field.metadata), *_members(field.annotation)]
+
+
+def _listed(marks: Iterable[Any]) -> Iterator[Member]:
+    """`_listed` yields the members that an annotation itself names, as those of `minima.plan.parts` do."""
+    for mark in marks:
+        if hasattr(mark, "members"):
+            yield from mark.members().items()
 
 
 def _only_value(model: type[BaseModel]) -> str | None:
@@ -128,5 +141,6 @@ def _only_value(model: type[BaseModel]) -> str | None:
     return None
 
 
-def models_in(annotation: Any) -> list[type[BaseModel]]:
-    return [model for _, model in _members(annotation)]
+def models_in(field: FieldInfo) -> list[type[BaseModel]]:
+    """`models_in` returns the models that a field may hold."""
+    return [model for _, model in _members_of(field)]

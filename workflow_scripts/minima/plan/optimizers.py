@@ -1,11 +1,14 @@
-"""The optimizers of the config: their numbers, defaults and bounds. How each steps is its module of
-`minima.engine.optimizers`, of the same name."""
+"""What all optimizers of the config share. Each is a module of `minima.engine.optimizers`, schedules of the
+step size of `minima.engine.schedules`."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from minima.plan.options import VARIES, Options, tagged
+from minima.plan.files import training_rows
+from minima.plan.options import VARIES, Options
+from minima.plan.parts import OneOf, Part
 
 
 class RelativeRate(Options):
@@ -48,48 +51,11 @@ Momentum = Annotated[
 ]
 
 
-class NoSchedule(Options):
-    """The same step size throughout."""
-
-    kind: Literal["constant"] = Field("constant", description="No schedule.")
+class Schedule(Part):
+    """How the step size changes: a module's `schedule(options, last)`."""
 
 
-class StepSchedule(Options):
-    """η is multiplied by `factor` every `length` steps."""
-
-    kind: Literal["step"] = Field("step", description="η ← η · factor every length steps.")
-    length: int = Field(ge=1, description="Steps between two changes.", json_schema_extra=VARIES)
-    factor: float = Field(0.1, gt=0, lt=1, description="What η is multiplied by.", json_schema_extra=VARIES)
-
-
-class CosineSchedule(Options):
-    """η falls to 0 as half a cosine over `length` steps."""
-
-    kind: Literal["cosine"] = Field("cosine", description="η · (1 + cos(π k/length))/2.")
-    length: int = Field(ge=1, description="Steps until η is 0.", json_schema_extra=VARIES)
-
-
-class InverseSchedule(Options):
-    """η/(1 + k/length)."""
-
-    kind: Literal["inverse"] = Field("inverse", description="η/(1 + k/length).")
-    length: int = Field(ge=1, description="Steps until η has halved.", json_schema_extra=VARIES)
-
-
-class MilestoneSchedule(Options):
-    """η is multiplied by `factor` at fractions of the whole training."""
-
-    kind: Literal["milestones"] = Field("milestones", description="η ← η · factor at each fraction.")
-    at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        [0.5, 0.75], min_length=1, description="Fractions of stop.max_steps."
-    )
-    factor: float = Field(0.1, gt=0, lt=1, description="What η is multiplied by.", json_schema_extra=VARIES)
-
-
-Schedule = Annotated[
-    NoSchedule | StepSchedule | CosineSchedule | InverseSchedule | MilestoneSchedule,
-    Field(discriminator="kind"),
-]
+AnySchedule = Annotated[Any, OneOf("schedules", "kind", "constant")]
 
 
 class WeightDecay(Options):
@@ -99,8 +65,22 @@ class WeightDecay(Options):
     toward: Literal["zero", "start"] = Field("zero", description="Anchor: 0, or the weights at the start.")
 
 
-class OptimizerOptions(Options):
-    """The options that every optimizer has."""
+class OptimizerBase(Part):
+    """What the plan must know of every optimizer."""
+
+    family: ClassVar[str] = ""  # of optimizers whose steps keep the same time: its own name where empty
+
+    @classmethod
+    def clock(cls, options: Mapping[str, Any]) -> tuple[str, float]:
+        """`clock` returns the unit of the rate, and a step's time in that unit: training takes as long in
+        this time, whatever the rate. `options` are plain values."""
+        raise NotImplementedError
+
+
+class Optimizer(OptimizerBase):
+    """The options of optimizers that take steps."""
+
+    time_of_rate: ClassVar[float] = 1.0  # the power of the learning rate that a step's time is
 
     lr: Rate = Field(
         RelativeRate(relative=0.5),
@@ -111,150 +91,74 @@ class OptimizerOptions(Options):
     )
     batch_size: int | None = Field(None, ge=1, description="Points per step; null: all.")
     replacement: bool = Field(False, description="Draw batches with replacement, not epoch by epoch.")
-    schedule: Schedule = Field(NoSchedule(), description="How η changes with the steps.")
+    schedule: AnySchedule = Field(
+        {"kind": "constant"}, validate_default=True, description="How η changes with the steps."
+    )
     weight_decay: WeightDecay = Field(WeightDecay(), description="Pull of the weights.")
 
+    @classmethod
+    def memory(cls, options: Mapping[str, Any]) -> float:
+        """`memory` returns the share of a step that goes on in the next, of plain values of the options."""
+        return 0.0
 
-class GradientDescent(OptimizerOptions):
-    """Gradient descent: θ ← θ − η g."""
+    @classmethod
+    def clock(cls, options: Mapping[str, Any]) -> tuple[str, float]:
+        rate, unit = options["lr"], "absolute"
+        if isinstance(rate, Mapping):
+            ((unit, rate),) = rate.items()
+        return unit, rate**cls.time_of_rate / max(1 - cls.memory(options), 0.02)
 
-    name: Literal["gd"] = Field("gd", description="Gradient descent.")
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        rows, loss = training_rows(cell["data"]), cell["loss"]
+        if self.batch_size is not None and self.batch_size > rows:
+            yield f"optimizer.batch_size {self.batch_size} is more than the {rows} training rows"
+        if loss != "mse" and not isinstance(self.lr, float):
+            yield f"optimizer.lr: the stability edge is that of loss: mse; with {loss} give an absolute rate"
 
 
-class StochasticGradientDescent(OptimizerOptions):
-    """Gradient descent on mini-batches."""
+class OptimizerWithMomentum(Optimizer):
+    """The options of descent with one momentum."""
 
-    name: Literal["sgd"] = Field(description="Stochastic gradient descent.")
-    batch_size: int = Field(1, ge=1, description="Points per step.")
+    family = "descent"
+
+    momentum: Momentum = Field(0.9, description="μ, or {damping: b}: μ = 1 − b√η.", json_schema_extra=VARIES)
+
+    @classmethod
+    def memory(cls, options: Mapping[str, Any]) -> float:
+        return options["momentum"]
+
+    @classmethod
+    def clock(cls, options: Mapping[str, Any]) -> tuple[str, float]:
+        momentum, rate = options["momentum"], options["lr"]
+        if not isinstance(momentum, Mapping):
+            return super().clock(options)
+        unit, number = next(iter(rate.items())) if isinstance(rate, Mapping) else ("absolute", rate)
+        return f"{unit}, damped", number**0.5 / momentum["damping"]  # 1 − μ = b√η in that unit
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        if not isinstance(self.momentum, Damping):
+            return
+        if (loss := cell["loss"]) != "mse":
+            only = f"is in units of loss: mse; with {loss} give an absolute momentum"
+            yield f"optimizer.momentum: damping {only}"
+        damping = self.momentum.damping
+        least = self.lr.relative_to_least if isinstance(self.lr, RateOfLeast) else 0.0
+        if damping * least**0.5 >= 1:
+            yield (
+                f"optimizer.momentum: damping {damping:g} at this learning rate is a momentum of "
+                f"{1 - damping * least**0.5:.3g}: it must be above 0, so damping below {least**-0.5:.3g}"
+            )
 
 
-def _momentum(default: float = 0.9, description: str = "μ.") -> Any:
+AnyOptimizer = Annotated[Any, OneOf("optimizers", "name", "gd")]
+
+
+def share(default: float, description: str) -> Any:
+    """`share` returns the field of a number in [0, 1) that may differ between the networks of a pack."""
     return Field(default, ge=0, lt=1, description=description, json_schema_extra=VARIES)
 
 
-def _relative_momentum() -> Any:
-    return Field(0.9, description="μ, or {damping: b}: μ = 1 − b√η.", json_schema_extra=VARIES)
-
-
-class HeavyBall(OptimizerOptions):
-    """Polyak's momentum: v ← μ v + g, θ ← θ − η v."""
-
-    name: Literal["heavy_ball"] = Field(description="Polyak's heavy ball.")
-    momentum: Momentum = _relative_momentum()
-
-
-class Nesterov(OptimizerOptions):
-    """v ← μ v + g, θ ← θ − η(g + μ v): the gradient's point θ is the one recorded."""
-
-    name: Literal["nesterov"] = Field(description="Nesterov's method, constant momentum.")
-    momentum: Momentum = _relative_momentum()
-
-
-class NesterovConvex(OptimizerOptions):
-    """Nesterov's method with μ_k = (k − 1)/(k + r − 1) at step k = 1, 2 …"""
-
-    name: Literal["nesterov_convex"] = Field(description="Nesterov's method for convex losses.")
-    r: float = Field(3.0, ge=1, description="r of μ_k = (k − 1)/(k + r − 1).", json_schema_extra=VARIES)
-
-
-class NesterovStrong(OptimizerOptions):
-    """Nesterov's method with μ = (1 − √(ηm))/(1 + √(ηm))."""
-
-    name: Literal["nesterov_strong"] = Field(description="Nesterov's method for strongly convex losses.")
-    curvature: float = Field(gt=0, description="m, the least curvature.", json_schema_extra=VARIES)
-
-
-class HigherMomentum(OptimizerOptions):
-    """v_k = β1 v_{k−1} + β2 v_{k−2} + g, θ ← θ − η v_k."""
-
-    name: Literal["higher_momentum"] = Field(description="Momentum with two terms.")
-    beta1: float = _momentum(0.2, "β1.")
-    beta2: float = _momentum(0.2, "β2.")
-
-
-def _epsilon(default: float) -> Any:
+def beside_the_root(default: float) -> Any:
+    """`beside_the_root` returns the field of ε in 1/(√S + ε)."""
     return Field(default, ge=0, description="ε beside the root.", json_schema_extra=VARIES)
-
-
-class AdaGrad(OptimizerOptions):
-    """S ← S + g², θ ← θ − η g/(√S + ε), coordinate by coordinate."""
-
-    name: Literal["adagrad"] = Field(description="AdaGrad.")
-    epsilon: float = _epsilon(1e-10)
-
-
-class AdaGradNorm(OptimizerOptions):
-    """S ← S + ‖g‖², θ ← θ − η g/(√S + ε): one step size for all coordinates."""
-
-    name: Literal["adagrad_norm"] = Field(description="AdaGrad-Norm.")
-    epsilon: float = _epsilon(1e-10)
-
-
-class RMSprop(OptimizerOptions):
-    """S ← αS + (1 − α)g², θ ← θ − η g/(√S + ε)."""
-
-    name: Literal["rmsprop"] = Field(description="RMSprop.")
-    alpha: float = _momentum(0.99, "α.")
-    epsilon: float = _epsilon(1e-8)
-
-
-class Adam(OptimizerOptions):
-    """Adam; weight decay is part of the gradient."""
-
-    name: Literal["adam"] = Field(description="Adam.")
-    beta1: float = _momentum(0.9, "β1.")
-    beta2: float = _momentum(0.999, "β2.")
-    epsilon: float = _epsilon(1e-8)
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay: θ ← θ − ηλ(θ − anchor) beside the step."""
-
-    name: Literal["adamw"] = Field(description="Adam, weight decay decoupled.")
-
-
-class SignDescent(OptimizerOptions):
-    """θ ← θ − η sign g."""
-
-    name: Literal["sign"] = Field(description="Sign descent.")
-
-
-class Preconditioned(OptimizerOptions):
-    """θ ← θ − η D g with D = 1/(|g₀| + ε) fixed at the first step: a control for the adaptive methods."""
-
-    name: Literal["preconditioned"] = Field(description="Fixed diagonal preconditioner.")
-    epsilon: float = _epsilon(1e-10)
-
-
-class Flow(Options):
-    """Gradient flow dθ/dt = −∂L/∂θ, where gradient descent goes as η → 0; loss: mse only."""
-
-    name: Literal["flow"] = Field(description="Gradient flow, by an integrator with error control.")
-    tolerance: float = Field(
-        1e-3,
-        gt=0,
-        lt=1,
-        description="Error of a step on the training points, relative to ‖y − f₀‖; about the relative error "
-        "of the predictions at the end.",
-        json_schema_extra=VARIES,
-    )
-
-
-Optimizer = Annotated[
-    Annotated[GradientDescent, Tag("gd")]
-    | Annotated[StochasticGradientDescent, Tag("sgd")]
-    | Annotated[HeavyBall, Tag("heavy_ball")]
-    | Annotated[Nesterov, Tag("nesterov")]
-    | Annotated[NesterovConvex, Tag("nesterov_convex")]
-    | Annotated[NesterovStrong, Tag("nesterov_strong")]
-    | Annotated[HigherMomentum, Tag("higher_momentum")]
-    | Annotated[AdaGrad, Tag("adagrad")]
-    | Annotated[AdaGradNorm, Tag("adagrad_norm")]
-    | Annotated[RMSprop, Tag("rmsprop")]
-    | Annotated[Adam, Tag("adam")]
-    | Annotated[AdamW, Tag("adamw")]
-    | Annotated[SignDescent, Tag("sign")]
-    | Annotated[Preconditioned, Tag("preconditioned")]
-    | Annotated[Flow, Tag("flow")],
-    tagged("name", "gd"),
-]

@@ -45,11 +45,13 @@ def _types_in(annotation: Any) -> set[Any]:
     return {annotation}.union(*map(_types_in, get_args(annotation)))
 
 
-def tagged(field: str, default: str) -> Discriminator:
-    """Tells the members of a union apart by `field`; what does not name it is the default member."""
+def tagged(field: str, default: str | None) -> Discriminator:
+    """`tagged` tells the members of a union apart by `field`; what does not name it is the default member,
+    or a mistake where there is none."""
 
-    def tag(value: Any) -> str:
-        return str(value.get(field, default) if isinstance(value, dict) else getattr(value, field, default))
+    def tag(value: Any) -> str | None:
+        name = value.get(field, default) if isinstance(value, dict) else getattr(value, field, default)
+        return None if name is None else str(name)
 
     tag.__name__ = field  # by which a mistake is told
     return Discriminator(tag)

@@ -252,11 +252,8 @@ def _follow_flow(
     rules: Rules,
 ) -> Iterator[Finished]:
     """`_follow_flow` integrates gradient flow, which has a tolerance and no learning rate."""
-    if (loss := cells[0]["loss"]) != "mse":
-        raise ValueError(f"optimizer: flow integrates loss: mse, not {loss}")
-    tolerance = torch.tensor([cell["optimizer"]["tolerance"] for cell in cells], dtype=torch.float64)
     flow = import_module("minima.engine.optimizers.flow")  # by name: the fingerprint of its own cells alone
-    return flow.train_flow(ensemble, weights, x, y, tolerance, rules)
+    return flow.follow(ensemble, [cell["optimizer"] for cell in cells], weights, x, y, rules)
 
 
 def _start(

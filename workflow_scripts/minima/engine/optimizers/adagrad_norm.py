@@ -1,10 +1,25 @@
 """AdaGrad-Norm: S ← S + ‖g‖² over all weights of a network, θ ← θ − η g/(√S + ε)."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
 
-from torch import Tensor
+from pydantic import Field
 
-from minima.engine.optimizers.gradient import descend
+from minima.engine.quotients import descend
+from minima.plan.optimizers import Optimizer, beside_the_root
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class AdaGradNorm(Optimizer):
+    """S ← S + ‖g‖², θ ← θ − η g/(√S + ε): one step size for all coordinates."""
+
+    name: Literal["adagrad_norm"] = Field(description="AdaGrad-Norm.")
+    epsilon: float = beside_the_root(1e-10)
+    time_of_rate = 2.0
 
 
 def start(theta: Tensor) -> list[Tensor]:

@@ -1,8 +1,24 @@
 """Full-batch gradient descent: θ ← θ − η g."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class GradientDescent(Optimizer):
+    """Gradient descent: θ ← θ − η g."""
+
+    family = "descent"
+    name: Literal["gd"] = Field("gd", description="Gradient descent.")
+
 
 LINEAR = True
 

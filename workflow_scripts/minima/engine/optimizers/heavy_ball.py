@@ -3,16 +3,32 @@
 v knows no step size: where a schedule lowers η, what was gathered before moves the weights less from then on.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.optimizers import OptimizerWithMomentum
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class HeavyBall(OptimizerWithMomentum):
+    """Polyak's momentum: v ← μ v + g, θ ← θ − η v."""
+
+    name: Literal["heavy_ball"] = Field(description="Polyak's heavy ball.")
+
 
 LINEAR = True
 
 
 def start(theta: Tensor) -> list[Tensor]:
     """`start` returns v = 0."""
+    import torch
+
     return [torch.zeros_like(theta)]
 
 

@@ -4,16 +4,32 @@ The weights θ are the points at which the gradient is taken. With one η this i
 θ ← x' + μ(x' − x), where x' − x = −η v; under a schedule v knows no step size, as in `heavy_ball`.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.optimizers import OptimizerWithMomentum
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Nesterov(OptimizerWithMomentum):
+    """v ← μ v + g, θ ← θ − η(g + μ v): the gradient's point θ is the one recorded."""
+
+    name: Literal["nesterov"] = Field(description="Nesterov's method, constant momentum.")
+
 
 LINEAR = True
 
 
 def start(theta: Tensor) -> list[Tensor]:
     """`start` returns v = 0."""
+    import torch
+
     return [torch.zeros_like(theta)]
 
 

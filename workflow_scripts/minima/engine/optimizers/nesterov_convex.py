@@ -4,10 +4,27 @@ As it is written, x' = θ − η g(θ), θ ← x' + μ(x' − x): the weights θ
 taken; the iterates x are the state.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.optimizers import Optimizer
+from minima.plan.options import VARIES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class NesterovConvex(Optimizer):
+    """Nesterov's method with μ_k = (k − 1)/(k + r − 1) at step k = 1, 2 …"""
+
+    name: Literal["nesterov_convex"] = Field(description="Nesterov's method for convex losses.")
+    r: float = Field(3.0, ge=1, description="r of μ_k = (k − 1)/(k + r − 1).", json_schema_extra=VARIES)
+    time_of_rate = 0.5
+
 
 LINEAR = True
 
@@ -24,6 +41,8 @@ def step(theta: Tensor, gradient: Tensor, state: list[Tensor], numbers: Mapping[
 
 def look_ahead(theta: Tensor, gradient: Tensor, state: list[Tensor], lr: Tensor, momentum: Tensor) -> None:
     """`look_ahead` takes one step with momentum μ per network."""
+    import torch
+
     (iterate,) = state
     theta.addcmul_(gradient, lr, value=-1)
     moved = torch.sub(theta, iterate, out=gradient)

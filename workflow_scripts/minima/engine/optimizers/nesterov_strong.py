@@ -1,12 +1,29 @@
 """Nesterov's method for losses of curvature at least m: μ = (1 − √(ηm))/(1 + √(ηm))."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from minima.engine.optimizers.nesterov_convex import look_ahead, start
+from minima.plan.optimizers import Optimizer
+from minima.plan.options import VARIES
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["LINEAR", "start", "step"]
+
+
+class NesterovStrong(Optimizer):
+    """Nesterov's method with μ = (1 − √(ηm))/(1 + √(ηm))."""
+
+    name: Literal["nesterov_strong"] = Field(description="Nesterov's method for strongly convex losses.")
+    curvature: float = Field(gt=0, description="m, the least curvature.", json_schema_extra=VARIES)
+    time_of_rate = 0.5
+
 
 LINEAR = True
 

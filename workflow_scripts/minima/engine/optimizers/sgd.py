@@ -1,5 +1,20 @@
 """Stochastic gradient descent: gradient descent on the mini-batches that the loop hands over."""
 
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
 from minima.engine.optimizers.gd import LINEAR, start, step
+from minima.plan.optimizers import Optimizer
 
 __all__ = ["LINEAR", "start", "step"]
+
+
+class StochasticGradientDescent(Optimizer):
+    """Gradient descent on mini-batches."""
+
+    family = "descent"
+    name: Literal["sgd"] = Field(description="Stochastic gradient descent.")
+    batch_size: int = Field(1, ge=1, description="Points per step.")

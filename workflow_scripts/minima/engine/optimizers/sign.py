@@ -1,8 +1,22 @@
 """Sign descent: θ ← θ − η sign g."""
 
-from collections.abc import Mapping
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class SignDescent(Optimizer):
+    """θ ← θ − η sign g."""
+
+    name: Literal["sign"] = Field(description="Sign descent.")
 
 
 def start(theta: Tensor) -> list[Tensor]:

@@ -1,9 +1,24 @@
 """As one over the steps: 1/(1 + k/length)."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from minima.plan.optimizers import Schedule
+from minima.plan.options import VARIES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Inverse(Schedule):
+    """η/(1 + k/length)."""
+
+    kind: Literal["inverse"] = Field("inverse", description="η/(1 + k/length).")
+    length: int = Field(ge=1, description="Steps until η has halved.", json_schema_extra=VARIES)
 
 
 def schedule(options: Mapping[str, Any], last: int) -> Callable[[Mapping[str, Tensor], int], Tensor]:

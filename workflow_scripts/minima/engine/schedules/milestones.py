@@ -1,9 +1,27 @@
 """Down at fractions of the whole training: factor^(number of milestones that have passed)."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from minima.plan.optimizers import Schedule
+from minima.plan.options import VARIES
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class Milestones(Schedule):
+    """η is multiplied by `factor` at fractions of the whole training."""
+
+    kind: Literal["milestones"] = Field("milestones", description="η ← η · factor at each fraction.")
+    at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        [0.5, 0.75], min_length=1, description="Fractions of stop.max_steps."
+    )
+    factor: float = Field(0.1, gt=0, lt=1, description="What η is multiplied by.", json_schema_extra=VARIES)
 
 
 def schedule(options: Mapping[str, Any], last: int) -> Callable[[Mapping[str, Tensor], int], Tensor]:

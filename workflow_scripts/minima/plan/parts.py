@@ -1,0 +1,276 @@
+"""The parts that a config names, each a module of its own: where they stand, and what they declare.
+
+A part is an optimizer, schedule, model, init, loss, probe, predictor, reference, source, estimand or figure:
+one module, named like the part, in a folder of its kind. Folders of a user's own (`extensions` of the config)
+hold subfolders of the same names, whose modules join ours. A part declares itself by a class that subclasses
+the base of its kind: its options, and what the plan must know of it. What the code needs of torch or NumPy it
+imports where it computes, so that the plan loads neither.
+"""
+
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module, invalidate_caches
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any, Literal, NamedTuple, ParamSpec, TypeVar, Union
+
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, Tag, create_model
+from pydantic_core import CoreSchema
+
+from minima.plan.mistakes import ConfigError, Mistake
+from minima.plan.options import Options, tagged
+
+
+class Kind(NamedTuple):
+    """`Kind` is what the parts of a folder have in common: what one of them is called, their packages, the
+    first of which an extension's folder joins, and whether a class declares their options."""
+
+    noun: str
+    packages: tuple[str, ...]
+    declared: bool = True
+
+
+KINDS = {
+    "optimizers": Kind("optimizer", ("minima.engine.optimizers",)),
+    "schedules": Kind("schedule", ("minima.engine.schedules",)),
+    "models": Kind("network", ("minima.engine.models",)),
+    "inits": Kind("initialization", ("minima.engine.inits",)),
+    "losses": Kind("loss", ("minima.engine.losses",)),
+    "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes")),
+    "predictors": Kind("predictor", ("minima.theory.predictors",)),
+    "references": Kind("reference", ("minima.theory.references",)),
+    "sources": Kind("source", ("minima.data.sources",)),
+    "estimands": Kind("module of estimands", ("minima.findings.estimands",), declared=False),
+    "figures": Kind("kind of figure", ("minima.findings.figures",), declared=False),
+}
+STUDIES = "studies"  # folders, not modules: each a whole question
+NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class Part(Options):
+    """What every part declares: options, and what the plan must know."""
+
+    model_config = ConfigDict(defer_build=True)  # until extensions have joined the parts
+
+    def __init_subclass__(cls, **given: Any) -> None:
+        super().__init_subclass__(**given)
+        _classes.setdefault(cls.__module__, {})[cls.__name__] = cls
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        """`impossible` yields why this part cannot go with the rest of a cell, whose sections `cell` holds as
+        plain values, each reason with the path of what must change."""
+        return iter(())
+
+
+_P, _R = ParamSpec("_P"), TypeVar("_R")
+_forgetting: list[Callable[[], Any]] = []
+
+
+def on_change(forget: Callable[[], Any]) -> Callable[[], Any]:
+    """`on_change` has `forget` called whenever parts join or leave, for what was made of them."""
+    _forgetting.append(forget)
+    return forget
+
+
+def remembered(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """`remembered` is `functools.cache` for what depends on the parts that there are."""
+    cached = cache(function)
+    on_change(cached.cache_clear)
+    return cached
+
+
+_classes: dict[str, dict[str, type[Part]]] = {}  # module → the classes that it declares
+_ours: dict[str, list[str]] = {}  # package → its path without extensions
+_in_use: list[Path] = []  # extensions
+
+
+def names(kind: str) -> list[str]:
+    """`names` returns the parts of a kind in order of their names, none of them imported."""
+    return [*_files(kind)]
+
+
+@remembered
+def _files(kind: str) -> dict[str, tuple[str, Path]]:
+    """`_files` returns part → its module's name and file, in order of the names."""
+    found: dict[str, tuple[str, Path]] = {}
+    mistakes = []
+    for package in KINDS[kind].packages:
+        for folder in import_module(package).__path__:
+            for path in sorted(Path(folder).glob("*.py")):
+                name = path.stem
+                if name.startswith("_"):
+                    continue
+                if name in found:
+                    there = found[name][1]
+                    mistakes.append(
+                        Mistake(str(path), f"the {KINDS[kind].noun} '{name}' stands in {there} too")
+                    )
+                if not NAME.fullmatch(name):
+                    mistakes.append(Mistake(str(path), "names of parts are lower case letters, digits and _"))
+                found[name] = f"{package}.{name}", path
+    if mistakes:
+        raise ConfigError(mistakes)
+    return dict(sorted(found.items()))
+
+
+def module_name(kind: str, name: str) -> str:
+    """`module_name` returns the dotted name of a part's module."""
+    return _files(kind)[name][0]
+
+
+def file_of(kind: str, name: str) -> Path:
+    """`file_of` returns the file of a part's module."""
+    return _files(kind)[name][1]
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """`load` returns a part's module. Raises `ConfigError` with file and line where it does not import."""
+    module, path = _files(kind)[name]
+    try:
+        return import_module(module)
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError([_does_not_import(path, error)]) from error
+
+
+def _does_not_import(path: Path, error: Exception) -> Mistake:
+    if isinstance(error, SyntaxError):
+        line, what = error.lineno, error.msg
+    else:
+        frames = traceback.extract_tb(error.__traceback__)
+        line, what = max((f.lineno or 0 for f in frames if f.filename == str(path)), default=0), error
+    where = f"{path}:{line}" if line else str(path)
+    return Mistake(where, f"does not import: {type(error).__name__}: {what}")
+
+
+@remembered
+def options(kind: str) -> dict[str, type[Part]]:
+    """`options` returns part → the class by which it declares itself, for all parts of a kind. Raises
+    `ConfigError` with every part that cannot be imported or has no such class."""
+    found: dict[str, type[Part]] = {}
+    mistakes: list[Mistake] = []
+    for name in names(kind):
+        try:
+            found[name] = declaration(kind, name)
+        except ConfigError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ConfigError(mistakes)
+    return found
+
+
+def declaration(kind: str, name: str) -> type[Part]:
+    """`declaration` returns the class by which a part declares itself: the one of its module that subclasses
+    the base of its kind."""
+    load(kind, name)
+    module, path = _files(kind)[name]
+    own = [cls for cls in _classes.get(module, {}).values() if not cls.__name__.startswith("_")]
+    if len(own) != 1:
+        count = f"{len(own)} classes" if own else "no class"
+        noun = KINDS[kind].noun
+        raise ConfigError([Mistake(f"{path}:1", f"has {count} with the options of the {noun} '{name}'")])
+    return own[0]
+
+
+@dataclass(frozen=True)
+class OneOf:
+    """`OneOf` annotates a field that holds the options of one part, told by the field `tag`; what does not
+    name it is the part `default`."""
+
+    kind: str
+    tag: str
+    default: str | None = None
+
+    def members(self) -> dict[str, type[Part]]:
+        """`members` returns what the field may hold, by name."""
+        return options(self.kind)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        parts = tuple(Annotated[cls, Tag(name)] for name, cls in self.members().items())
+        union = Union[parts]  # noqa: UP007 a | of many
+        return handler.generate_schema(Annotated[union, tagged(self.tag, self.default)])
+
+
+@dataclass(frozen=True)
+class EachOf:
+    """`EachOf` annotates a field that maps parts of a kind to their options."""
+
+    kind: str
+
+    def members(self) -> dict[str | None, type[Options]]:
+        """`members` returns the model of the whole mapping."""
+        return {None: each_of(self.kind)}
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(each_of(self.kind))
+
+
+@remembered
+def each_of(kind: str) -> type[Options]:
+    """`each_of` returns a model with a field per part of a kind, each None where it is not named."""
+    fields = {
+        name: (cls | None, Field(None, description=(cls.__doc__ or "").strip().split("\n")[0]))
+        for name, cls in options(kind).items()
+    }
+    return create_model(kind.capitalize(), __base__=Options, **fields)
+
+
+@dataclass(frozen=True)
+class NameOf:
+    """`NameOf` annotates a field that holds the name of a part."""
+
+    kind: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(Literal[tuple(names(self.kind))])
+
+
+def extend(folders: Sequence[str | Path]) -> None:
+    """`extend` lets the parts and studies of these folders, and of no others, join ours. Raises `ConfigError`
+    where one is no folder or holds none of the subfolders that are read."""
+    wanted = [Path(folder).resolve() for folder in folders]
+    if wanted == _in_use:
+        return
+    known = [*KINDS, STUDIES]
+    mistakes = []
+    for folder in wanted:
+        if not folder.is_dir():
+            mistakes.append(Mistake("extensions", f"there is no folder {folder}"))
+        elif not any((folder / name).is_dir() for name in known):
+            mistakes.append(Mistake("extensions", f"{folder} has none of the folders {', '.join(known)}"))
+    if mistakes:
+        raise ConfigError(mistakes)
+    packages = {kind.packages[0]: name for name, kind in KINDS.items()} | {STUDIES: STUDIES}
+    for package, name in packages.items():
+        path = import_module(package).__path__
+        ours = _ours.setdefault(package, list(path))
+        path[:] = [*ours, *(str(folder / name) for folder in wanted if (folder / name).is_dir())]
+        for module in [*sys.modules]:
+            if module.startswith(f"{package}.") and not _still_there(sys.modules[module], path):
+                del sys.modules[module]
+                _classes.pop(module, None)
+    _in_use[:] = wanted
+    invalidate_caches()
+    for forget in _forgetting:
+        forget()
+    for classes in [*_classes.values()]:
+        for cls in classes.values():
+            cls.model_rebuild(force=True)
+
+
+def joined(module: str) -> Iterator[Path]:
+    """`joined` yields where extensions would hold a module: its path without the ending."""
+    for package, name in [*((kind.packages[0], name) for name, kind in KINDS.items()), (STUDIES, STUDIES)]:
+        if module.startswith(f"{package}."):
+            tail = module.removeprefix(f"{package}.").split(".")
+            yield from (folder.joinpath(name, *tail) for folder in _in_use)
+
+
+def _still_there(module: ModuleType, path: Sequence[str]) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is None or any(file.startswith(f"{folder}/") for folder in path)
