@@ -20,9 +20,11 @@ configfile: "config/config.yaml"
 sys.path.insert(0, workflow.current_basedir.join("workflow_scripts").get_path_or_uri(secret_free=True))
 
 from minima.plan.mistakes import ConfigError
+from minima.plan.parts import located
 from minima.plan.workplan import Plan, share_with_scripts
 
 share_with_scripts()
+config["extensions"] = located(config.get("extensions", []), workflow.configfiles)
 try:
     PLAN = Plan(config)
     PLAN.check()

@@ -16,7 +16,7 @@ from functools import cache
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal, NamedTuple, ParamSpec, TypeVar, Union
+from typing import Annotated, Any, Literal, NamedTuple, ParamSpec, TypeVar, Union, get_args
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, Tag, create_model
 from pydantic_core import CoreSchema
@@ -27,7 +27,7 @@ from minima.plan.options import Options, tagged
 
 class Kind(NamedTuple):
     """`Kind` is what the parts of a folder have in common: what one of them is called, their packages, the
-    first of which an extension's folder joins, and whether a class declares their options."""
+    first of which an extension's folder joins, and whether each declares itself by a class."""
 
     noun: str
     packages: tuple[str, ...]
@@ -37,13 +37,13 @@ class Kind(NamedTuple):
 KINDS = {
     "optimizers": Kind("optimizer", ("minima.engine.optimizers",)),
     "schedules": Kind("schedule", ("minima.engine.schedules",)),
-    "models": Kind("network", ("minima.engine.models",)),
-    "inits": Kind("initialization", ("minima.engine.inits",)),
-    "losses": Kind("loss", ("minima.engine.losses",)),
-    "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes")),
-    "predictors": Kind("predictor", ("minima.theory.predictors",)),
-    "references": Kind("reference", ("minima.theory.references",)),
-    "sources": Kind("source", ("minima.data.sources",)),
+    "models": Kind("network", ("minima.engine.models",), declared=False),
+    "inits": Kind("initialization", ("minima.engine.inits",), declared=False),
+    "losses": Kind("loss", ("minima.engine.losses",), declared=False),
+    "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes"), declared=False),
+    "predictors": Kind("predictor", ("minima.theory.predictors",), declared=False),
+    "references": Kind("reference", ("minima.theory.references",), declared=False),
+    "sources": Kind("source", ("minima.data.sources",), declared=False),
     "estimands": Kind("module of estimands", ("minima.findings.estimands",), declared=False),
     "figures": Kind("kind of figure", ("minima.findings.figures",), declared=False),
 }
@@ -174,7 +174,18 @@ def declaration(kind: str, name: str) -> type[Part]:
         count = f"{len(own)} classes" if own else "no class"
         noun = KINDS[kind].noun
         raise ConfigError([Mistake(f"{path}:1", f"has {count} with the options of the {noun} '{name}'")])
+    if (tag := _tag(own[0])) not in (None, name):
+        noun = KINDS[kind].noun
+        raise ConfigError([Mistake(str(path), f"the options of the {noun} '{name}' name it '{tag}'")])
     return own[0]
+
+
+def _tag(cls: type[Part]) -> str | None:
+    """`_tag` returns the one name that a declaration's tag field allows, None where it has no such field."""
+    for field in ("name", "kind", "scheme", "source"):
+        if field in cls.model_fields and len(choices := get_args(cls.model_fields[field].annotation)) == 1:
+            return choices[0]
+    return None
 
 
 @dataclass(frozen=True)
@@ -230,6 +241,16 @@ class NameOf:
         return handler.generate_schema(Literal[tuple(names(self.kind))])
 
 
+def located(folders: str | Sequence[str], config_files: Sequence[str | Path]) -> list[str]:
+    """`located` returns the whole paths of folders that a config names: beside the config file, the last one
+    that has the folder there, else in the working directory."""
+    homes = [*(Path(file).absolute().parent for file in reversed(config_files)), Path.cwd()]
+    return [
+        str(next((home / folder for home in homes if (home / folder).is_dir()), Path(folder)))
+        for folder in ([folders] if isinstance(folders, str) else folders)
+    ]
+
+
 def extend(folders: Sequence[str | Path]) -> None:
     """`extend` lets the parts and studies of these folders, and of no others, join ours. Raises `ConfigError`
     where one is no folder or holds none of the subfolders that are read."""
@@ -258,6 +279,13 @@ def extend(folders: Sequence[str | Path]) -> None:
     invalidate_caches()
     for forget in _forgetting:
         forget()
+    for name, kind in KINDS.items():
+        try:
+            _ = options(name) if kind.declared else names(name)
+        except ConfigError as error:
+            mistakes += error.mistakes
+    if mistakes:
+        raise ConfigError(mistakes)
     for classes in [*_classes.values()]:
         for cls in classes.values():
             cls.model_rebuild(force=True)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from minima.plan import parts
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
@@ -24,6 +25,8 @@ class Plan:
     """All that a validated config asks for. Reads nothing but the config and minima's own code."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
+        folders = raw.get("extensions") if isinstance(raw, Mapping) else None
+        parts.extend([one for one in folders if isinstance(one, str)] if isinstance(folders, list) else [])
         self.config, self.grids = read_config(raw)
         self.paths = Layout(self.config.results)
 
