@@ -40,8 +40,8 @@ from minima.engine.batches import Batches
 from minima.engine.core import Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
-from minima.engine.models import gram
-from minima.engine.models.mlp import MLP
+from minima.engine.networks import gram
+from minima.engine.networks.mlp import MLP
 from minima.forms import GRAM_POINTS_PER_FEATURE
 from minima.training.cells import stack_size
 

@@ -25,11 +25,11 @@ from torch import Tensor
 
 from minima.engine import flow
 from minima.engine.core import Finished, Recipe, Rules, train
+from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
-from minima.engine.inits.scheme import gaussian
 from minima.engine.losses import mse
-from minima.engine.models import gram
-from minima.engine.models.mlp import MLP
+from minima.engine.networks import gram
+from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import gd
 from minima.engine.tangent import tangent_kernel
 

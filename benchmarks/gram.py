@@ -2,7 +2,7 @@
 
 Gradient descent in float32 on stacks of up to eight networks, as a job would form them: how many times as
 long the plain form takes as the Gram form, at n points for d features. CPU seconds of one thread, in turns,
-medians of three. `pays` in minima.engine.models.gram takes its bound from here.
+medians of three. `pays` in minima.engine.networks.gram takes its bound from here.
 """
 
 import os
@@ -16,8 +16,8 @@ import torch
 from minima.engine.core import Recipe, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
-from minima.engine.models import gram as gram_form
-from minima.engine.models.mlp import MLP
+from minima.engine.networks import gram as gram_form
+from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import gd
 from minima.engine.record import Rules
 from minima.training.cells import stack_size

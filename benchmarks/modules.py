@@ -41,8 +41,8 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.looks import FIRST_LOOK
 from minima.engine.losses import cross_entropy
 from minima.engine.models import cnn, dense, resnet18
-from minima.engine.models.layers import Convolution, Layer, Linear
-from minima.engine.models.module import ModuleNet
+from minima.engine.networks.layers import Convolution, Layer, Linear
+from minima.engine.networks.module import ModuleNet
 from minima.engine.optimizers import gd
 from minima.engine.passes import BoundPasses
 from minima.engine.record import Rules

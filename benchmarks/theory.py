@@ -26,9 +26,9 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.metrics.pairwise import rbf_kernel
 from torch.func import jacrev
 
+from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
-from minima.engine.inits.scheme import gaussian
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.theory.empirical import module_kernel, tangent_kernel, tangent_trace
 from minima.theory.kernels import ntk
 from minima.theory.reference import fit_references

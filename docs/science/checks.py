@@ -21,9 +21,9 @@ from scipy.integrate import solve_ivp
 from scipy.special import zeta
 
 from minima.data.prepare import prepare
+from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
-from minima.engine.inits.scheme import gaussian
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.engine.tangent import jacobian
 from minima.streams import stream
 from minima.theory import dynamics, linear_nets

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from minima.data.files import save
 from minima.data.prepare import prepared as make
+from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
-from minima.engine.inits.scheme import gaussian
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.findings.drawing import draw, write_table
 from minima.plan.config import Block
 from minima.plan.files import data_file

@@ -5,7 +5,7 @@ import torch
 from tests.unit.helpers import arrays, cell, jacobian, trained, weights
 
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.engine.tangent import jacobian as factors_of
 from minima.theory.linearization import Linearization
 

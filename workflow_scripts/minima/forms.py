@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-NARROW, GRAM = "minima.engine.models.narrow", "minima.engine.models.gram"
+NARROW, GRAM = "minima.engine.networks.narrow", "minima.engine.networks.gram"
 # Where the Gram form pays at every size that was measured: at n = 1.25 d the plain one took 1.02–1.43 times
 # as long, at 1.5 d 0.94–1.19 (benchmarks/gram.py); by the products alone it would pay up to 2 d.
 GRAM_POINTS_PER_FEATURE = 1.25

@@ -8,7 +8,7 @@ from tests.unit.helpers import arrays, cell, trained
 
 from minima.engine.augment import Augment
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.engine.schedules import milestones
 from minima.plan.mistakes import ConfigError
 

@@ -13,8 +13,8 @@ from minima.engine.batches import Batches
 from minima.engine.core import Recipe, Rules, train
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
-from minima.engine.models import gram
-from minima.engine.models.mlp import MLP
+from minima.engine.networks import gram
+from minima.engine.networks.mlp import MLP
 from minima.engine.stack import stacked
 
 STEPS = 200

@@ -9,7 +9,8 @@ from tests.unit.helpers import PHI, naive, naive_ensemble, weights
 
 from minima.engine import device
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP, build
+from minima.engine.models.mlp import build
+from minima.engine.networks.mlp import MLP
 
 NETS = list(product((2, 3, 4), PHI, ("ntk", "standard"), (1, 3)))
 ANTISYMMETRIC = (0.5**0.5, -(0.5**0.5))

@@ -14,7 +14,7 @@ from minima.engine.core import Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
 from minima.engine.mean_jacobian import activity, mean_jacobian
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import gd
 from minima.engine.tangent import tangent_kernel
 from minima.forms import probe_module

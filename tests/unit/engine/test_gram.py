@@ -3,7 +3,7 @@
 import pytest
 from tests.unit.helpers import arrays, cell, cells, relative_difference, trained
 
-from minima.engine.models import gram
+from minima.engine.networks import gram
 from minima.training import cells as training
 
 NETWORK = {"width": 16, "depth": 3}

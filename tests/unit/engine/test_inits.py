@@ -7,9 +7,10 @@ import pytest
 import torch
 from tests.unit.helpers import arrays, cell, jacobian, trained, weights
 
+from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
-from minima.engine.inits.scheme import gaussian
-from minima.engine.models.mlp import MLP
+from minima.engine.inits import antisymmetric
+from minima.engine.networks.mlp import MLP
 from minima.streams import stream
 from minima.theory.empirical import tangent_kernel
 
@@ -33,7 +34,7 @@ def start_function(values):
 @pytest.mark.parametrize("seed", [0, 7])
 def test_weights_depend_on_seed_and_layer_alone(scheme, seed):
     """Another width or depth redraws no other layer, so that grids over shapes are paired."""
-    draw = import_module(f"minima.engine.inits.{scheme}").SCHEME.draw
+    draw = import_module(f"minima.engine.inits.{scheme}").draw
     first, second, last = draw([(6, 5), (4, 6), (2, 4)], [1.0, 1.0, 1.0], seed)
     wider = draw([(6, 5), (9, 6), (2, 9)], [1.0, 2.0, 1.0], seed)
     assert np.array_equal(first, wider[0])
@@ -98,11 +99,11 @@ def test_an_antisymmetric_kernel_is_one_copys_kernel():
     model = MLP((5, 8, 8, 2), "relu", "ntk")
     one = weights(model, 1)
     x = torch.tensor(SPLIT.x_train)[None]
-    pair = import_module("minima.engine.inits.antisymmetric").SCHEME
+    readout = antisymmetric.READOUT
     expected = tangent_kernel(Ensemble(model), one, x, 8)
     two = [weight.repeat(1, 2, 1, 1) for weight in one]
     torch.testing.assert_close(
-        tangent_kernel(Ensemble(model, pair.readout), two, x, 8), expected, rtol=1e-12, atol=1e-12
+        tangent_kernel(Ensemble(model, readout), two, x, 8), expected, rtol=1e-12, atol=1e-12
     )
 
 

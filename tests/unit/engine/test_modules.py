@@ -1,6 +1,7 @@
 """Torch modules behind the engine's interface: autograd and torch.optim are the oracle."""
 
 from copy import deepcopy
+from functools import partial
 from importlib import import_module
 from math import prod
 
@@ -10,7 +11,9 @@ import torch
 from tests.unit.helpers import arrays, cell, cells, trained
 from torch import nn
 
+from minima.engine.draws import start
 from minima.engine.ensemble import Ensemble
+from minima.engine.inits import kaiming, torch_default
 from minima.engine.losses import cross_entropy
 from minima.engine.passes import BoundPasses, PlainPasses, passes_of
 from minima.engine.stack import stacked
@@ -134,7 +137,7 @@ def passes_over(network, networks=2, points=9):
 def test_passes_by_hand_are_autograds(network, monkeypatch):
     """Full passes in blocks of points too, whose gradients add up, and batches."""
     for numbers_of_columns in (2**20, 1, 4 * 9 * 64 * 4):
-        monkeypatch.setattr("minima.engine.models.module.COLUMNS", numbers_of_columns)
+        monkeypatch.setattr("minima.engine.networks.module.COLUMNS", numbers_of_columns)
         bound, plain = passes_over(network)
         rows = torch.tensor([[3, 0, 8, 1], [2, 2, 5, 7]])
         for way in (lambda passes, _: passes.full(), lambda passes, rows: passes.batch(rows)):
@@ -153,7 +156,7 @@ def test_passes_by_hand_are_autograds(network, monkeypatch):
 def test_evaluation_uses_the_running_statistics_and_leaves_them(network, networks, monkeypatch):
     """In parts, too: no point sees another."""
     model = built(network)
-    monkeypatch.setattr("minima.engine.models.module.EVALUATED_AT_ONCE", 2)
+    monkeypatch.setattr("minima.engine.networks.module.EVALUATED_AT_ONCE", 2)
     theta = drawn(model, networks)
     before = [w.clone() for w in theta]
     x = torch.randn(networks, 5, prod(SHAPE), dtype=torch.float64)
@@ -243,7 +246,7 @@ def test_training_is_the_loop_a_user_would_write(network, scheme, optimizer):
     )
     data = split()
     (values,) = trained([one], data)
-    fresh = import_module(f"minima.engine.inits.{scheme}").SCHEME.start(built(network), one["init"], 5)
+    fresh = start(import_module(f"minima.engine.inits.{scheme}"), built(network), one["init"], 5)
     module = users_loop(one, data, fresh)
     np.testing.assert_allclose(values["parameters"], numbers(module), rtol=1e-10, atol=1e-10)
     with torch.no_grad():
@@ -364,9 +367,9 @@ def test_the_big_nets_take_images_of_all_sizes(kind, batch_norm):
     """Digits, Fashion-MNIST and CIFAR; the statistics of ResNet18's 20 normalizations are remembered."""
     for shape in ((1, 8, 8), (1, 28, 28), (3, 32, 32)):
         model = built({"kind": kind, "batch_norm": batch_norm}, shape)
-        start = import_module("minima.engine.inits.kaiming").SCHEME.start(model, {"scale": 1.0}, 0)
+        weights = start(kaiming, model, {"scale": 1.0}, 0)
         x = torch.randn(1, 2, prod(shape))
-        f, _ = model.forward([torch.tensor(w[0][None], dtype=torch.float32) for w in start], x)
+        f, _ = model.forward([torch.tensor(w[0][None], dtype=torch.float32) for w in weights], x)
         assert f.shape == (1, 2, 10)
         assert 1e-3 < float(f.abs().max()) < 1e3
         buffers = len(model.entries) - len(model.parameters)
@@ -377,9 +380,9 @@ def test_the_big_nets_take_images_of_all_sizes(kind, batch_norm):
 def test_a_start_has_the_variances_it_says(scheme):
     """PyTorch's own default is uniform within ±1/√fan-in; σ scales all that is drawn."""
     model = built({"kind": "cnn", "batch_norm": True})
-    draw = import_module(f"minima.engine.inits.{scheme}").SCHEME.start
-    start, scaled = draw(model, {"scale": 1.0}, 3), draw(model, {"scale": 2.0}, 3)
-    for entry, weights, twice in zip(model.entries, start, scaled, strict=True):
+    draw = partial(start, import_module(f"minima.engine.inits.{scheme}"))
+    fresh, scaled = draw(model, {"scale": 1.0}, 3), draw(model, {"scale": 2.0}, 3)
+    for entry, weights, twice in zip(model.entries, fresh, scaled, strict=True):
         if entry.fan_in is None:
             assert (weights == float("var" in entry.name or entry.name.endswith("weight"))).all()
             np.testing.assert_array_equal(weights, twice)
@@ -388,16 +391,16 @@ def test_a_start_has_the_variances_it_says(scheme):
         normal = scheme == "kaiming" and not entry.name.startswith("14.")
         variance = (0 if entry.bias else 2 / entry.fan_in) if normal else 1 / (3 * entry.fan_in)
         assert weights.std() == pytest.approx(variance**0.5, rel=5 / weights.size**0.5)
-    assert not np.array_equal(start[0], draw(model, {"scale": 1.0}, 4)[0])
+    assert not np.array_equal(fresh[0], draw(model, {"scale": 1.0}, 4)[0])
 
 
 def test_the_default_start_has_torchs_variance():
     """Measured on PyTorch's own layers."""
     model = built({"kind": "dense", "hidden": [400, 300]}, (50,))
-    start = import_module("minima.engine.inits.torch_default").SCHEME.start(model, {"scale": 1.0}, 0)
+    fresh = start(torch_default, model, {"scale": 1.0}, 0)
     torch.manual_seed(0)
     theirs = nn.Sequential(nn.Linear(50, 400), nn.Linear(400, 300), nn.Linear(300, 10))
-    for ours, parameter in zip(start, theirs.parameters(), strict=True):
+    for ours, parameter in zip(fresh, theirs.parameters(), strict=True):
         bound = float(parameter.detach().abs().max())
         assert np.abs(ours).max() == pytest.approx(bound, rel=0.2)
         assert ours.std() == pytest.approx(float(parameter.detach().std()), rel=0.3)
@@ -421,10 +424,12 @@ def code_of(kind, scheme):
 def test_modules_and_fully_connected_nets_share_no_code_of_their_own():
     """So that an edit of one trains no cell of the other again."""
     mlp, cnn, resnet = code_of("mlp", "gaussian"), code_of("cnn", "kaiming"), code_of("resnet18", "kaiming")
-    models = "minima.engine.models."
-    assert {f"{models}mlp", f"{models}gram"} <= mlp
+    models, networks = "minima.engine.models.", "minima.engine.networks."
+    assert {f"{models}mlp", f"{networks}mlp", f"{networks}gram"} <= mlp
     assert not {name for name in mlp if "module" in name}
-    assert {name for name in cnn if name.startswith(models)} == {
-        f"{models}{name}" for name in ("module", "layers", "cnn")
+    assert {name for name in cnn if name.startswith((models, networks))} == {
+        f"{models}cnn",
+        f"{networks}module",
+        f"{networks}layers",
     }
-    assert cnn ^ resnet == {f"{models}cnn", f"{models}resnet18"}
+    assert cnn ^ resnet == {f"{models}cnn", f"{models}resnet18", f"{networks}resnet"}

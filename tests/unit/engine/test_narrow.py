@@ -8,7 +8,7 @@ from scipy import stats
 from tests.unit.helpers import arrays, cells, grid, relative_difference, trained
 
 from minima.engine.inits import bartlett
-from minima.engine.models import narrow
+from minima.engine.networks import narrow
 from minima.plan.mistakes import ConfigError
 from minima.theory import linear_nets
 from minima.theory.linear_paths import descend

@@ -15,7 +15,7 @@ from minima.engine.batches import Batches
 from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 
 STEPS = 200
 NETWORKS = 3

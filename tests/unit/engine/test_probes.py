@@ -10,7 +10,7 @@ from tests.unit.helpers import arrays, cell, grid, naive_ensemble, trained, weig
 
 from minima.engine.ensemble import Ensemble
 from minima.engine.losses import mse
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.engine.state import State
 from minima.forms import probe_module
 from minima.plan.config import Record

@@ -11,10 +11,10 @@ from tests.unit.engine.test_modules import SMALL, built
 
 from minima.data.files import save
 from minima.data.prepare import prepared
+from minima.engine.draws import gaussian, start
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits import kaiming, matched, pretrained, torch_default
-from minima.engine.inits.scheme import gaussian
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.findings.forecast import OTHER_START, forecast
 from minima.jobs import pack_file
 from minima.jobs.train_pack import train_pack
@@ -284,7 +284,7 @@ def test_a_start_of_another_size_is_an_error_that_says_so():
     with pytest.raises(
         ValueError, match=r"has 3 parameters, and this one \d+: both blocks need the same net"
     ):
-        pretrained.SCHEME.start(built(SMALL), {"state": np.zeros(3)}, 0)
+        pretrained.start(built(SMALL), {"state": np.zeros(3)}, 0)
 
 
 def test_a_cell_that_starts_elsewhere_costs_as_much():
@@ -299,10 +299,10 @@ def test_a_cell_that_starts_elsewhere_costs_as_much():
 def test_a_matched_start_is_the_random_one_times_a_factor(match):
     """Of batch normalization, whose constants no scheme scales, nothing is multiplied."""
     model = built(SMALL | {"batch_norm": True})
-    other = [3 * weight for weight in torch_default.SCHEME.start(model, {"scale": 0.5}, 1)]
+    other = [3 * weight for weight in start(torch_default, model, {"scale": 0.5}, 1)]
     options = {"draw": "kaiming", "match": match, "state": np.concatenate([w.ravel() for w in other])}
-    found = matched.SCHEME.start(model, options, 7)
-    random = kaiming.SCHEME.start(model, {"scale": 1.0}, 7)
+    found = matched.start(model, options, 7)
+    random = start(kaiming, model, {"scale": 1.0}, 7)
     factors = []
     for entry, one, plain in zip(model.entries, found, random, strict=True):
         assert one.shape == plain.shape
@@ -327,7 +327,7 @@ def test_without_biases_the_path_norm_is_matched_by_the_root_of_the_ratio():
     random = gaussian(model.weight_shapes, model.draw_stds, 3)
     state = np.concatenate([2.0 * random[0].ravel(), random[1].ravel(), random[2].ravel()])
     options = {"draw": "gaussian", "match": "path_norm", "state": state}
-    for one, plain in zip(matched.SCHEME.start(model, options, 3), random, strict=True):
+    for one, plain in zip(matched.start(model, options, 3), random, strict=True):
         np.testing.assert_allclose(one, 2 ** (1 / 3) * plain, rtol=1e-10)
 
 
@@ -335,7 +335,7 @@ def test_a_size_that_no_factor_gives_is_an_error_that_says_so():
     model = built(SMALL)
     state = np.zeros(sum(prod(shape) for shape in model.weight_shapes))
     with pytest.raises(ValueError, match="matched finds no factor between"):
-        matched.SCHEME.start(model, {"draw": "kaiming", "match": "norm", "state": state}, 0)
+        matched.start(model, {"draw": "kaiming", "match": "norm", "state": state}, 0)
 
 
 MATCHED = PRETRAINED | {"scheme": "matched", "match": "norm"}

@@ -10,7 +10,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import gamma, jv
 from tests.unit.helpers import CPU, arrays, cell, naive
 
-from minima.engine.inits.scheme import gaussian
+from minima.engine.draws import gaussian
 from minima.theory import dynamics
 from minima.theory.dynamics import (
     amplitudes,

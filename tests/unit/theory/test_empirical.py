@@ -9,7 +9,7 @@ from torch import nn
 
 from minima.engine import tangent
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.theory.empirical import function_kernel, module_kernel, tangent_kernel, tangent_trace
 
 READOUTS = {"one copy": (1.0,), "antisymmetric": (0.5**0.5, -(0.5**0.5)), "three": (0.3, -1.2, 0.5)}

@@ -10,7 +10,7 @@ from tests.unit.helpers import weights as random_weights
 from minima.engine.batches import Batches
 from minima.engine.core import train
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import sgd
 from minima.engine.record import Rules
 from minima.engine.schedules import cosine

@@ -6,7 +6,7 @@ import torch
 from tests.unit.helpers import arrays, cell, cells, jacobian, naive, trained
 
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.streams import stream
 from minima.theory.linearization import Linearization
 from minima.theory.predictors import interpolant, linearized, linearized_gd

@@ -11,7 +11,7 @@ from tests.unit.helpers import weights as random_weights
 from tests.unit.predictions import ADAGRAD, BARELY, SPLIT, distance, linearization, predicted
 
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP
+from minima.engine.networks.mlp import MLP
 from minima.engine.tangent import jacobian as factors_of
 from minima.theory import linearized_run
 from minima.theory.flows import LinearPath, Rule, follow, limit_of_flow

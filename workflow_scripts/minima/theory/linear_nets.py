@@ -35,7 +35,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from minima.engine.inits.bartlett import triangle
+from minima.engine.linear_draws import triangle
 
 Array = NDArray[np.float64]
 

@@ -16,12 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from minima.engine import products
+from minima.engine import draws, products
 from minima.engine.core import Finished, Rules, train
 from minima.engine.decompositions import eigh, eigvalsh
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
-from minima.engine.inits.scheme import Scheme
 from minima.engine.tangent import tangent_kernel
 from minima.forms import probe_module
 from minima.training import kernel_units
@@ -80,14 +79,15 @@ def train_cells(
 ) -> Iterator[Trained]:
     """`train_cells` trains `cells[i]` on `splits[i]` and yields each cell as it finishes."""
     first = cells[0]
-    model = import_module(f"minima.engine.models.{first['network']['kind']}").build(
+    kind = import_module(f"minima.engine.models.{first['network']['kind']}")
+    model = kind.build(
         first["network"], splits[0].shape or splits[0].x_train.shape[1:], splits[0].y_train.shape[1]
     )
-    scheme: Scheme = import_module(f"minima.engine.inits.{first['init']['scheme']}").SCHEME
+    scheme = import_module(f"minima.engine.inits.{first['init']['scheme']}")
     asked_for = model
     if stand_in := getattr(scheme, "stand_in", None):
         model = stand_in(model, splits[0].x_train.shape[0])
-    ensemble = Ensemble(model, scheme.readout)
+    ensemble = Ensemble(model, getattr(scheme, "READOUT", (1.0,)))
     _warn_of_rounding(cells)
 
     def train_some(positions: Sequence[int]) -> Iterator[Trained]:
@@ -96,7 +96,7 @@ def train_cells(
             yield Trained(positions[trained.position], trained.values)
 
     points = splits[0].x_train.shape[0]
-    size = networks_together(model, cells, points, len(scheme.readout), device)
+    size = networks_together(model, cells, points, len(ensemble.readout), device)
     for begin in range(0, len(cells), size):
         yield from halved_where_memory_is_short(train_some, range(len(cells))[begin : begin + size])
 
@@ -138,7 +138,8 @@ def networks_together(
 ) -> int:
     """`networks_together` returns how many networks to train at once; torch modules are trained one by one on
     a CPU, where PyTorch's own kernels are fastest."""
-    if cells[0]["network"]["kind"] != "mlp":
+    kind = import_module(f"minima.engine.models.{cells[0]['network']['kind']}")
+    if not getattr(kind, "STACKED", False):
         return 1 if device.type == "cpu" else 2**30
     form = fitting_form(model, cells, points)
     shapes = form.shapes(model, points) if form else model.weight_shapes
@@ -163,7 +164,7 @@ def stack_size(
 def _train_stack(
     ensemble: Ensemble,
     asked_for: Any,
-    scheme: Scheme,
+    scheme: ModuleType,
     cells: Sequence[Mapping[str, Any]],
     splits: Sequence[Arrays],
     device: torch.device,
@@ -259,7 +260,7 @@ def _follow_flow(
 def _start(
     ensemble: Ensemble,
     asked_for: Any,
-    scheme: Scheme,
+    scheme: ModuleType,
     cells: Sequence[Mapping[str, Any]],
     splits: Sequence[Arrays],
     device: torch.device,
@@ -271,7 +272,7 @@ def _start(
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
     drawn = [
-        scheme.start(asked_for, cell["init"], cell["seed"], split.x_train)
+        draws.start(scheme, asked_for, cell["init"], cell["seed"], split.x_train)
         for cell, split in zip(cells, splits, strict=True)
     ]
     weights = [stacked(layer) for layer in zip(*drawn, strict=True)]
@@ -282,7 +283,7 @@ def _start(
     if any(getattr(probe, "NEEDS_TEST", False) for probe in _probes(cells[0]).values()):
         test = x_all[:, points:].contiguous(), stacked([split.y_test for split in splits])
     f, _ = ensemble.forward(weights, x_all)
-    offset = f if scheme.centred else torch.zeros_like(f)
+    offset = f if getattr(scheme, "CENTRED", False) else torch.zeros_like(f)
     return _Start(weights, x_all[:, :points].contiguous(), x_all, y + offset[:, :points], f, offset, test)
 
 

@@ -1,16 +1,17 @@
 """(f_a − f_b)/√2 with equal weights at the start: f₀ = 0 and the kernel of one copy."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+from minima.engine.draws import gaussian
 
-from minima.engine.inits.scheme import Scheme, gaussian
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+READOUT = (0.5**0.5, -(0.5**0.5))
 
 
 def draw(
-    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: np.ndarray | None = None
-) -> list[np.ndarray]:
-    return [np.concatenate([weight, weight]) for weight in gaussian(shapes, stds, seed)]
-
-
-SCHEME = Scheme(draw, readout=(0.5**0.5, -(0.5**0.5)))
+    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray | None" = None
+) -> "list[ndarray]":
+    return [weight.repeat(2, axis=0) for weight in gaussian(shapes, stds, seed)]

@@ -9,16 +9,19 @@ that those of a gaussian net's product have.
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from minima.engine.inits.scheme import Scheme
 from minima.streams import stream
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 
 def draw(
-    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: np.ndarray
-) -> list[np.ndarray]:
+    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray"
+) -> "list[ndarray]":
+    import numpy as np
+
     (width, features), (outputs, _) = shapes
     product = (
         np.sqrt(width) * stds[0] * stds[1] * stream(seed, "weights/0").standard_normal((features, outputs))
@@ -29,6 +32,3 @@ def draw(
     values, vectors = np.linalg.eigh(seen.T @ seen)
     fourth = vectors * values**0.25 @ vectors.T
     return [(directions @ np.linalg.inv(fourth) @ product.T)[None], (fourth @ directions.T)[None]]
-
-
-SCHEME = Scheme(draw)

@@ -1,5 +1,6 @@
 """Train f − f₀: the kernel of the gaussian init without its initial function."""
 
-from minima.engine.inits.scheme import Scheme, gaussian
+from minima.engine.draws import gaussian
 
-SCHEME = Scheme(gaussian, centred=True)
+draw = gaussian
+CENTRED = True

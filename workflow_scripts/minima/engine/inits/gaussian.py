@@ -1,5 +1,5 @@
 """Independent normal weights."""
 
-from minima.engine.inits.scheme import Scheme, gaussian
+from minima.engine.draws import gaussian
 
-SCHEME = Scheme(gaussian)
+draw = gaussian

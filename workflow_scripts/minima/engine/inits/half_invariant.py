@@ -5,18 +5,18 @@ min-norm solution needs both conditions (2105.06351, Proposition 1).
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+from minima.engine.draws import gaussian
 
-from minima.engine.inits.invariant import row_space, without
-from minima.engine.inits.scheme import Scheme, gaussian
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 
 def draw(
-    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: np.ndarray
-) -> list[np.ndarray]:
+    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray"
+) -> "list[ndarray]":
+    from minima.engine.linear_draws import row_space, without
+
     first, second = gaussian(shapes, stds, seed)
     return [without(first, row_space(x), second[0]), second]
-
-
-SCHEME = Scheme(draw)

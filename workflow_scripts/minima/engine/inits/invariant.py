@@ -5,33 +5,21 @@ of U2 in the span of the rows of V and U1 is taken out (2105.06351, Proposition 
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
+from minima.engine.draws import gaussian
 
-from minima.engine.inits.scheme import Scheme, gaussian
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 
 def draw(
-    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: np.ndarray
-) -> list[np.ndarray]:
+    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray"
+) -> "list[ndarray]":
+    import numpy as np
+
+    from minima.engine.linear_draws import row_space, without
+
     first, second = gaussian(shapes, stds, seed)
     rows = row_space(x)
     return [without(first, rows, np.concatenate([second[0], rows @ first[0].T])), second]
-
-
-def row_space(x: np.ndarray) -> np.ndarray:
-    """Φ1ᵀ [r, d]."""
-    _, roots, rows = np.linalg.svd(x, full_matrices=False)
-    return rows[roots > roots[0] * max(x.shape) * np.finfo(np.float64).eps]
-
-
-def without(first: np.ndarray, rows: np.ndarray, span: np.ndarray) -> np.ndarray:
-    """`without` returns W_1 [1, h, d] with the span of the rows [k, h] taken out of the part of W_1 that the
-    points do not see."""
-    seen = first @ rows.T @ rows
-    basis = np.linalg.qr(span.T).Q
-    unseen = first - seen
-    return seen + unseen - basis @ (basis.T @ unseen)
-
-
-SCHEME = Scheme(draw)

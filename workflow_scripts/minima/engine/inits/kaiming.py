@@ -1,17 +1,19 @@
 """Weights normal with variance 2/fan-in and biases 0, the last layer as PyTorch draws it."""
 
-import numpy as np
+from typing import TYPE_CHECKING
 
-from minima.engine.inits.module_scheme import ModuleScheme, uniform
-from minima.engine.models.module import Entry
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from numpy.random import Generator
+
+    from minima.engine.networks.module import Entry
 
 
-def draw(entry: Entry, generator: np.random.Generator) -> np.ndarray:
+def draw(entry: "Entry", generator: "Generator") -> "ndarray":
+    from numpy import zeros
+
     if entry.last:
-        return uniform(entry, generator)
+        return entry.uniform(generator)
     if entry.bias:
-        return np.zeros(entry.matrix)
+        return zeros(entry.matrix)
     return (2 / entry.fan_in) ** 0.5 * generator.standard_normal(entry.matrix)
-
-
-SCHEME = ModuleScheme(draw)

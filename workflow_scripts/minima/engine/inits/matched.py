@@ -8,15 +8,16 @@ biases, not batch normalization's. Without biases the path norm of H layers grow
 a polynomial of c that grows too, so c is found by bisection.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import Any, NamedTuple
+from math import exp, log, sqrt
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import torch
-
-from minima.engine.ensemble import Ensemble
+from minima.engine import draws
 from minima.engine.inits import pretrained
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 HALVINGS = 60
 LOWEST, HIGHEST = 1e-4, 1e4  # of c
@@ -24,46 +25,39 @@ LOWEST, HIGHEST = 1e-4, 1e4  # of c
 PLAIN = {"width_power": 0.0, "layer_scales": None, "output": "gaussian", "flip": False}
 
 
-class Matched(NamedTuple):
-    """`Matched` is a scheme whose `start` is as large as the trained state that the options hold."""
+def start(model: Any, options: Mapping[str, Any], seed: int, x: "ndarray | None" = None) -> "list[ndarray]":
+    """`start` returns a random start as large as the trained state that the options hold."""
+    init = import_module(f"minima.engine.inits.{options['draw']}")
+    constant, drawn = (draws.start(init, model, PLAIN | {"scale": scale}, seed, x) for scale in (0.0, 1.0))
+    size = {"norm": norm, "path_norm": path_norm}[options["match"]]
+    wanted = size(model, pretrained.start(model, options, seed))
 
-    readout: tuple[float, ...] = (1.0,)
-    centred: bool = False
+    def at(factor: float) -> "list[ndarray]":
+        return [still + factor * (one - still) for still, one in zip(constant, drawn, strict=True)]
 
-    def start(
-        self, model: Any, options: Mapping[str, Any], seed: int, x: np.ndarray | None = None
-    ) -> list[np.ndarray]:
-        """`start` returns one array [1, out, in] per tensor of one network."""
-        scheme = import_module(f"minima.engine.inits.{options['draw']}").SCHEME
-        constant, drawn = (scheme.start(model, PLAIN | {"scale": scale}, seed, x) for scale in (0.0, 1.0))
-        size = SIZES[options["match"]]
-        wanted = size(model, pretrained.SCHEME.start(model, options, seed))
-
-        def at(factor: float) -> list[np.ndarray]:
-            return [still + factor * (one - still) for still, one in zip(constant, drawn, strict=True)]
-
-        low, high = np.log(LOWEST), np.log(HIGHEST)
-        if not size(model, at(LOWEST)) < wanted < size(model, at(HIGHEST)):
-            raise ValueError(
-                f"init: matched finds no factor between {LOWEST:g} and {HIGHEST:g} that gives the random "
-                f"start the {options['match']} {wanted:.3g} of the network that it is matched to"
-            )
-        for _ in range(HALVINGS):
-            middle = (low + high) / 2
-            low, high = (middle, high) if size(model, at(np.exp(middle))) < wanted else (low, middle)
-        return at(np.exp(low))
+    low, high = log(LOWEST), log(HIGHEST)
+    if not size(model, at(LOWEST)) < wanted < size(model, at(HIGHEST)):
+        raise ValueError(
+            f"init: matched finds no factor between {LOWEST:g} and {HIGHEST:g} that gives the random "
+            f"start the {options['match']} {wanted:.3g} of the network that it is matched to"
+        )
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if size(model, at(exp(middle))) < wanted else (low, middle)
+    return at(exp(low))
 
 
-def norm(model: Any, weights: Sequence[np.ndarray]) -> float:
+def norm(model: Any, weights: "Sequence[ndarray]") -> float:
     """`norm` returns the Frobenius norm of all parameters."""
-    return float(np.sqrt(sum(np.square(weights[i]).sum() for i in Ensemble(model).parameters)))
+    from minima.engine.ensemble import Ensemble
+
+    return sqrt(sum((weights[i] ** 2).sum() for i in Ensemble(model).parameters))
 
 
-def path_norm(model: Any, weights: Sequence[np.ndarray]) -> float:
+def path_norm(model: Any, weights: "Sequence[ndarray]") -> float:
     """`path_norm` returns the ℓ2 path norm, as the probe of that name has it."""
-    tensors = [torch.as_tensor(weight)[None] for weight in weights]
-    return float(Ensemble(model).path_norms(tensors)[0, 1])
+    from torch import as_tensor
 
+    from minima.engine.ensemble import Ensemble
 
-SIZES: dict[str, Callable[[Any, Sequence[np.ndarray]], float]] = {"norm": norm, "path_norm": path_norm}
-SCHEME = Matched()
+    return float(Ensemble(model).path_norms([as_tensor(weight)[None] for weight in weights])[0, 1])

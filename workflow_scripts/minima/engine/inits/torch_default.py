@@ -1,5 +1,13 @@
 """Weights and biases as PyTorch draws them."""
 
-from minima.engine.inits.module_scheme import ModuleScheme, uniform
+from typing import TYPE_CHECKING
 
-SCHEME = ModuleScheme(uniform)
+if TYPE_CHECKING:
+    from numpy import ndarray
+    from numpy.random import Generator
+
+    from minima.engine.networks.module import Entry
+
+
+def draw(entry: "Entry", generator: "Generator") -> "ndarray":
+    return entry.uniform(generator)

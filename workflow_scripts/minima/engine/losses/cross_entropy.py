@@ -1,12 +1,16 @@
 """The cross-entropy −Σ y log softmax f, with y a distribution over the outputs."""
 
-import torch
-from torch import Tensor
-from torch.nn.functional import log_softmax
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def loss(f: "Tensor", y: "Tensor", out: "Tensor | None" = None) -> "tuple[Tensor, Tensor]":
     """`loss` returns the value [E] and its slope in f [E, n, outputs]."""
+    import torch
+    from torch.nn.functional import log_softmax
+
     logarithm = log_softmax(f, dim=2)
     value = -(y * logarithm).sum((1, 2)) / y.shape[1]
     return value, torch.sub(logarithm.exp_(), y, out=out).div_(y.shape[1])

@@ -1,11 +1,15 @@
 """The squared error ‖f − y‖²/2N."""
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
-def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def loss(f: "Tensor", y: "Tensor", out: "Tensor | None" = None) -> "tuple[Tensor, Tensor]":
     """`loss` returns the value [E] and its slope in f [E, n, outputs]."""
+    import torch
+
     points = y.shape[1]
     error = torch.sub(f, y, out=out)
     flat = error.flatten(1).unsqueeze(1)

@@ -1,20 +1,22 @@
 """A small convolutional net: conv – conv – pool – conv – pool – dense – dense, kernels 3×3, ReLU."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from minima.engine.models.module import ModuleNet, norm
+if TYPE_CHECKING:
+    from minima.engine.networks.module import ModuleNet, nn
 
 
-def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> ModuleNet:
+def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> "ModuleNet":
     """The net that a cell's `network` section describes, for images of this shape."""
+    import torch
+
+    from minima.engine.networks.module import ModuleNet, nn, norm
+
     channels, height, width = shape
     first, second, third = network["channels"]
     flat = third * (height // 4) * (width // 4)
 
-    def convolution(into: int, out: int) -> list[nn.Module]:
+    def convolution(into: int, out: int) -> "list[nn.Module]":
         return [nn.Conv2d(into, out, 3, padding=1), *norm(out, network["batch_norm"]), nn.ReLU()]
 
     with torch.device("meta"):

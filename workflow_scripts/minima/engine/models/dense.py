@@ -2,16 +2,18 @@
 
 from itertools import pairwise
 from math import prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from minima.engine.models.module import ModuleNet
+if TYPE_CHECKING:
+    from minima.engine.networks.module import ModuleNet
 
 
-def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> ModuleNet:
+def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> "ModuleNet":
     """The net that a cell's `network` section describes, for rows of this shape."""
+    import torch
+
+    from minima.engine.networks.module import ModuleNet, nn
+
     sizes = [prod(shape), *network["hidden"]]
     with torch.device("meta"):
         layers = [layer for into, out in pairwise(sizes) for layer in (nn.Linear(into, out), nn.ReLU())]

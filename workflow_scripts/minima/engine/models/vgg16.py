@@ -1,20 +1,22 @@
 """VGG16 (arXiv:1409.1556, configuration D) for small images: one dense layer behind the convolutions."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from minima.engine.models.module import ModuleNet, norm
+if TYPE_CHECKING:
+    from minima.engine.networks.module import ModuleNet
 
 CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> ModuleNet:
+def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> "ModuleNet":
     """The net that a cell's `network` section describes, for images of this shape.
 
     Each group of convolutions ends in pooling, as long as there is more than a pixel to pool.
     """
+    import torch
+
+    from minima.engine.networks.module import ModuleNet, nn, norm
+
     channels, *sides = shape
     layers: list[nn.Module] = []
     with torch.device("meta"):

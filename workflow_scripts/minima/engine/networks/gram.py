@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP, Tape
+from minima.engine.networks.mlp import MLP, Tape
 
 FLOWS = False  # the integrator of the flow has its own way with the first layer
 

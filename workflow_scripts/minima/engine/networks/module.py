@@ -5,21 +5,24 @@ a module remembers beside them, the running statistics of batch normalization, g
 tensors that are never trained or decayed: passes in training update them in place, evaluation uses them.
 
 On a CPU a network is called alone, so that its numbers do not depend, to the last bit, on what is trained
-beside it: a chain of layers by the passes of `minima.engine.models.layers`, any other module by autograd. On
-a GPU several networks are vmapped; on a CPU that gains little (benchmarks/modules.py).
+beside it: a chain of layers by the passes of `minima.engine.networks.layers`, any other module by autograd.
+On a GPU several networks are vmapped; on a CPU that gains little (benchmarks/modules.py).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from math import prod
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from minima.engine.block import Block, Memory
-from minima.engine.models.layers import Own, Pass, Room, columns_of
+from minima.engine.networks.layers import Own, Pass, Room, columns_of
+from minima.streams import stream
 
 EVALUATED_AT_ONCE = 500  # points: what a pass without gradients may keep in memory
 SEEN_AT_ONCE = 64  # points of such a pass by hand
@@ -43,6 +46,13 @@ class Entry:
     def matrix(self) -> tuple[int, int]:
         """`matrix` returns the tensor's shape as a matrix [out, in]."""
         return (self.shape[0], prod(self.shape[1:])) if len(self.shape) > 1 else (1, self.shape[0])
+
+    def uniform(self, generator: np.random.Generator) -> np.ndarray:
+        """`uniform` draws the matrix within ±1/√fan-in, as PyTorch does."""
+        return generator.uniform(-1, 1, self.matrix) / self.fan_in**0.5
+
+
+Draw = Callable[[Entry, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,18 @@ class ModuleNet:
     @property
     def weight_shapes(self) -> list[tuple[int, int]]:
         return [entry.matrix for entry in self.entries]
+
+    def drawn(
+        self, draw: Draw, options: Mapping[str, Any], seed: int, x: np.ndarray | None = None
+    ) -> list[np.ndarray]:
+        """One array [1, out, in] per tensor of one network, at the scale that its `init` section says. Each
+        has a stream of its own, so that none depends on another's size; what is not drawn is constant."""
+        return [
+            np.full((1, *entry.matrix), entry.constant)
+            if entry.fan_in is None
+            else options["scale"] * draw(entry, stream(seed, f"weights/{i}"))[None]
+            for i, entry in enumerate(self.entries)
+        ]
 
     def forward(
         self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from minima.engine.ensemble import Ensemble
-from minima.engine.models.mlp import MLP, Tape
+from minima.engine.networks.mlp import MLP, Tape
 from minima.forms import moving_units
 
 FLOWS = True

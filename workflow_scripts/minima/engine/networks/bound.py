@@ -2,7 +2,7 @@
 
 The loss is a sum over points. A block goes forward and back while its activations are in a core's own cache,
 and gradients add up over blocks. All views are made once, so that a step is a list of calls on memory that
-stays where it is. The formulas are those of `minima.engine.models.mlp`; in memory a, h and δ have a row per
+stays where it is. The formulas are those of `minima.engine.networks.mlp`; in memory a, h and δ have a row per
 unit, [B, m, b]. Two things save passes over that memory:
 
 - φ and φ' overwrite what they are taken of, so that a layer has one array, not three; - of two layers with
