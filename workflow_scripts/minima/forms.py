@@ -10,6 +10,7 @@ follows a flow in pieces.
 import ast
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,7 @@ GRAM_POINTS_PER_FEATURE = 1.25
 def declared(module: str, name: str, default: Any = False) -> Any:
     """`declared` returns the constant `name` of a module of minima without importing the module, also where
     the module takes the constant over from another one; `default` where there is none."""
-    path = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
-    text = path.read_text(encoding="utf-8")
+    text = Path(str(find_spec(module).origin)).read_text(encoding="utf-8")
     for node in ast.parse(text).body if name in text else ():  # to look is cheaper than to parse
         if isinstance(node, ast.Assign) and any(
             isinstance(t, ast.Name) and t.id == name for t in node.targets
