@@ -11,7 +11,7 @@ with job_log(snakemake.log[0]):
     plan, study = Plan(snakemake.config), snakemake.wildcards.study
     names = plan.config.studies[study].figures
     draw_figures(
-        {name: plan.figure(study, name) for name in names},
+        {name: (plan.figure_module(study, name), *plan.figure(study, name)[1:]) for name in names},
         {name: plan.figure_stamp(study, name) for name in names},
         dataset=Path(snakemake.input[0]),
         folder=Path(snakemake.output[0]),

@@ -34,12 +34,12 @@ PHI: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def draw_figure(
-    kind: str, blocks: Sequence[str], dataset: Path, table: Path, pictures: Sequence[Path]
+    module: str, blocks: Sequence[str], dataset: Path, table: Path, pictures: Sequence[Path]
 ) -> None:
     """Table and pictures of one figure, from the dataset's file."""
     with xr.open_datatree(dataset, engine="netcdf4") as tree:
-        write_table(kind, blocks, tree, table)
-    draw(kind, table, pictures)
+        write_table(module, blocks, tree, table)
+    draw(module, table, pictures)
 
 
 def grid(axes: Mapping[str, Any] | None = None, seed: Any = 0, recipe: Any = None, **sections: Any) -> Grid:

@@ -9,7 +9,10 @@ import xarray as xr
 from minima.findings.drawing import draw_figures
 from minima.netcdf import tree_encoding, write_atomically
 
-FIGURES = {"left": ("complexity", "one"), "right": ("complexity", "two")}
+FIGURES = {
+    "left": ("studies.bad_minima.figures.complexity", "one"),
+    "right": ("studies.bad_minima.figures.complexity", "two"),
+}
 CODE = {"left": "a", "right": "b"}
 SUFFIXES = ("csv", "png", "svg")
 

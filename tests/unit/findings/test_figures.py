@@ -10,10 +10,11 @@ from scipy import stats
 from tests.unit.helpers import RECIPE, draw_figure
 
 from minima.findings.drawing import read_table
-from minima.findings.figures import distance_vs_width, error_vs_scale, share_vs_scale
+from minima.findings.figures import error_vs_scale
 from minima.findings.style import LOOKS
 from minima.netcdf import string_encoding, write_atomically
 from minima.plan import workplan
+from studies.init_size.figures import distance_vs_width, share_vs_scale
 
 pytestmark = pytest.mark.filterwarnings("error")
 SCALES, WIDTHS, SEEDS = [0.5, 1.0, 2.0], [16, 64], list(range(6))
@@ -199,7 +200,7 @@ def write(tree, folder):
 def draw(folder, name="figure", blocks=("main",)):
     """The table and the pictures of a dataset in `folder`."""
     table, *pictures = (folder / f"{name}.{kind}" for kind in ("csv", "png", "svg"))
-    draw_figure("error_vs_scale", blocks, folder / "dataset.nc", table, pictures)
+    draw_figure(error_vs_scale.__name__, blocks, folder / "dataset.nc", table, pictures)
     return table, *pictures
 
 

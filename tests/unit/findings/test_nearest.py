@@ -274,7 +274,7 @@ def test_the_picture_is_drawn_from_its_file(tmp_path):
     bytes_of = []
     for name in ("one", "two"):
         files = [tmp_path / f"{name}.{kind}" for kind in ("csv", "png", "svg")]
-        draw_figure("nearest_minimizer", ["main"], tmp_path / "dataset.nc", files[0], files[1:])
+        draw_figure(figure.__name__, ["main"], tmp_path / "dataset.nc", files[0], files[1:])
         bytes_of.append([file.read_bytes() for file in files])
     assert bytes_of[0] == bytes_of[1]
     pd.testing.assert_frame_equal(

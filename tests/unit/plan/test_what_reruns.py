@@ -87,7 +87,9 @@ def before(plan):
 def package(before, tmp_path, monkeypatch):
     """A copy of the package that fingerprints are taken of from now on."""
     copy = tmp_path / "minima"
-    shutil.copytree(fp.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "*.json"))
+    for name in ("minima", "studies"):
+        ignored = shutil.ignore_patterns("__pycache__", "*.json")
+        shutil.copytree(fp.PACKAGE.with_name(name), tmp_path / name, ignore=ignored)
     monkeypatch.setattr(fp, "PACKAGE", copy)
     return copy
 
@@ -144,7 +146,7 @@ def reworded(path):
 
 def test_words_start_no_job(plan, before, package):
     """Comments, docstrings and the descriptions of options, in all modules at once."""
-    for path in package.rglob("*.py"):
+    for path in package.parent.rglob("*.py"):
         reworded(path)
     assert started(plan, before) == {}
 
@@ -213,12 +215,12 @@ def trains(cells, after, **others):
         pytest.param("jobs/fit_reference", {"fit": 4} | EVERYTHING_AFTER, id="all references"),
         pytest.param("jobs/train_pack", {}, id="what a job does around training"),
         pytest.param("findings/dataset", EVERYTHING_AFTER, id="datasets"),
-        pytest.param("findings/estimands/init_size", {"judge": 1}, id="estimands"),
-        pytest.param("findings/estimands/adaptive", {}, id="estimands of no study"),
+        pytest.param("../studies/init_size/estimands", {"judge": 1}, id="estimands"),
+        pytest.param("../studies/adaptive/estimands", {}, id="estimands of no study"),
         pytest.param("findings/claims", {"judge": 1}, id="verdicts"),
         pytest.param("findings/figures/error_vs_scale", {"draw": 1}, id="a figure"),
         pytest.param("findings/style", {"draw": 2}, id="what all figures share"),
-        pytest.param("findings/figures/crossover", {}, id="a figure of no study"),
+        pytest.param("../studies/momentum/figures/crossover", {}, id="a figure of no study"),
         pytest.param("findings/forecast", {}, id="the forecast"),
         pytest.param("plan/cost", {}, id="prices"),
         pytest.param("plan/grid", {}, id="grids"),

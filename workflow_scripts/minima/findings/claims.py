@@ -36,6 +36,7 @@ from minima.findings.stats import (
     units_inside,
 )
 from minima.findings.words import as_markdown
+from minima.plan.studies import estimand_module
 
 if TYPE_CHECKING:
     from minima.plan.register import Claim, Part
@@ -172,8 +173,8 @@ def region_in_words(region: tuple[float | None, float | None]) -> str:
 
 
 def _estimate(part: "Part", tree: xr.DataTree) -> Sample:
-    module, function = part.estimand.split(".")
-    estimand = getattr(import_module(f"minima.findings.estimands.{module}"), function)
+    function = part.estimand.split(".")[1]
+    estimand = getattr(import_module(estimand_module(part.estimand)), function)
     try:
         sample = estimand(tree, **part.arguments)
         blocks = [name for name in part.arguments.values() if isinstance(name, str)]

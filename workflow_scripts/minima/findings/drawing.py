@@ -30,19 +30,19 @@ def draw_figures(
 ) -> None:
     """`draw_figures` writes table (.csv) and pictures (.png, .svg) of every figure into `folder`.
 
-    Name → kind and blocks, name → digest of the code. `drawings` holds the pictures of the last run.
+    Name → module and blocks, name → digest of the code. `drawings` holds the pictures of the last run.
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawings.mkdir(parents=True, exist_ok=True)
     used = set()
     with xr.open_datatree(dataset, engine="netcdf4") as tree:
-        for name, (kind, *blocks) in figures.items():
+        for name, (module, *blocks) in figures.items():
             table = folder / f"{name}.csv"
-            write_table(kind, blocks, tree, table)
+            write_table(module, blocks, tree, table)
             made_of = f"{code[name]} {version('matplotlib')} {table.read_text(encoding='utf-8')}"
             kept = [drawings / f"{name}_{digest(made_of)}.{suffix}" for suffix in PICTURES]
             if not all(path.exists() for path in kept):
-                draw(kind, table, kept)
+                draw(module, table, kept)
                 logger.info("drew %s", name)
             for path, suffix in zip(kept, PICTURES, strict=True):
                 shutil.copyfile(path, folder / f"{name}.{suffix}")
@@ -51,16 +51,16 @@ def draw_figures(
         path.unlink()
 
 
-def write_table(kind: str, blocks: Iterable[str], tree: xr.DataTree, path: Path) -> None:
+def write_table(module: str, blocks: Iterable[str], tree: xr.DataTree, path: Path) -> None:
     """`write_table` writes the numbers that a figure of these blocks is drawn from."""
-    table = import_module(f"minima.findings.figures.{kind}").tabulate(tree, *blocks)
+    table = import_module(module).tabulate(tree, *blocks)
     write_text(table.to_csv(index=False, float_format="%.10g"), path)
 
 
-def draw(kind: str, table: Path, pictures: Iterable[Path]) -> None:
+def draw(module: str, table: Path, pictures: Iterable[Path]) -> None:
     """`draw` writes the pictures of a figure, drawn from its written table."""
     with styled():
-        figure = import_module(f"minima.findings.figures.{kind}").draw(read_table(table))
+        figure = import_module(module).draw(read_table(table))
         for path in pictures:
             save(figure, path)
 

@@ -12,6 +12,7 @@ import xarray as xr
 
 from minima.findings.figures import nearest_minimizer
 from minima.findings.report import FigureEntry, NearestMap, Place, StudySection, render, write_report
+from minima.plan.studies import estimand_module
 
 if TYPE_CHECKING:
     from minima.plan.grid import Grid
@@ -35,8 +36,8 @@ def write_run_report(plan: "Plan", output: Path) -> None:
             nearest = [_nearest(tree, block) for block in mapped]
         statuses += sum(counts.values(), Counter())
         sections.append(_section(plan, study, counts, nearest, output))
-    modules = {verdict["function"].split(".")[0] for verdict in verdicts}
-    links = {name: _code(f"minima.findings.estimands.{name}", output) for name in modules}
+    modules = {v["function"].split(".")[0]: estimand_module(v["function"]) for v in verdicts}
+    links = {name: _code(module, output) for name, module in modules.items()}
     facts = {
         "Networks": _counted(statuses),
         "Digest of studies, data and claims": plan.config_digest,
@@ -74,8 +75,6 @@ def _code(module: str, output: Path) -> str:
 
 
 def _figure(plan: "Plan", study: str, name: str, output: Path) -> FigureEntry:
-    kind, *_ = plan.figure(study, name)
-    module = f"minima.findings.figures.{kind}"
 
     def link(suffix: str) -> str:
         return os.path.relpath(plan.paths.figure(study, name, suffix), output.parent)
@@ -86,7 +85,7 @@ def _figure(plan: "Plan", study: str, name: str, output: Path) -> FigureEntry:
         png=Path(plan.paths.figure(study, name, "png")),
         svg=link("svg"),
         table=link("csv"),
-        script=_code(module, output),
+        script=_code(plan.figure_module(study, name), output),
         claims=plan.claims_shown(study, name),
     )
 

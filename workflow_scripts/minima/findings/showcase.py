@@ -135,10 +135,9 @@ def gallery(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
     for study in plan.studies:
         lines += ["", f"## {plan.config.studies[study].title}"]
         for name in plan.config.studies[study].figures:
-            kind, *_ = plan.figure(study, name)
             claims = plan.claims_shown(study, name)
             linked = ", ".join(f"[{id}](verdicts.md#{id}) ({of[id]})" for id in claims if id in of)
-            script = f"minima/findings/figures/{kind}.py"
+            script = plan.figure_module(study, name).replace(".", "/") + ".py"
             lines += [
                 "",
                 f"### {study}: {name}",

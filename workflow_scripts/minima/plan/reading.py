@@ -43,7 +43,7 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
                 Mistake(f"studies.{study}", "is the name of a folder of all studies' results; choose another")
             )
         entry = _mapping(entry)
-        mistakes += _figure_mistakes(entry, f"studies.{study}.figures")
+        mistakes += _figure_mistakes(study, entry, f"studies.{study}.figures")
         blocks = {name: _sound_part(block) for name, block in _mapping(entry.get("blocks")).items()}
         for name, block in _well_formed(blocks, Block).items():
             path = f"studies.{study}.blocks.{name}"
@@ -102,24 +102,26 @@ def _sound_part(block: Any) -> Any:
     return block
 
 
-def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
-    blocks = _mapping(study.get("blocks"))
+def _figure_mistakes(study: str, entry: Mapping[str, Any], path: str) -> list[Mistake]:
+    blocks = _mapping(entry.get("blocks"))
     mistakes = []
-    for name, figure in _mapping(study.get("figures")).items():
+    for name, figure in _mapping(entry.get("figures")).items():
         figure = _mapping(figure)
         kind, block = figure.get("kind") or name, figure.get("block")
         drawn = [
             (key, wanted)
             for key in ("block", "beside")
             for wanted in (figure[key] if isinstance(figure.get(key), list) else [figure.get(key)])
-            if isinstance(wanted, str)
+            if isinstance(wanted, str) and wanted
         ]
-        if kind not in (kinds := known_figures()):
+        if kind not in (kinds := known_figures(study)):
             mistakes.append(Mistake(f"{path}.{name}", unknown(kind, kinds, "no kind of figure")))
-        elif wrong := _wrong_number(kind, sum(key == "beside" for key, wanted in drawn if wanted)):
+        elif wrong := _wrong_number(
+            kind, kinds[kind], sum(key == "beside" for key, wanted in drawn if wanted)
+        ):
             mistakes.append(Mistake(f"{path}.{name}.beside", wrong))
         for key, wanted in drawn:
-            if wanted and wanted not in blocks:
+            if wanted not in blocks:
                 mistakes.append(
                     Mistake(f"{path}.{name}.{key}", unknown(wanted, blocks, "no block of the study"))
                 )
@@ -129,9 +131,9 @@ def _figure_mistakes(study: Mapping[str, Any], path: str) -> list[Mistake]:
     return mistakes
 
 
-def _wrong_number(kind: str, beside: int) -> str:
+def _wrong_number(kind: str, module: str, beside: int) -> str:
     """`_wrong_number` returns why a figure cannot be drawn of one block and `beside` others, or ""."""
-    least, most = blocks_drawn(kind)
+    least, most = blocks_drawn(module)
     if 1 + beside < least:
         return f"{REASONS['missing']}: {kind} draws {least} blocks"
     return f"{kind} draws {most} block{'s' * (most > 1)}, not {1 + beside}" if 1 + beside > most else ""

@@ -14,10 +14,11 @@ from pydantic import Discriminator, Field, Tag, ValidationError, field_validator
 
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.options import Options
+from minima.plan.studies import folders, own_files
 
 # libyaml's where PyYAML was built with it: ten times as fast
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-ESTIMANDS = Path(__file__).parents[1] / "findings" / "estimands"
+ESTIMANDS = Path(__file__).parents[1] / "findings" / "estimands"  # those of all studies
 LEAST_FOR_BOOTSTRAP = 20  # units: with fewer, BCa's 95 % interval covers 84 % (n = 5) to 90 % (n = 10)
 
 
@@ -32,7 +33,10 @@ class Pilot(Options):
 class Part(Options):
     """One number of a claim, and where it must lie."""
 
-    estimand: str = Field(description="Function of the dataset, as module.function of findings/estimands.")
+    estimand: str = Field(
+        description="Function of the dataset: study.function of a study's estimands.py, or module.function "
+        "of findings/estimands."
+    )
     arguments: dict[str, Any] = Field({}, description="What the estimand is asked: block, selection …")
     region: tuple[float | None, float | None] = Field(description="[low, high]; null: unbounded.")
     source: Literal["published", "ours"] = Field(
@@ -182,15 +186,17 @@ def _by_id(mistakes: Iterable[Mistake], raw: Any, path: str | Path) -> Iterable[
 
 
 def known_estimands() -> dict[str, ast.arguments]:
-    """Every public function of the modules in findings/estimands, as module.function, with its signature;
-    read, not imported."""
-    return {name: args for path in sorted(ESTIMANDS.glob("[a-z]*.py")) for name, args in _functions(path)}
+    """`known_estimands` returns every public function of the studies' estimands.py and of findings/estimands,
+    as module.function, with its signature; read, not imported."""
+    files = {path.stem: path for path in ESTIMANDS.glob("[a-z]*.py")}
+    files |= {study: path for study in folders() for path in own_files(study, "estimands.py")}
+    return {name: args for module in sorted(files) for name, args in _functions(module, files[module])}
 
 
-def _functions(path: Path) -> Iterable[tuple[str, ast.arguments]]:
+def _functions(module: str, path: Path) -> Iterable[tuple[str, ast.arguments]]:
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-            yield f"{path.stem}.{node.name}", node.args
+            yield f"{module}.{node.name}", node.args
 
 
 def _misfits(part: Part, signature: ast.arguments) -> Iterable[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from minima.plan import parts
 from minima.plan.digest import canonical, digest
-from minima.plan.figures import caption
+from minima.plan.figures import caption, figure_module
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
 from minima.plan.fingerprint import cell_fingerprint, fingerprint, preparing_modules, reference_modules
 from minima.plan.grid import Cell, Grid, by_group
@@ -18,6 +18,7 @@ from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
 from minima.plan.register import Claim, read_register
+from minima.plan.studies import estimand_module
 from minima.plan.versions import library_versions
 
 
@@ -170,7 +171,7 @@ class Plan:
     def claims_stamp(self) -> str:
         """What the verdicts depend on beside the datasets: the register and the code of the estimands."""
         estimands = {part.estimand for claim in self.claims for part in claim.asked}
-        modules = {f"minima.findings.estimands.{name.split('.')[0]}" for name in estimands}
+        modules = map(estimand_module, estimands)
         register = digest(canonical([claim.model_dump(mode="json") for claim in self.claims]))
         return f"{register}-{fingerprint(['minima.findings.claims', *modules])}"
 
@@ -182,7 +183,7 @@ class Plan:
     def figure_stamp(self, study: str, figure: str) -> str:
         """What one figure depends on beside the dataset."""
         kind, *blocks = self.figure(study, figure)
-        drawn_by = ["minima.findings.drawing", f"minima.findings.figures.{kind}"]
+        drawn_by = ["minima.findings.drawing", self.figure_module(study, figure)]
         return f"{kind}-{'-'.join(blocks)}-{fingerprint(drawn_by)}"
 
     @cached_property
@@ -201,7 +202,7 @@ class Plan:
 
     def report_stamp(self) -> str:
         """What the report says beside its inputs, and its own code."""
-        kinds = {f"minima.findings.figures.{self.figure(*figure)[0]}" for figure in self.figures}
+        kinds = {self.figure_module(*figure) for figure in self.figures}
         return f"{self.config_digest}-{fingerprint(['minima.findings.reporting', *kinds])}"
 
     def provenance_stamp(self) -> str:
@@ -224,10 +225,13 @@ class Plan:
         block = chosen.block or next(iter(self.config.studies[study].blocks))
         return (chosen.kind or figure, block, *chosen.beside)
 
+    def figure_module(self, study: str, figure: str) -> str:
+        """The module that draws a figure."""
+        return figure_module(study, self.figure(study, figure)[0])
+
     def caption(self, study: str, figure: str) -> str:
         """What a figure shows, in words."""
-        kind, *_ = self.figure(study, figure)
-        return caption(kind)
+        return caption(self.figure_module(study, figure))
 
     def captions(self, study: str) -> dict[str, str]:
         """Figure → what it shows, for which claims; by name, for the order in a config means nothing."""

@@ -13,9 +13,9 @@ from dataclasses import replace
 import numpy as np
 import xarray as xr
 
-from minima.findings.measures import crossings
 from minima.findings.samples import Selection, at, node_of, per_seed
 from minima.findings.stats import NotEstimable, Sample
+from studies.bad_minima.plane import crossings
 
 RANDOM = {"init": "random"}
 ADVERSARIAL = {"init": "adversarial"}

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from minima.findings.linear_nets import (
+from minima.findings.measures import converged, rms
+from minima.findings.samples import Selection, at, node_of, only_seeds, per_draw, per_seed, slopes
+from minima.findings.stats import NotEstimable, Sample
+from studies.linear_nets.quantities import (
     decay_over_bound,
     guaranteed_share,
     least_imbalance,
@@ -18,9 +21,6 @@ from minima.findings.linear_nets import (
     start_distance,
     unseen_directions,
 )
-from minima.findings.measures import converged, rms
-from minima.findings.samples import Selection, at, node_of, only_seeds, per_draw, per_seed, slopes
-from minima.findings.stats import NotEstimable, Sample
 
 
 def drift(

@@ -17,7 +17,9 @@ import xarray as xr
 from minima.engine.divergence import DIVERGED_LOSS
 from minima.findings.samples import Selection, node_of, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
-from minima.findings.trajectories import (
+from minima.findings.trajectories import predicted_loss, relative_loss
+from minima.theory import dynamics
+from studies.momentum.curves import (
     between,
     each,
     envelope,
@@ -25,13 +27,10 @@ from minima.findings.trajectories import (
     exponential,
     near,
     power_law,
-    predicted_loss,
     rate,
-    relative_loss,
     slowest,
     sup_error,
 )
-from minima.theory import dynamics
 
 Window = tuple[float, float]
 

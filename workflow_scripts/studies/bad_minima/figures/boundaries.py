@@ -5,8 +5,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.measures import crossings
 from minima.findings.style import panels
+from studies.bad_minima.plane import crossings
 
 CAPTION = (
     "Classes that a network of the first seed gives to the points of the plane: after random labels "

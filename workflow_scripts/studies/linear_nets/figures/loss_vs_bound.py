@@ -5,9 +5,9 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.linear_nets import PAPER_BALANCED, PAPER_CASES, log_bound
 from minima.findings.stats import mean_interval
 from minima.findings.style import Look, line, number_of_seeds, panels
+from studies.linear_nets.quantities import PAPER_BALANCED, PAPER_CASES, log_bound
 
 CAPTION = (
     "Loss ‖Y − XUVᵀ‖²/n under gradient descent against the bound exp(−2λ_r c t) of Theorem 1 of "

@@ -5,10 +5,10 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.linear_nets import PAPER_WIDTHS, min_norm_distance, start_distance, unseen_directions
 from minima.findings.measures import converged
 from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, Look, line, log_y, number_of_seeds, panels, ticks_at
+from studies.linear_nets.quantities import PAPER_WIDTHS, min_norm_distance, start_distance, unseen_directions
 
 CAPTION = (
     "Distance ‖UVᵀ − Θ̂‖ of trained networks from the min-norm solution against the width, with that part "

@@ -6,7 +6,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.style import GUIDE, panels, shades
-from minima.findings.trajectories import local_maxima, relative_loss, slowest
+from minima.findings.trajectories import relative_loss
+from studies.momentum.curves import local_maxima, slowest
 
 CAPTION = (
     "Local maxima of the loss times k^r against kηλmin, of the first network of each r and divided by the "

@@ -6,15 +6,8 @@ from matplotlib.figure import Figure
 
 from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, panels
-from minima.findings.trajectories import (
-    between,
-    each,
-    envelope_power,
-    predicted_loss,
-    relative_loss,
-    slowest,
-    where_it_can,
-)
+from minima.findings.trajectories import predicted_loss, relative_loss
+from studies.momentum.curves import between, each, envelope_power, slowest, where_it_can
 
 CAPTION = (
     "Slope of log L in log k through the local maxima of the loss against r of the schedule (k − 1)/(k + "

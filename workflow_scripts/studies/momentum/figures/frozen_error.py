@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, line, log_y, looks_of, panels, ticks_at
-from minima.findings.trajectories import sup_error
+from studies.momentum.curves import sup_error
 
 CAPTION = (
     "Largest |L − L_predicted|/L(0) over the training, by optimizer. Against width: predicted by the "

@@ -7,15 +7,8 @@ from matplotlib.figure import Figure
 
 from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, LOOKS, line, panels
-from minima.findings.trajectories import (
-    between,
-    each,
-    predicted_loss,
-    rate,
-    relative_loss,
-    slowest,
-    where_it_can,
-)
+from minima.findings.trajectories import predicted_loss, relative_loss
+from studies.momentum.curves import between, each, rate, slowest, where_it_can
 
 CAPTION = (
     "Rate −d log L/dk of the heavy ball in units of √(ηλmin) against the damping b in units of √λmin, "

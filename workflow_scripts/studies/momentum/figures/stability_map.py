@@ -7,15 +7,8 @@ from matplotlib.figure import Figure
 
 from minima.engine.divergence import DIVERGED_LOSS
 from minima.findings.style import ink_on, panels
-from minima.findings.trajectories import (
-    between,
-    each,
-    predicted_loss,
-    rate,
-    relative_loss,
-    slowest,
-    where_it_can,
-)
+from minima.findings.trajectories import predicted_loss, relative_loss
+from studies.momentum.curves import between, each, rate, slowest, where_it_can
 
 CAPTION = (
     "Rate −d log L/dk in units of gradient descent's 2ηλmin, over β1 and β2 of v = β1 v + β2 v' + g: mean "

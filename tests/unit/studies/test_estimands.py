@@ -9,12 +9,12 @@ from tests.unit.worlds import MISS, POINTS, World, blocks, changed, rms, spoiled
 
 from minima import store
 from minima.findings import dataset
-from minima.findings.estimands import init_size
 from minima.findings.measures import converged, fixed, half_difference, last_rise, power_of_scale
 from minima.findings.measures import rms as rms_over_points
 from minima.findings.placing import place
 from minima.findings.stats import NotEstimable
 from minima.plan.register import known_estimands
+from studies.init_size import estimands as init_size
 
 pytestmark = pytest.mark.filterwarnings("error")
 WIDE = {"width": 256}

@@ -8,10 +8,10 @@ import pytest
 import xarray as xr
 
 from minima.findings.drawing import read_table
-from minima.findings.estimands import linear_nets as ask
-from minima.findings.figures import drift_vs_step, loss_vs_bound, min_norm_vs_width
 from minima.findings.stats import NotEstimable
 from minima.plan.register import known_estimands
+from studies.linear_nets import estimands as ask
+from studies.linear_nets.figures import drift_vs_step, loss_vs_bound, min_norm_vs_width
 
 pytestmark = pytest.mark.filterwarnings("error")
 SEEDS, STEPS, CASES = np.arange(5), np.array([0, 10, 100, 15_000]), ["0.1, 0.1", "0.5, 0.02", "0.05, 0.2"]

@@ -13,10 +13,11 @@ from tests.unit.worlds import MISS, World, changed, config, rms, spoiled
 
 from minima.findings import stats
 from minima.findings.drawing import read_table
-from minima.findings.figures import distance_vs_width, error_vs_scale, share_vs_scale
+from minima.findings.figures import error_vs_scale
 from minima.findings.files import write_text
 from minima.findings.style import LOOKS, styled
 from minima.netcdf import tree_encoding, write_atomically
+from studies.init_size.figures import distance_vs_width, share_vs_scale
 
 pytestmark = pytest.mark.filterwarnings("error")
 KINDS = {
@@ -334,7 +335,7 @@ def test_whatever_converged_a_figure_is_written(name, left, tree, tmp_path):
     bad = spoiled(tree, "diverged", list(range(left, seeds)))
     write_atomically(bad, tmp_path / "dataset.nc", encoding=tree_encoding(bad))
     files = [tmp_path / f"figure.{kind}" for kind in ("csv", "png", "svg")]
-    draw_figure(name, KINDS[name][1], tmp_path / "dataset.nc", files[0], files[1:])
+    draw_figure(KINDS[name][0].__name__, KINDS[name][1], tmp_path / "dataset.nc", files[0], files[1:])
     assert files[1].read_bytes().startswith(b"\x89PNG")
     assert AXES[name][0] in files[2].read_text(encoding="utf-8")
     assert read_table(files[0]).n.min() == left

@@ -7,8 +7,8 @@ import pytest
 import xarray as xr
 
 from minima.findings.drawing import read_table
-from minima.findings.figures import strategies as figure
 from minima.findings.style import styled
+from studies.init_size.figures import strategies as figure
 
 pytestmark = pytest.mark.filterwarnings("error")
 EACH, GROUPS, POINTS = 4, 3, 5

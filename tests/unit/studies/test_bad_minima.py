@@ -11,10 +11,12 @@ from tests.unit.worlds import ROOT
 
 from minima.findings import measures
 from minima.findings.claims import judge
-from minima.findings.estimands import bad_minima as study
 from minima.findings.stats import NotEstimable
 from minima.netcdf import tree_encoding, write_atomically
+from minima.plan.figures import figure_module
 from minima.plan.register import read_register
+from studies.bad_minima import estimands as study
+from studies.bad_minima.plane import crossings
 
 SEEDS = np.arange(100, 110)
 FIXED = {"data": {"train_size": 200}, "optimizer": {"batch_size": 50}}
@@ -176,11 +178,11 @@ def plane(f):
 def test_crossings_count_the_boundaries_that_a_segment_meets():
     """A line through the middle of the box separates two uniform points half of the time; stripes, which are
     crossed once each, as often as there are of them, by the mean distance 1/3 of two uniform numbers."""
-    assert float(measures.crossings(plane(lambda x, y: 1 + 0 * x))) == 0
-    assert float(measures.crossings(plane(lambda x, y: x))) == pytest.approx(0.5, abs=0.05)
+    assert float(crossings(plane(lambda x, y: 1 + 0 * x))) == 0
+    assert float(crossings(plane(lambda x, y: x))) == pytest.approx(0.5, abs=0.05)
     stripes = plane(lambda x, y: np.sin(5 * np.pi * y))
-    assert float(measures.crossings(stripes)) == pytest.approx(10 / 3, rel=0.1)
-    assert np.isnan(measures.crossings(plane(lambda x, y: x + np.nan)))
+    assert float(crossings(stripes)) == pytest.approx(10 / 3, rel=0.1)
+    assert np.isnan(crossings(plane(lambda x, y: x + np.nan)))
 
 
 def toy():
@@ -259,10 +261,10 @@ def test_figures_are_drawn_from_their_tables(kind, tmp_path):
     made = world()
     write_atomically(made, dataset, encoding=tree_encoding(made))  # as a study's dataset is
     table, picture = tmp_path / "table.csv", tmp_path / "figure.png"
-    draw_figure(kind, blocks, dataset, table, [picture])
+    draw_figure(figure_module("bad_minima", kind), blocks, dataset, table, [picture])
     assert len(table.read_text().splitlines()) == rows + 1
     assert picture.stat().st_size > 5000
-    assert import_module(f"minima.findings.figures.{kind}").CAPTION
+    assert import_module(figure_module("bad_minima", kind)).CAPTION
 
 
 def test_every_regime_has_its_name():
@@ -275,7 +277,7 @@ def test_every_regime_has_its_name():
 
 
 def test_the_first_phase_ends_where_the_second_begins():
-    table = import_module("minima.findings.figures.two_phases").tabulate(world(), "pretrain", "pair")
+    table = import_module("studies.bad_minima.figures.two_phases").tabulate(world(), "pretrain", "pair")
     first = table[table.phase == 1]
     assert first.x.max() == pytest.approx((100 - 100) / 40)  # 100 steps of 40 per epoch
     assert first.x.min() == pytest.approx(-2.5)
@@ -283,9 +285,9 @@ def test_the_first_phase_ends_where_the_second_begins():
 
 
 def test_the_drop_in_the_figure_is_the_estimands():
-    table = import_module("minima.findings.figures.drop_vs_dose").tabulate(world(), "dose", "first")
+    table = import_module("studies.bad_minima.figures.drop_vs_dose").tabulate(world(), "dose", "first")
     assert table.estimate.tolist() == pytest.approx([10, 30])
-    table = import_module("minima.findings.figures.drop_vs_rate").tabulate(world(), "rates")
+    table = import_module("studies.bad_minima.figures.drop_vs_rate").tabulate(world(), "rates")
     assert table.start.tolist() == ["adversarial"] * 2 + ["equal_norm"] * 2
     assert table.estimate.tolist() == pytest.approx([20, 5, 0, 2])
 

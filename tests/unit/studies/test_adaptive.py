@@ -14,13 +14,14 @@ from minima.findings import stats
 from minima.findings.claims import judge
 from minima.findings.dataset import fixed_fields
 from minima.findings.drawing import read_table
-from minima.findings.estimands import adaptive
-from minima.findings.figures import distance_vs_batch, minimizer_map, persistence, predictors, small_steps
+from minima.findings.figures import minimizer_map, predictors
 from minima.findings.stats import NotEstimable
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.digest import canonical
 from minima.plan.register import read_register
 from minima.streams import stream
+from studies.adaptive import estimands as adaptive
+from studies.adaptive.figures import distance_vs_batch, persistence, small_steps
 
 pytestmark = pytest.mark.filterwarnings("error")
 POINTS = 60
@@ -396,7 +397,7 @@ def test_figures_are_drawn_whatever_converged(name, status, tree, tmp_path):
     write_atomically(other, tmp_path / "dataset.nc", encoding=tree_encoding(other))
     files = [tmp_path / f"figure.{kind}" for kind in ("csv", "png", "svg")]
     kind, blocks_of_it = FIGURES[name]
-    draw_figure(kind.__name__.rpartition(".")[2], blocks_of_it, tmp_path / "dataset.nc", files[0], files[1:])
+    draw_figure(kind.__name__, blocks_of_it, tmp_path / "dataset.nc", files[0], files[1:])
     assert files[1].read_bytes().startswith(b"\x89PNG")
     assert len(read_table(files[0]))
     assert "over seeds" in kind.CAPTION

@@ -12,6 +12,7 @@ from tests.unit.momentum_world import block, tree
 from minima.findings.drawing import read_table
 from minima.findings.figures import loss_curves
 from minima.findings.style import save, styled
+from minima.plan.figures import figure_module
 
 pytestmark = pytest.mark.filterwarnings("error")
 EVERY = list(range(0, 3001, 4))
@@ -47,7 +48,7 @@ def world():
 
 
 def table_of(name, world):
-    return import_module(f"minima.findings.figures.{name}").tabulate(world, *BLOCKS[name])
+    return import_module(figure_module("momentum", name)).tabulate(world, *BLOCKS[name])
 
 
 @pytest.mark.parametrize("name", BLOCKS)
@@ -55,14 +56,20 @@ def test_every_figure_is_drawn_from_its_written_table(name, world, tmp_path):
     """From the dataset's file to table and picture, and again to the same bytes from the table alone."""
     world.to_netcdf(tmp_path / "dataset.nc", engine="netcdf4")
     pictures = [tmp_path / "figure.png", tmp_path / "figure.svg"]
-    draw_figure(name, BLOCKS[name], tmp_path / "dataset.nc", tmp_path / "figure.csv", pictures)
+    draw_figure(
+        figure_module("momentum", name),
+        BLOCKS[name],
+        tmp_path / "dataset.nc",
+        tmp_path / "figure.csv",
+        pictures,
+    )
     assert all(path.stat().st_size > 3000 for path in pictures)
     with styled():
-        again = import_module(f"minima.findings.figures.{name}").draw(read_table(tmp_path / "figure.csv"))
+        again = import_module(figure_module("momentum", name)).draw(read_table(tmp_path / "figure.csv"))
         save(again, tmp_path / "again.png")  # in the same order: saving settles the layout
         save(again, tmp_path / "again.svg")
     assert (tmp_path / "again.svg").read_bytes() == pictures[1].read_bytes()
-    assert import_module(f"minima.findings.figures.{name}").CAPTION.endswith(".")
+    assert import_module(figure_module("momentum", name)).CAPTION.endswith(".")
 
 
 def test_loss_curves_are_the_first_networks_with_their_prediction(world):
@@ -82,7 +89,7 @@ def test_loss_curves_need_no_prediction(world, tmp_path):
     words.attrs["fixed"] = json.dumps({"network": {"width": 64}})  # the optimizer is on an axis
     words.to_netcdf(tmp_path / "dataset.nc", group="trained/main", engine="netcdf4")
     pictures = [tmp_path / "figure.png"]
-    draw_figure("loss_curves", ["main"], tmp_path / "dataset.nc", tmp_path / "figure.csv", pictures)
+    draw_figure(loss_curves.__name__, ["main"], tmp_path / "dataset.nc", tmp_path / "figure.csv", pictures)
     table = read_table(tmp_path / "figure.csv")
     assert set(table.series) == {"damping weak", "damping critical", "damping strong"}
     assert table.estimate.isna().all()

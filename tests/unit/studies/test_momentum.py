@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from tests.unit.momentum_world import SEEDS, block, tree
 
-from minima.findings.estimands import momentum
 from minima.findings.stats import NotEstimable
-from minima.findings.trajectories import predicted_loss, relative_loss, sup_error
+from minima.findings.trajectories import predicted_loss, relative_loss
+from studies.momentum import estimands as momentum
+from studies.momentum.curves import sup_error
 
 R = ("r", "optimizer.r", [2.0, 3.0, 6.0])
 BETA = [("beta1", "optimizer.beta1", [0.0, 0.2, 0.3]), ("beta2", "optimizer.beta2", [0.0, 0.2, 0.5, 0.8])]
