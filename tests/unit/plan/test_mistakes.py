@@ -223,9 +223,9 @@ def test_the_config_that_the_others_break_is_right():
         ),
         (
             "studies.question.figures",
-            {"drop_vs_dose": {"block": "main"}},
-            "studies.question.figures.drop_vs_dose.beside",
-            "is missing: drop_vs_dose draws 2 blocks",
+            {"dose": {"kind": "bad_minima.drop_vs_dose", "block": "main"}},
+            "studies.question.figures.dose.beside",
+            "is missing: bad_minima.drop_vs_dose draws 2 blocks",
         ),
         (
             "studies.question.figures",

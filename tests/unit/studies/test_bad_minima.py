@@ -9,7 +9,6 @@ import xarray as xr
 from tests.unit.helpers import draw_figure
 from tests.unit.worlds import ROOT
 
-from minima.findings import measures
 from minima.findings.claims import judge
 from minima.findings.stats import NotEstimable
 from minima.netcdf import tree_encoding, write_atomically

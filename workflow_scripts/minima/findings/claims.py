@@ -36,7 +36,6 @@ from minima.findings.stats import (
     units_inside,
 )
 from minima.findings.words import as_markdown
-from minima.plan.studies import estimand_module
 
 if TYPE_CHECKING:
     from minima.plan.register import Claim, Part
@@ -174,7 +173,7 @@ def region_in_words(region: tuple[float | None, float | None]) -> str:
 
 def _estimate(part: "Part", tree: xr.DataTree) -> Sample:
     function = part.estimand.split(".")[1]
-    estimand = getattr(import_module(estimand_module(part.estimand)), function)
+    estimand = getattr(import_module(part.module), function)
     try:
         sample = estimand(tree, **part.arguments)
         blocks = [name for name in part.arguments.values() if isinstance(name, str)]

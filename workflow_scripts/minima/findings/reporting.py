@@ -12,7 +12,6 @@ import xarray as xr
 
 from minima.findings.figures import nearest_minimizer
 from minima.findings.report import FigureEntry, NearestMap, Place, StudySection, render, write_report
-from minima.plan.studies import estimand_module
 
 if TYPE_CHECKING:
     from minima.plan.grid import Grid
@@ -36,8 +35,8 @@ def write_run_report(plan: "Plan", output: Path) -> None:
             nearest = [_nearest(tree, block) for block in mapped]
         statuses += sum(counts.values(), Counter())
         sections.append(_section(plan, study, counts, nearest, output))
-    modules = {v["function"].split(".")[0]: estimand_module(v["function"]) for v in verdicts}
-    links = {name: _code(module, output) for name, module in modules.items()}
+    parts = [part for claim in plan.claims for part in claim.asked]
+    links = {part.estimand.split(".")[0]: _code(part.module, output) for part in parts}
     facts = {
         "Networks": _counted(statuses),
         "Digest of studies, data and claims": plan.config_digest,

@@ -3,21 +3,21 @@ importing what draws it."""
 
 import ast
 import re
-from functools import cache
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 
+from minima.plan import parts
 from minima.plan.studies import folders, own_files
 
-FIGURES = Path(__file__).parents[1] / "findings" / "figures"
 HEAD = re.compile(r"^def tabulate\(.*?\)[^\n()]*:$", re.DOTALL | re.MULTILINE)
 
 
+@parts.remembered
 def known_figures(study: str) -> dict[str, str]:
     """`known_figures` returns kind → module of the figures that a study can draw: its own, those of all
     studies and, as `study.kind`, those of the others."""
-    ours = {path.stem: f"minima.findings.figures.{path.stem}" for path in sorted(FIGURES.glob("[a-z]*.py"))}
+    ours = {kind: parts.module_name("figures", kind) for kind in parts.names("figures")}
     others = {f"{name}.{kind}": module for name in folders() for kind, module in _own(name).items()}
     return others | ours | _own(study)
 
@@ -51,6 +51,6 @@ def blocks_drawn(module: str) -> tuple[int, float]:
     return blocks - len(signature.defaults), inf if signature.vararg else blocks
 
 
-@cache
+@parts.remembered
 def _text(module: str) -> str:
     return Path(find_spec(module).origin).read_text(encoding="utf-8")

@@ -12,13 +12,13 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
+from minima.plan import parts
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.options import Options
-from minima.plan.studies import folders, own_files
+from minima.plan.studies import estimand_module, folders, own_files
 
 # libyaml's where PyYAML was built with it: ten times as fast
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-ESTIMANDS = Path(__file__).parents[1] / "findings" / "estimands"  # those of all studies
 LEAST_FOR_BOOTSTRAP = 20  # units: with fewer, BCa's 95 % interval covers 84 % (n = 5) to 90 % (n = 10)
 
 
@@ -55,6 +55,11 @@ class Part(Options):
         None, description="What the pilot found; the page shows the n that it asks for."
     )
     label: str = Field(min_length=1, description="Which part of the claim this is.")
+
+    @property
+    def module(self) -> str:
+        """`module` returns the module that holds the estimand."""
+        return estimand_module(self.estimand)
 
     @field_validator("region")
     @classmethod
@@ -188,7 +193,7 @@ def _by_id(mistakes: Iterable[Mistake], raw: Any, path: str | Path) -> Iterable[
 def known_estimands() -> dict[str, ast.arguments]:
     """`known_estimands` returns every public function of the studies' estimands.py and of findings/estimands,
     as module.function, with its signature; read, not imported."""
-    files = {path.stem: path for path in ESTIMANDS.glob("[a-z]*.py")}
+    files = {name: parts.file_of("estimands", name) for name in parts.names("estimands")}
     files |= {study: path for study in folders() for path in own_files(study, "estimands.py")}
     return {name: args for module in sorted(files) for name, args in _functions(module, files[module])}
 

@@ -4,15 +4,16 @@ A folder of `studies` is a study of its name. It may have estimands and kinds of
 claims and figures find before those of all studies.
 """
 
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 
+from minima.plan import parts
 
-@cache
+
+@parts.remembered
 def folders() -> dict[str, Path]:
     """`folders` returns name → folder of all studies that are folders, none of them read."""
-    roots = map(Path, import_module("studies").__path__)
+    roots = map(Path, import_module(parts.STUDIES).__path__)
     return {path.name: path for root in roots for path in sorted(root.glob("[a-z]*/"))}
 
 

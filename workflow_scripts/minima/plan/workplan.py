@@ -18,7 +18,6 @@ from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
 from minima.plan.register import Claim, read_register
-from minima.plan.studies import estimand_module
 from minima.plan.versions import library_versions
 
 
@@ -170,8 +169,7 @@ class Plan:
 
     def claims_stamp(self) -> str:
         """What the verdicts depend on beside the datasets: the register and the code of the estimands."""
-        estimands = {part.estimand for claim in self.claims for part in claim.asked}
-        modules = map(estimand_module, estimands)
+        modules = {part.module for claim in self.claims for part in claim.asked}
         register = digest(canonical([claim.model_dump(mode="json") for claim in self.claims]))
         return f"{register}-{fingerprint(['minima.findings.claims', *modules])}"
 
