@@ -299,20 +299,19 @@ def shown(page: Path) -> str | None:
     return found and found[1]
 
 
-HERE = Path(__file__).parent
 BLOCK = re.compile(r"(?<=<!-- checks -->\n```text\n)(.*?\n)(?=```)", re.DOTALL)
+STUDIES = Path(__file__).parents[2] / "workflow_scripts" / "studies"
 PAGES = {
-    "statistics": statistics,
-    "init_size": init_size,
-    "adaptive": adaptive,
-    "linear_nets": linear_nets_page,
-    "momentum": momentum,
+    Path(__file__).with_name("statistics.md"): statistics,
+    STUDIES / "init_size" / "page.md": init_size,
+    STUDIES / "adaptive" / "page.md": adaptive,
+    STUDIES / "linear_nets" / "page.md": linear_nets_page,
+    STUDIES / "momentum" / "page.md": momentum,
 }
 
 if __name__ == "__main__":
-    for name, function in PAGES.items():
+    for page, function in PAGES.items():
         text = "".join(f"{line}\n" for line in function())
         print(text, end="")
         if sys.argv[1:] == ["--write"]:
-            page = HERE / f"{name}.md"
             page.write_text(BLOCK.sub(text, page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -15,8 +15,8 @@ from minima.plan.register import read_register
 from minima.theory.flows import Rule, limit_of_flow
 
 SCIENCE = ROOT / "docs" / "science"
-PAGES = sorted(page.stem for page in SCIENCE.glob("*.md"))
-STUDIES = [page for page in PAGES if page != "statistics"]  # which is about all of them
+STUDIES = {page.parent.name: page for page in (ROOT / "workflow_scripts" / "studies").glob("*/page.md")}
+PAGES = {"statistics": SCIENCE / "statistics.md"} | STUDIES
 CLAIM = re.compile(r"\b(?:init|adapt|lin|mom|bad)-\d+\b")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
@@ -39,7 +39,7 @@ def checks():
 
 
 def text(page):
-    return (SCIENCE / f"{page}.md").read_text(encoding="utf-8")
+    return PAGES[page].read_text(encoding="utf-8")
 
 
 def test_every_study_has_its_page():
@@ -53,18 +53,26 @@ def test_a_page_discusses_the_claims_of_its_study_and_none_that_is_not(page):
     assert named <= set.union(*claims().values())
 
 
-@pytest.mark.parametrize("page", [*(f"science/{page}" for page in PAGES), "glossary"])
+def test_the_index_of_the_docs_leads_to_every_page():
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in LINK.findall(index.read_text(encoding="utf-8"))}
+    assert {*PAGES.values(), *index.parent.glob("*.md")} - {index} <= linked
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES.values(), *(ROOT / f"docs/{name}.md" for name in ("README", "glossary", "gallery"))]
+)
 def test_links_lead_to_files(page):
-    path = ROOT / "docs" / f"{page}.md"
-    links = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if "://" not in link]
+    links = [link for link in LINK.findall(page.read_text(encoding="utf-8")) if "://" not in link]
     assert links
-    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert [link for link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if "<!-- checks -->" in text(page)])
 def test_a_page_shows_the_numbers_that_its_check_gives(page):
     """Mended by PYTHONPATH=workflow_scripts python docs/science/checks.py --write."""
-    assert checks().shown(SCIENCE / f"{page}.md") == "".join(f"{line}\n" for line in checks().PAGES[page]())
+    path = PAGES[page]
+    assert checks().shown(path) == "".join(f"{line}\n" for line in checks().PAGES[path]())
 
 
 def explicit():

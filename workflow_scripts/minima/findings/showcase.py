@@ -103,7 +103,7 @@ def studies(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
             f"[{p}](https://arxiv.org/abs/{p})" for p in dict.fromkeys(v["paper"] for v in mine)
         )
         counts = [str(_count(mine, verdict)) for verdict in VERDICTS]
-        name = f"[`{study}`](docs/science/{study}.md)"
+        name = f"[`{study}`](workflow_scripts/studies/{study}/page.md)"
         lines.append(row(name, papers, plan.config.studies[study].title, *counts))
     return "\n".join(lines)
 

@@ -22,7 +22,7 @@ linearized anew in each of them: J is then the mean Jacobian along the piece, wh
 where they are.
 
 E networks at once, each with pieces of its own; parameters are vectors [E, p]. The derivation, step by step:
-docs/science/adaptive.md.
+studies/adaptive/page.md.
 """
 
 from collections.abc import Sequence
