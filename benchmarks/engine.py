@@ -43,7 +43,7 @@ from minima.engine.losses import mse
 from minima.engine.networks import gram
 from minima.engine.networks.mlp import MLP
 from minima.forms import GRAM_POINTS_PER_FEATURE
-from minima.training.cells import stack_size
+from minima.training.memory import stack_size
 
 SIZES = [(64, 64), (64, 1024), (256, 256), (256, 1024), (1024, 1024), (1024, 4096)]
 BATCH = 32

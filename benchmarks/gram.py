@@ -20,7 +20,7 @@ from minima.engine.networks import gram as gram_form
 from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import gd
 from minima.engine.record import Rules
-from minima.training.cells import stack_size
+from minima.training.memory import stack_size
 
 NETS = [(2, 64, 64), (2, 64, 256), (2, 64, 1024), (2, 256, 256), (2, 784, 256)]
 NETS += [(3, 64, 64), (3, 64, 256), (3, 256, 256), (3, 784, 256)]

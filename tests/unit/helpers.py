@@ -21,7 +21,8 @@ from minima.plan.files import data_file
 from minima.plan.grid import Cell, Grid, expand
 from minima.plan.recipes import DataRecipe
 from minima.streams import stream
-from minima.training.cells import Arrays, train_cells
+from minima.training.cells import train_cells
+from minima.training.start import Arrays
 
 CPU = torch.device("cpu")
 RECIPE = {"source": "sphere_teacher", "dimension": 5, "train_size": 8, "test_size": 6}

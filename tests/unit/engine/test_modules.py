@@ -20,7 +20,7 @@ from minima.engine.stack import stacked
 from minima.plan import fingerprint as fp
 from minima.streams import stream
 from minima.training import cells as training
-from minima.training.cells import Arrays
+from minima.training.start import Arrays
 
 DIGITS = {"source": "digits", "train_size": 8, "test_size": 6, "labels": "onehot"}
 SMALL = {"kind": "cnn", "channels": [3, 4, 5], "hidden": 6}

@@ -17,8 +17,8 @@ from minima.plan.files import data_file
 from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan
 from minima.theory.estimators import NTKRegressor
-from minima.training.cells import Arrays
 from minima.training.recording import coordinates
+from minima.training.start import Arrays
 
 DATA = {
     "toy": RECIPE,

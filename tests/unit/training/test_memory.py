@@ -6,7 +6,8 @@ import pytest
 import torch
 from tests.unit.helpers import arrays, cell, cells, trained
 
-from minima.training.cells import DoesNotFit, Trained, halved_where_memory_is_short
+from minima.training.memory import DoesNotFit, halved_where_memory_is_short
+from minima.training.results import Trained
 
 
 def device(room: int):

@@ -12,7 +12,8 @@ from tests.unit.helpers import CPU, arrays, cell, cells, first_weights, naive, r
 from minima.engine import core, optimizers
 from minima.engine.device import cache_bytes
 from minima.plan.config import Record
-from minima.training import cells as training
+from minima.training import memory as training
+from minima.training.cells import train_cells
 from minima.training.recording import coordinates, step_grid
 from minima.variables import PREDICTORS, STATUSES, VARIABLES
 
@@ -140,7 +141,7 @@ def test_every_optimizer_is_among_them():
 def test_cells_come_as_they_finish():
     """What has finished is handed over at once, to be safe in the store: the fastest first."""
     many = cells({"optimizer.lr": [0.02, 0.1, 0.4]}, network=NETWORK, stop={"residual": 0.3})
-    assert [done.position for done in training.train_cells(many, [SPLIT] * 3, CPU)] == [2, 1, 0]
+    assert [done.position for done in train_cells(many, [SPLIT] * 3, CPU)] == [2, 1, 0]
 
 
 def test_a_stack_fills_the_cache_and_no_more():
@@ -159,7 +160,7 @@ def test_a_gpu_finds_what_a_cpu_finds():
     """The device is no part of a cell."""
     many = cells({"optimizer.lr": [0.05, 0.1]}, network=NETWORK, stop={"residual": 0.05})
     splits = [SPLIT] * len(many)
-    on_gpu = {d.position: d.values for d in training.train_cells(many, splits, torch.device("cuda"))}
+    on_gpu = {d.position: d.values for d in train_cells(many, splits, torch.device("cuda"))}
     for place, values in enumerate(trained(many, splits)):
         assert relative_difference(on_gpu[place], values) < 1e-9
 

@@ -131,7 +131,9 @@ def _train(
     """`_train` trains the cells and returns the shards that it wrote."""
     # torch takes a second to import: a pack that the store holds whole does without.
     from minima.engine.products import by
-    from minima.training.cells import Arrays, DoesNotFit, train_cells
+    from minima.training.cells import train_cells
+    from minima.training.memory import DoesNotFit
+    from minima.training.start import Arrays
 
     arrays = {
         split: Arrays(

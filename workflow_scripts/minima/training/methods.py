@@ -7,13 +7,18 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
+from minima.engine.record import Rules
 from minima.forms import form_of
 from minima.training import kernel_units
+from minima.training.recording import coordinates
+from minima.training.start import probes_of
 
 Array = NDArray[np.float64]
+BELOW_ZERO = -1e-30  # a residual that is never reached, not even where the loss is rounded to 0
 # Numbers of an optimizer that may be given in the kernel's units, and under which name a cell stores them.
 STORED_AS = {"lr": "learning_rate", "momentum": "momentum_used"}
 
@@ -22,8 +27,10 @@ def resolved_numbers(
     cells: Sequence[Mapping[str, Any]], spectra: Sequence[Array | None], points: int
 ) -> list[dict[str, float]]:
     """`resolved_numbers` returns the absolute learning rate of each network and, where its optimizer has one,
-    its absolute momentum."""
-    found = []
+    its absolute momentum; [] for an optimizer that takes no steps."""
+    found: list[dict[str, float]] = []
+    if "lr" not in cells[0]["optimizer"]:
+        return found
     for cell, spectrum in zip(cells, spectra, strict=True):
         rate = kernel_units.learning_rate(cell["optimizer"]["lr"], spectrum, points)
         found.append({"lr": rate})
@@ -31,6 +38,25 @@ def resolved_numbers(
             momentum = cell["optimizer"]["momentum"]
             found[-1]["momentum"] = kernel_units.momentum(momentum, rate, spectrum, points)
     return found
+
+
+def rules_of(cells: Sequence[Mapping[str, Any]]) -> Rules:
+    """`rules_of` returns when the networks of a stack stop, and what is recorded of them."""
+    first, recorded = cells[0], coordinates(cells[0])
+
+    def goals(name: str, never: float) -> Tensor:
+        found = [cell["stop"][name] for cell in cells]
+        return torch.tensor([never if goal is None else goal for goal in found], dtype=torch.float64)
+
+    return Rules(
+        residual=goals("residual", BELOW_ZERO),
+        loss=goals("loss", -1.0),
+        max_steps=first["stop"]["max_steps"],
+        record_steps=recorded["step"],
+        record_residuals=recorded["level"],
+        probes=probes_of(first),
+        accuracy=goals("accuracy", 2.0) if any(cell["stop"]["accuracy"] for cell in cells) else None,
+    )
 
 
 def recipe_of(
