@@ -74,7 +74,7 @@ def train(
             whole = now is not None
         if whole:
             if now is None:
-                now = passes.full() if batches is None else _evaluate(ensemble, stack, recipe)
+                now = passes.full() if batches is None else looks.whole(stack)
             if step == 0:
                 record.begin(now.loss, stack.y)
             if wanted:
@@ -133,12 +133,6 @@ def _take_blind_steps(
     stack.restore(old)
     stack.gradient.copy_(gradient)
     return None
-
-
-def _evaluate(ensemble: Ensemble, stack: Stack, recipe: Recipe) -> Evaluated:
-    """`_evaluate` returns the forward pass over all points, which no step follows."""
-    f, _ = ensemble.forward(stack.weights, stack.x)
-    return Evaluated(f, recipe.loss(f, stack.y)[0])
 
 
 def _take_step(stack: Stack, recipe: Recipe, step: int) -> None:

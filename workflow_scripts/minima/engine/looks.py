@@ -28,8 +28,12 @@ class Looks:
 
     def __call__(self, stack: Stack, step: int) -> Evaluated | None:
         """A call returns the pass over all points, or None as soon as it is proven that training goes on."""
+        points = stack.y.shape[1]
+        if points <= 2 * FIRST_LOOK:  # all of them cost no more than the calls around a part
+            return self.whole(stack)
         order = self.losses.argsort(dim=1, descending=True, stable=True)
-        f, points = torch.empty_like(stack.y), order.shape[1]
+        judged = self.record.accuracy_target is not None
+        parts: list[Tensor] = []
         seen, size, total, wrong = 0, FIRST_LOOK, 0, 0
         while seen < points:
             rows = order[:, seen : seen + size]
@@ -37,13 +41,21 @@ class Looks:
             part, _ = self.ensemble.forward(stack.weights, rows_of(stack.x, rows))
             losses = self._of_points(part, y)
             self.losses.scatter_(1, rows, losses)
-            f.scatter_(1, rows.unsqueeze(2).expand_as(part), part)
-            total, wrong = total + losses.sum(1), wrong + (~right(part, y)).sum(1)
+            parts.append(part)
+            total = total + losses.sum(1)
+            if judged:
+                wrong = wrong + (~right(part, y)).sum(1)
             seen += rows.shape[1]
             if seen < points and self.record.goes_on(total, wrong, seen, points):
                 self.record.say(step, self.losses.mean(1))
                 return None
             size *= 2
+        f = torch.empty_like(stack.y).scatter_(1, order.unsqueeze(2).expand_as(stack.y), torch.cat(parts, 1))
+        return Evaluated(f, self.loss(f, stack.y)[0])
+
+    def whole(self, stack: Stack) -> Evaluated:
+        """`whole` returns the pass over all points, which no step follows."""
+        f, _ = self.ensemble.forward(stack.weights, stack.x)
         return Evaluated(f, self.loss(f, stack.y)[0])
 
     def keep(self, rows: Tensor) -> None:

@@ -90,16 +90,17 @@ class Record:
             return all(map(_lies_between, losses.tolist(), *self.bounds))
         return bool(((losses > self.near) & (losses <= self.far)).all())
 
-    def goes_on(self, total: Tensor, wrong: Tensor, seen: int, points: int) -> bool:
+    def goes_on(self, total: Tensor, wrong: Tensor | int, seen: int, points: int) -> bool:
         """`goes_on` returns whether the first `seen` of all points prove that every network goes on.
 
         total [E]: the sum of the losses of the seen points, a lower bound on that of all points, as a point's
-        loss is ≥ 0; wrong [E]: how many seen points are in the wrong class. A network counts as diverged when
-        the mean loss of the seen points says so.
+        loss is ≥ 0; wrong [E]: how many seen points are in the wrong class, where a network has a goal for
+        its accuracy. A network counts as diverged when the mean loss of the seen points says so.
         """
-        most = (points - wrong.double()) / points  # accuracy, were all others right
-        if self.accuracy_target is not None and (most >= self.accuracy_target).any():
-            return False
+        if self.accuracy_target is not None:
+            most = (points - wrong.double()) / points  # accuracy, were all others right
+            if (most >= self.accuracy_target).any():
+                return False
         return bool(((total / points > self.near) & (total / seen <= self.far)).all())
 
     def write(self, step: int, loss: Tensor, state: State, time: Tensor | float = torch.nan) -> None:
