@@ -31,6 +31,7 @@ sys.path.insert(0, str(ROOT / "workflow_scripts"))
 from minima import store  # noqa: E402
 from minima.findings.outcomes import NAMES, outcomes  # noqa: E402
 from minima.jobs.journal import entries  # noqa: E402
+from minima.plan import parts  # noqa: E402
 from minima.plan.convergence import (  # noqa: E402
     NUMBERS,
     RECORDED,
@@ -86,6 +87,12 @@ class Measured:
     @cached_property
     def of_any_seed(self) -> tuple[str, ...]:
         return tuple(self.shared(section) for section in self.values if section != "seed")
+
+    def part(self, section: str) -> parts.Part:
+        """`part` returns the options of the network or its init."""
+        kind, tag = {"network": ("models", "kind"), "init": ("inits", "scheme")}[section]
+        values = self.values[section]
+        return parts.declaration(kind, values[tag]).model_construct(**values)
 
     @cached_property
     def recipe(self) -> Recipe:

@@ -24,7 +24,7 @@ from minima.engine import progress
 from minima.engine.probes import sharpness
 from minima.forms import GRAM, NARROW, form_of
 from minima.plan.mistakes import ConfigError
-from minima.plan.networks import Network
+from minima.plan.networks import AnyNetwork
 from minima.plan.optimizers import AnyOptimizer, AnySchedule
 from minima.theory import flows
 from minima.theory.predictors import relinearized_flow, self_consistent
@@ -101,7 +101,7 @@ def network(name: str) -> dict[str, Any]:
         name, {}
     )
     return {
-        "network": options(Network, "kind", name) | small,
+        "network": options(AnyNetwork, "kind", name) | small,
         "optimizer": optimizer("sgd"),  # batch normalization wants batches
         "recipe": DIGITS,
         "init": {"scheme": "kaiming"},

@@ -18,8 +18,8 @@ SOURCES = {model.model_fields["source"].default: model for model in get_args(get
 SHARED = {model: title for title, model in TABLES.items()}
 # Model → the titles of its tables, the later over the earlier.
 TOLD = {
-    model: (*([SHARED[shared]] if issubclass(model, shared) and shared in SHARED else []), title.format(name))
-    for kind, (title, shared) in PARTS.items()
+    model: (*(SHARED[base] for base in model.__mro__ if base in SHARED), title.format(name))
+    for kind, title in PARTS.items()
     for name, model in parts.options(kind).items()
 } | {model: (f"{DATA}, every source", f"{DATA}, source: {name}") for name, model in SOURCES.items()}
 
@@ -51,6 +51,7 @@ def test_the_tables_tell_the_defaults_of_each_optimizer_and_source(model):
     """Also where it overrides what all of its kind share: batch_size of sgd, labels of cifar10."""
     told = {name: default for title in TOLD[model] for name, default in printed(title).items()}
     for name, field in model.model_fields.items():
+        name = field.alias or name
         if name == "source":
             continue  # the title
         if field.is_required():

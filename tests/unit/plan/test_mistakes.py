@@ -92,7 +92,7 @@ def test_the_config_that_the_others_break_is_right():
             f"{MAIN}.init",
             {"scheme": "kaiming", "layer_scales": [1]},
             f"{MAIN}.init.layer_scales",
-            "known: scheme, scale)",
+            "known: scale, scheme)",
         ),
         (
             f"{MAIN}.optimizer.lr",

@@ -16,7 +16,6 @@ from minima.plan.cost import at_most, cost_of, expected, job_memory_mb
 from minima.plan.files import training_rows
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
-from minima.plan.networks import size_of
 from minima.plan.recipes import output_count, row_shape
 from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
@@ -140,7 +139,7 @@ def _cell_mb(cell: Cell) -> float:
     steps = len(step_grid(record, cell["stop"]["max_steps"]))
     numbers = points * outputs + steps * (1 + network.get("depth", 10) * len(record["probes"]))
     if cell["keep_parameters"]:
-        numbers += size_of(network, row_shape(data) or LARGEST_ROW, outputs)[0]
+        numbers += cell.part("network").size(row_shape(data) or LARGEST_ROW, outputs).parameters
     return LABELS_MB + 8e-6 * numbers
 
 

@@ -27,7 +27,7 @@ from minima.plan.files import training_rows
 from minima.plan.grid import Cell
 from minima.plan.recipes import output_count
 from minima.plan.workplan import Plan, data_file
-from minima.theory.kernels import ACTIVATIONS, nngp_and_ntk
+from minima.theory.kernels import nngp_and_ntk
 
 logger = logging.getLogger("minima")
 
@@ -59,12 +59,10 @@ def spectral(plan: Plan, cells: Iterable[Cell]) -> list[Trajectory]:
 
 def _is_told(cell: Cell) -> bool:
     """Whether the kernel of infinite width is known and is the one that descends."""
-    network, optimizer = cell["network"], cell["optimizer"]
+    network, optimizer = cell.part("network"), cell["optimizer"]
     return (
-        network["kind"] == "mlp"
-        and network["activation"] in ACTIVATIONS
-        and network["parametrization"] == "ntk"
-        and not network["frozen"]
+        not any(network.wide_kernel_needs())
+        and not network.frozen
         and cell["loss"] == "mse"
         and cell["stop"]["residual"] is not None
         and family_of(optimizer["name"]) == "descent"

@@ -4,113 +4,20 @@
 (`make generated`); `minima.plan.mistakes` turns what they refuse into messages.
 """
 
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, Tag, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from minima.plan import parts
-from minima.plan.networks import FullyConnected, Network
+from minima.plan.inits import AnyInit
+from minima.plan.networks import AnyNetwork
 from minima.plan.optimizers import AnyOptimizer
-from minima.plan.options import NAME_PATTERN, VARIES, Options, tagged
+from minima.plan.options import NAME_PATTERN, VARIES, Options
 from minima.plan.recipes import DataRecipe
 from minima.variables import PREDICTORS
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Predictor = Literal[tuple(PREDICTORS)]
-
-
-# How a fully connected net without biases may start: each a module of `minima.engine.inits`.
-SCHEMES = {
-    "gaussian": "independent normal weights",
-    "antisymmetric": "(f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0",
-    "centred": "train f − f₀",
-    "bartlett": "two linear layers, gaussian of any width, drawn and trained as an equivalent narrow net",
-    "balanced": "two linear layers without imbalance",
-    "invariant": "two linear layers, gaussian, from which training goes to the min-norm solution (both "
-    "conditions of 2105.06351, Proposition 1)",
-    "half_invariant": "the same with the condition on the last layer only",
-}
-
-
-class GaussianInit(Options):
-    """How a fully connected net without biases starts."""
-
-    scheme: Literal[tuple(SCHEMES)] = Field(
-        "gaussian", description="; ".join(f"{name}: {text}" for name, text in SCHEMES.items()) + "."
-    )
-    output: Literal["gaussian", "sign"] = Field(
-        "gaussian", description="Last layer: normal, or ±1 of the same standard deviation (often frozen)."
-    )
-    scale: float = Field(
-        1.0, gt=0, le=1e6, description="σ: multiplies all weights.", json_schema_extra=VARIES
-    )
-    layer_scales: list[Annotated[float, Field(gt=0, le=1e6)]] | None = Field(
-        None, description="A factor of its own for the weights of each layer.", json_schema_extra=VARIES
-    )
-    width_power: float = Field(
-        0.0, ge=0, le=2, description="α: multiplies all weights by width^−α.", json_schema_extra=VARIES
-    )
-    flip: bool = Field(
-        False, description="Negate the last layer: the antithetic twin, f₀ → −f₀.", json_schema_extra=VARIES
-    )
-
-
-class ModuleInit(Options):
-    """How the other kinds start."""
-
-    scheme: Literal["kaiming", "torch_default"] = Field(
-        description="torch_default: weights and biases uniform within ±1/√fan-in; kaiming: weights normal "
-        "with variance 2/fan-in and zero biases, the last layer as in torch_default."
-    )
-    scale: float = Field(
-        1.0,
-        gt=0,
-        le=1e6,
-        description="σ: multiplies all weights and biases except those of batch normalization.",
-        json_schema_extra=VARIES,
-    )
-
-
-class StartingInit(Options):
-    """What starts that look at a trained cell share."""
-
-    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
-
-    block: Name = Field(alias="from", description="The block that was trained before, with keep_parameters.")
-    select: dict[str, Any] = Field(
-        {},
-        description="Axis of that block → the label at which to start. An axis with one label may be left "
-        "out, and so may an axis of network or data that has this cell's own value.",
-    )
-
-
-class PretrainedInit(StartingInit):
-    """Start where a cell of another block of the study ended: its whole state, of the same seed."""
-
-    scheme: Literal["pretrained"] = Field(description="Start from a trained cell.")
-
-
-class MatchedInit(StartingInit):
-    """Start at random, with weights as large as those of a cell of another block of the study, of the same
-    seed: one factor multiplies all that is drawn. It tells whether the size of pretrained weights matters."""
-
-    scheme: Literal["matched"] = Field(description="Start at random, as large as a trained cell.")
-    match: Literal["norm", "path_norm"] = Field(
-        description="What is made equal: the norm of all parameters, or the ℓ2 norm over paths."
-    )
-    draw: Literal["kaiming", "torch_default", "gaussian"] = Field(
-        "kaiming", description="The scheme that draws; gaussian for kind: mlp."
-    )
-
-
-Init = Annotated[
-    Union[tuple(Annotated[GaussianInit, Tag(name)] for name in SCHEMES)]  # noqa: UP007 a | of many
-    | Annotated[ModuleInit, Tag("kaiming")]
-    | Annotated[ModuleInit, Tag("torch_default")]
-    | Annotated[PretrainedInit, Tag("pretrained")]
-    | Annotated[MatchedInit, Tag("matched")],
-    tagged("scheme", "gaussian"),
-]
 
 
 class Stop(Options):
@@ -245,9 +152,11 @@ class Training(Options):
 
     model_config = ConfigDict(defer_build=True)  # until extensions have joined the parts
 
-    network: Network = Field(FullyConnected(), description="Architecture.")
-    init: Init = Field(
-        GaussianInit(), description="Initialization; kaiming for kinds of network other than mlp."
+    network: AnyNetwork = Field({"kind": "mlp"}, validate_default=True, description="Architecture.")
+    init: AnyInit = Field(
+        {"scheme": "gaussian"},
+        validate_default=True,
+        description="Initialization; kaiming for kinds of network other than mlp.",
     )
     loss: Literal["mse", "cross_entropy", "logistic"] = Field(
         "mse",

@@ -255,12 +255,12 @@ def kind_of(cell: Mapping[str, Any], goal: str, linearized: bool = False) -> Kin
     network, init, data, optimizer = (cell[name] for name in ("network", "init", "data", "optimizer"))
     name, rows, batch = optimizer["name"], training_rows(data), optimizer.get("batch_size")
     unit, clock = _rate(optimizer)
-    width = network.get("width", max(network["hidden"]) if network["kind"] == "dense" else 256)
+    word, width, depth = parts.declaration("models", network["kind"]).likeness(network)
     decays = optimizer.get("weight_decay", {}).get("strength")
     words = (
         "linearized" if linearized else "network",
-        f"{network['kind']} {network.get('activation', '')}{network.get('frozen', '')}",
-        "pretrained" if init["scheme"] == "pretrained" else "drawn",
+        word,
+        parts.declaration("inits", init["scheme"]).BEGINS,
         unit,
         f"{data['source']} {data['labels']}{' confused' if data['confusion'] else ''}",
         name,
@@ -269,7 +269,7 @@ def kind_of(cell: Mapping[str, Any], goal: str, linearized: bool = False) -> Kin
     numbers = {
         "points": log(rows),
         "width": log(min(width, WIDE)),  # beyond, networks are linearized ones
-        "depth": float(network.get("depth", 3)),
+        "depth": depth,
         "scale": log(init.get("scale", 1.0)),
         "batch": log((batch or rows) / rows),
         "outputs": log(output_count(data)),

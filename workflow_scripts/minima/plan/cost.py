@@ -14,11 +14,12 @@ from math import ceil, log, prod
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from minima.forms import GRAM, NARROW, declared, form_of, is_linear, moving_units
+from minima.forms import declared, is_linear
+from minima.plan import parts
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
 from minima.plan.files import training_rows
 from minima.plan.grid import Cell, by_group
-from minima.plan.networks import MODULES, layer_sizes, size_of
+from minima.plan.inits import copies
 from minima.plan.own_shape import shape_of
 from minima.plan.recipes import output_count
 
@@ -42,7 +43,6 @@ SECONDS = {
     "pass_float64": 7.5e-10,  # an elementwise operation, per number
     "pass_float32": 2e-9,
 }
-NARROW_SHARE = 0.2  # of the rate of products: a vector and a matrix
 COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
 FLOW_PIECES = 14.0  # times ln(growth): from the first piece to the end, times grow by e^14
 KERNELS_OF_A_PIECE = 3
@@ -147,26 +147,11 @@ class Sizes:
 
 
 def sizes_of(cell: Cell) -> Sizes:
-    data, outputs = cell["data"], output_count(cell["data"])
-    copies = 2 if cell["init"]["scheme"] == "antisymmetric" else 1
-    shape = shape_of(cell.recipe)
-    rows, network = training_rows(data), cell["network"]
-    features = prod(shape)
-    parameters, products, kept = size_of(network, shape, outputs)
-    moving, step_products = parameters, products
-    if network["kind"] not in MODULES:
-        sizes = layer_sizes(network, features, outputs)
-        form = form_of(cell.values, sizes, rows)
-        if form == NARROW:
-            units, seen = min(network["width"], moving_units(rows, features, outputs)), min(rows, features)
-            moving, kept = units * (seen + outputs), features + units + outputs
-            products = step_products = outputs * seen * (3 * units + 2 * rows) / (3 * rows) / NARROW_SHARE
-        elif form == GRAM:  # a product of points by points where there are two of points by features
-            moving = parameters + sizes[1] * (rows - features)
-            step_products = products + sizes[1] * (rows - 2 * features) / 3
-    if cell["init"]["scheme"] == "bartlett":  # draws what moves
-        parameters = moving_units(rows, features, outputs) * (features + outputs)
-    numbers = (copies * n for n in (parameters, moving, step_products, products, kept))
+    data, outputs, shape = cell["data"], output_count(cell["data"]), shape_of(cell.recipe)
+    rows, features = training_rows(data), prod(shape)
+    size = cell.part("network").size_in_training(cell, shape, outputs)
+    drawn = cell.part("init").drawn(size.parameters, rows, features, outputs)
+    numbers = (copies(cell["init"]["scheme"]) * n for n in size._replace(parameters=drawn))
     return Sizes(rows, data["test_size"], features, outputs, *numbers)
 
 
@@ -174,7 +159,7 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     """Seconds on one core, and the memory that the cell adds to its pack."""
     sizes, steps = sizes_of(cell), lengths(cell)
     kept_rows = sizes.all_rows
-    if cell["network"]["kind"] in MODULES:
+    if not _is_stacked(cell):
         kept_rows = cell["optimizer"]["batch_size"] or sizes.rows
     kernel = sizes.all_rows * sizes.rows * sizes.outputs**2 if _needs_kernel(cell) else 0
     data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
@@ -279,11 +264,16 @@ def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
     batch = optimizer["batch_size"]
     flops = steps * (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.step_products
     passes = steps * sizes.moving * (1 if is_linear(optimizer["name"]) else COORDINATE_PASSES)
-    if cell["network"]["kind"] in MODULES:  # one at a time
+    if not _is_stacked(cell):  # one at a time
         return {"module": 1.0, "module_step": steps, f"flop_module_{dtype}": flops, f"pass_{dtype}": passes}
     stack_bytes = BYTES[dtype] * (sizes.moving + 2 * sizes.rows * sizes.kept)
     share = min(1.0, stack_bytes / STACK_BYTES)
     return {"stack_step": steps * share, f"flop_{dtype}": flops, f"pass_{dtype}": passes}
+
+
+def _is_stacked(cell: Cell) -> bool:
+    """`_is_stacked` returns whether many networks of this kind are trained together."""
+    return getattr(parts.load("models", cell["network"]["kind"]), "STACKED", False)
 
 
 def _needs_kernel(cell: Cell) -> bool:

@@ -19,13 +19,9 @@ from minima.plan.config import (
     Config,
     Execution,
     Figure,
-    GaussianInit,
     KernelReference,
     LinearizedRun,
-    MatchedInit,
-    ModuleInit,
     Plane,
-    PretrainedInit,
     RbfReference,
     Record,
     References,
@@ -34,8 +30,8 @@ from minima.plan.config import (
     Study,
     WideLinearReference,
 )
-from minima.plan.networks import Cnn, Dense, FullyConnected, Resnet18, Vgg16
-from minima.plan.optimizers import Damping, Optimizer, RateOfLeast, RelativeRate, Schedule, WeightDecay
+from minima.plan.inits import LayerInit, ModuleInit, StartingInit
+from minima.plan.optimizers import Damping, Optimizer, RateOfLeast, RelativeRate, WeightDecay
 
 ROOT = Path(__file__).parents[3]
 BEGIN, END = "<!-- options: written by `make generated` -->", "<!-- end of options -->"
@@ -50,15 +46,9 @@ TABLES: dict[str, type[BaseModel]] = {
     "references.wide_linear": WideLinearReference,
     "studies.&lt;name&gt;.blocks.&lt;name&gt;": Block,
     "seed": SeedRange,
-    "network: {kind: mlp}": FullyConnected,
-    "network: {kind: dense}": Dense,
-    "network: {kind: cnn}": Cnn,
-    "network: {kind: resnet18}": Resnet18,
-    "network: {kind: vgg16}": Vgg16,
-    "init, of mlp": GaussianInit,
+    "init, of mlp": LayerInit,
     "init, of the other kinds": ModuleInit,
-    "init: {scheme: pretrained}": PretrainedInit,
-    "init: {scheme: matched}": MatchedInit,
+    "init, of a trained cell": StartingInit,
     "optimizer": Optimizer,
     "optimizer.weight_decay": WeightDecay,
     "augment": Augment,
@@ -74,10 +64,11 @@ TABLES: dict[str, type[BaseModel]] = {
     "data.&lt;name&gt;.confusion": recipes.Confusion,
 }
 
-# Kind of part → the title of a part's table, and the model whose own table holds what all of the kind share.
-PARTS: dict[str, tuple[str, type[BaseModel]]] = {
-    "optimizers": ("optimizer: {{name: {}}}", Optimizer),
-    "schedules": ("optimizer.schedule: {{kind: {}}}", Schedule),
+PARTS = {  # kind of part → the title of a part's table
+    "models": "network: {{kind: {}}}",
+    "inits": "init: {{scheme: {}}}",
+    "optimizers": "optimizer: {{name: {}}}",
+    "schedules": "optimizer.schedule: {{kind: {}}}",
 }
 
 
@@ -112,12 +103,12 @@ def _environment() -> str:
 def _tables() -> Iterator[str]:
     for title, model in TABLES.items():
         yield _section(title, _doc(model), _rows(model))
-    for kind, (title, shared) in PARTS.items():
+    for kind, title in PARTS.items():
         for name, model in parts.options(kind).items():
-            yield _section(title.format(name), _doc(model), _own_rows(model, shared))
+            yield _section(title.format(name), _doc(model), _own_rows(model))
     for model in get_args(get_args(recipes.DataRecipe)[0]):
         source = model.model_fields["source"]  # said by the title and below it
-        rows = {name: row for name, row in _own_rows(model, recipes.Recipe).items() if name != "source"}
+        rows = {name: row for name, row in _own_rows(model).items() if name != "source"}
         yield _section(f"data.&lt;name&gt;, source: {source.default}", source.description or "", rows)
 
 
@@ -130,10 +121,10 @@ def _doc(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _own_rows(model: type[BaseModel], shared: type[BaseModel]) -> dict[str, str]:
-    """`_own_rows` returns the rows of a model that do not stand, word for word, in the table of its base."""
-    common = _rows(shared)
-    return {name: row for name, row in _rows(model).items() if row != common.get(name)}
+def _own_rows(model: type[BaseModel]) -> dict[str, str]:
+    """`_own_rows` returns the rows of a model that do not stand, word for word, in the table of a base."""
+    common = [row for base in TABLES.values() if issubclass(model, base) for row in _rows(base).values()]
+    return {name: row for name, row in _rows(model).items() if row not in common}
 
 
 def _rows(model: type[BaseModel]) -> dict[str, str]:

@@ -14,7 +14,6 @@ from minima.plan.combinations import impossible
 from minima.plan.config import Block, SeedRange, Training
 from minima.plan.digest import canonical, digest
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
-from minima.plan.networks import MODULE_DEFAULTS, MODULES
 from minima.plan.recipes import DataRecipe, Recipe
 from minima.variables import VARIABLES
 
@@ -251,14 +250,19 @@ def _set_by_user(value: Any) -> Any:
 
 
 def _with_defaults(block: Block, base: dict[str, Any]) -> dict[str, Any]:
-    """`_with_defaults` fills in the defaults of a block all of whose networks are torch modules: kaiming
-    initialization, float32 and no predictions."""
+    """`_with_defaults` fills in what a block means where it says nothing, if all its kinds of network mean
+    the same."""
     networks = _mapping(block.axes.get("network")).values() or [base.get("network")]
     kinds = block.axes.get("network.kind") or [_mapping(network).get("kind") for network in networks]
-    if not isinstance(kinds, list) or any(kind not in MODULES for kind in kinds):
+    if not isinstance(kinds, list) or any(kind not in parts.names("models") for kind in kinds):
         return base
-    init = MODULE_DEFAULTS["init"] | base.get("init", {})
-    return MODULE_DEFAULTS | base | {"init": init}
+    first, *others = (parts.declaration("models", kind).DEFAULTS for kind in kinds)
+    if any(other != first for other in others):
+        return base
+    return base | {
+        name: default | _mapping(base.get(name)) if isinstance(default, dict) else base.get(name, default)
+        for name, default in first.items()
+    }
 
 
 def _mapping(value: Any) -> dict:

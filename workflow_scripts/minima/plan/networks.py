@@ -1,140 +1,143 @@
-"""The networks of the config: fields, defaults and bounds, and what the plan must know of each kind. How each
-computes is its module of `minima.engine.models`, of the same name."""
+"""What the kinds of network of the config share. Each is a module of `minima.engine.models`."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
 from math import prod
-from typing import Annotated, Any, Literal
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NamedTuple
 
-from pydantic import Field, Tag, model_validator
+from pydantic import Field
 
-from minima.plan.options import Options, tagged
-
-
-class FullyConnected(Options):
-    """A fully connected net without biases."""
-
-    kind: Literal["mlp"] = Field("mlp", description="Fully connected, without biases.")
-    depth: int = Field(2, ge=2, le=100, description="Number of weight matrices.")
-    width: int = Field(256, ge=1, description="Units of each hidden layer.")
-    activation: Literal["relu", "erf", "tanh", "linear"] = Field("relu", description="Nonlinearity.")
-    parametrization: Literal["ntk", "standard", "none"] = Field(
-        "ntk",
-        description="Where 1/√fan-in stands: in the forward pass (ntk), in the draw (standard) or nowhere.",
-    )
-    frozen: list[Annotated[int, Field(ge=1)]] = Field(
-        [], description="Layers that keep their initial weights, counted from 1."
-    )
-
-    @model_validator(mode="after")
-    def _some_layer_is_trained(self) -> "FullyConnected":
-        if unknown := [layer for layer in self.frozen if layer > self.depth]:
-            raise ValueError(f"frozen names layer {unknown[0]} of {self.depth}")
-        if len(set(self.frozen)) == self.depth:
-            raise ValueError("frozen names every layer: nothing is left to train")
-        return self
+from minima.plan import parts
+from minima.plan.files import training_rows
+from minima.plan.parts import Part
 
 
-class Dense(Options):
-    """A fully connected ReLU net with biases, as PyTorch has it."""
+class Size(NamedTuple):
+    """`Size` is a network's parameters, those that a step moves, and per row the multiplications of a forward
+    pass in training and of one in the network's own coordinates, and the numbers that a pass keeps."""
 
-    kind: Literal["dense"] = Field(description="Fully connected, with biases.")
-    hidden: list[Annotated[int, Field(ge=1)]] = Field(
-        [100, 100], min_length=1, description="Units of each hidden layer."
-    )
+    parameters: float
+    moving: float
+    step_products: float
+    products: float
+    kept: float
 
-
-BATCH_NORM = Field(False, description="Batch normalization behind every convolution.")
-
-
-class Cnn(Options):
-    """A small convolutional net: three 3×3 convolutions, pooling behind the second and the third, two dense
-    layers."""
-
-    kind: Literal["cnn"] = Field(description="Small convolutional net.")
-    channels: list[Annotated[int, Field(ge=1)]] = Field(
-        [16, 32, 32], min_length=3, max_length=3, description="Channels of the three convolutions."
-    )
-    hidden: int = Field(256, ge=1, description="Units of the hidden dense layer.")
-    batch_norm: bool = BATCH_NORM
+    @classmethod
+    def of(cls, parameters: float, products: float, kept: float) -> "Size":
+        """`of` returns the size of a network that is trained as it is."""
+        return cls(parameters, parameters, products, products, kept)
 
 
-class Resnet18(Options):
-    """ResNet18 for small images: its first convolution is 3×3 and nothing is pooled before the blocks."""
+class Network(Part):
+    """What the plan must know of a kind of network: as it is here, of a torch module, whose tangent kernel is
+    not known by layers."""
 
-    kind: Literal["resnet18"] = Field(description="ResNet18 for small images.")
-    batch_norm: bool = Field(True, description="Batch normalization behind every convolution.")
+    BY_LAYERS: ClassVar[bool] = False  # whether its tangent kernel is known, layer by layer
+    # What a block of such networks means where it says nothing.
+    DEFAULTS: ClassVar[Mapping[str, Any]] = {
+        "init": {"scheme": "kaiming"},
+        "predict": [],
+        "dtype": "float32",
+    }
 
-
-class Vgg16(Options):
-    """VGG16 for small images: thirteen convolutions and one dense layer; an image of one pixel is not pooled
-    any further."""
-
-    kind: Literal["vgg16"] = Field(description="VGG16 for small images.")
-    batch_norm: bool = Field(True, description="Batch normalization behind every convolution.")
-
-
-Network = Annotated[
-    Annotated[FullyConnected, Tag("mlp")]
-    | Annotated[Dense, Tag("dense")]
-    | Annotated[Cnn, Tag("cnn")]
-    | Annotated[Resnet18, Tag("resnet18")]
-    | Annotated[Vgg16, Tag("vgg16")],
-    tagged("kind", "mlp"),
-]
-
-# Kinds that are torch modules: trained by autograd, with biases, without a structured tangent kernel.
-MODULES = ("dense", "cnn", "resnet18", "vgg16")
-SMALLEST_IMAGE = {"cnn": 4, "resnet18": 1, "vgg16": 1}  # height and width; other kinds take any row
-# What a block of such networks means where it says nothing.
-MODULE_DEFAULTS: dict[str, Any] = {"init": {"scheme": "kaiming"}, "predict": [], "dtype": "float32"}
-
-# Multiplications of a forward pass per pixel and parameters, for the cost: counted at 32×32 with 10 classes.
-_PER_PIXEL = {"resnet18": 5.4e5, "vgg16": 3.1e5}
-_PARAMETERS = {"resnet18": 11.2e6, "vgg16": 14.7e6}
-
-
-def shape_problem(kind: str, shape: Sequence[int]) -> str:
-    """`shape_problem` returns why this kind cannot take rows of this shape; "" where it can."""
-    least = SMALLEST_IMAGE.get(kind)
-    if least is None:
+    @property
+    def label(self) -> str:
+        """`label` returns what a pack's name says of the network beside its kind."""
         return ""
-    if len(shape) != 3:
-        what = f"{prod(shape)} numbers" if len(shape) == 1 else f"shape {tuple(shape)}"
-        return f"network.kind: {kind} needs images, and the data are rows of {what}"
-    if shape[2] <= 4 < shape[0]:
-        return (
-            f"network.kind: {kind} needs images as (channels, height, width), and {tuple(shape)} looks like "
-            "(height, width, channels): put the last axis first"
-        )
-    if min(shape[1:]) < least:
-        return f"network.kind: {kind} needs images of {least}×{least} pixels or more, not {tuple(shape[1:])}"
-    return ""
+
+    def size(self, shape: Sequence[int], outputs: int) -> Size:
+        """`size` returns the size for rows of a shape: a guess here."""
+        return Size.of(1e5, 1e5, 1e3)
+
+    def size_in_training(self, cell: Mapping[str, Any], shape: Sequence[int], outputs: int) -> Size:
+        """`size_in_training` returns the size in the coordinates in which a cell is trained."""
+        return self.size(shape, outputs)
+
+    def wide_kernel_needs(self) -> Iterator[str]:
+        """`wide_kernel_needs` yields what the network lacks for the kernel of its infinitely wide limit to be
+        known, and what it has instead."""
+        yield f"network.kind: mlp, not {self.called()}"
+
+    @classmethod
+    def likeness(cls, options: Mapping[str, Any]) -> tuple[str, float, float]:
+        """`likeness` returns a word, a width and a depth; networks that agree in these take about as many
+        steps. `options` are plain values."""
+        return f"{options['kind']} ", 256.0, 3.0
+
+    @classmethod
+    def shape_problem(cls, shape: Sequence[int]) -> str:
+        """`shape_problem` returns why this kind cannot take rows of this shape; "" where it can."""
+        return ""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        optimizer, kind = cell["optimizer"], self.called()
+        if self.BY_LAYERS:
+            return
+        if isinstance(optimizer.get("lr"), Mapping):
+            known = f"is known for network.kind: mlp; with {kind} give a number"
+            yield f"optimizer.lr: the stability edge {known}"
+        if isinstance(optimizer.get("momentum"), Mapping):
+            yield f"optimizer.momentum: damping needs network.kind: mlp; with {kind} give a number"
+        if cell["record"]["spectrum"]:
+            yield f"record.spectrum needs network.kind: mlp, not {kind}"
+        if optimizer["name"] == "flow":
+            yield f"optimizer: flow integrates network.kind: mlp, not {kind}"
 
 
-def layer_sizes(network: Mapping[str, Any], features: int, outputs: int) -> list[int]:
-    """`layer_sizes` returns inputs, hidden units and outputs of a fully connected net."""
-    hidden = [network["width"]] * (network["depth"] - 1) if network["kind"] == "mlp" else network["hidden"]
-    return [features, *hidden, outputs]
+AnyNetwork = Annotated[Any, parts.OneOf("models", "kind", "mlp")]
 
 
-def size_of(network: Mapping[str, Any], shape: Sequence[int], outputs: int) -> tuple[float, float, float]:
-    """`size_of` returns a network's parameters and, per row, the multiplications of a forward pass and the
-    numbers that the pass keeps."""
-    kind, features = network["kind"], prod(shape)
-    if kind in ("mlp", "dense"):
-        sizes = layer_sizes(network, features, outputs)
-        parameters = sum(a * b for a, b in pairwise(sizes))
-        return parameters, parameters, sum(sizes)
-    pixels = features / shape[0]
-    if kind == "cnn":
-        kernels = list(_kernels([shape[0], *network["channels"]]))
-        dense = network["channels"][2] * pixels / 16 * network["hidden"] + network["hidden"] * outputs
-        per_row = sum(k * pixels / part for k, part in zip(kernels, (1, 1, 4), strict=True)) + dense
-        return sum(kernels) + dense, per_row, 2 * pixels * sum(network["channels"])
-    return _PARAMETERS[kind], _PER_PIXEL[kind] * pixels, 1500 * pixels
+class ImageNetwork(Network):
+    """What convolutional kinds share."""
+
+    SMALLEST: ClassVar[int] = 1  # height and width of an image
+
+    batch_norm: bool = Field(True, description="Batch normalization behind every convolution.")
+
+    @classmethod
+    def shape_problem(cls, shape: Sequence[int]) -> str:
+        kind, least = cls.called(), cls.SMALLEST
+        if len(shape) != 3:
+            what = f"{prod(shape)} numbers" if len(shape) == 1 else f"shape {tuple(shape)}"
+            return f"network.kind: {kind} needs images, and the data are rows of {what}"
+        if shape[2] <= 4 < shape[0]:
+            return (
+                f"network.kind: {kind} needs images as (channels, height, width), and {tuple(shape)} looks "
+                "like (height, width, channels): put the last axis first"
+            )
+        if min(shape[1:]) < least:
+            return (
+                f"network.kind: {kind} needs images of {least}×{least} pixels or more, not {tuple(shape[1:])}"
+            )
+        return ""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        data, optimizer = cell["data"], cell["optimizer"]
+        rows, batch = training_rows(data), optimizer.get("batch_size")
+        if data.get("path", "").endswith(".csv"):
+            yield f"network.kind: {self.called()} needs images, and a .csv file has rows of numbers"
+        if not self.batch_norm:
+            return
+        if batch is None:
+            yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
+        elif batch == 1:  # the variance of one row is 0
+            yield "network.batch_norm: true needs an optimizer.batch_size of 2 or more, not 1"
+        elif rows % batch == 1 and not optimizer.get("replacement", False):  # else all batches are full
+            yield f"network.batch_norm: true: {rows} rows in batches of {batch} leave one of 1 row"
 
 
-def _kernels(channels: Sequence[int]) -> Iterator[int]:
-    for into, out in pairwise(channels):
-        yield 9 * into * out
+def known_wide_kernels() -> list[str]:
+    """`known_wide_kernels` returns the activations whose infinitely wide kernels have a closed form."""
+    folder = Path(__file__).parents[1] / "theory" / "activations"
+    return sorted(path.stem for path in folder.glob("[a-z]*.py"))
+
+
+def kind_of(network: Mapping[str, Any]) -> type[Network]:
+    """`kind_of` returns the class of a network's kind, from plain values of its options."""
+    return parts.declaration("models", network["kind"])
+
+
+def is_two_linear_layers(network: Mapping[str, Any]) -> bool:
+    """`is_two_linear_layers` returns whether a network, given as plain values, is that."""
+    return network.get("activation") == "linear" and network.get("depth") == 2

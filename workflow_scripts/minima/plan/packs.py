@@ -69,9 +69,8 @@ def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[
 
 def _pack(of: str, path: str, cells: list[Cell]) -> Pack:
     """The name says what a person wants to read in that of a file or job, then which part of what it is."""
-    network, several = cells[0]["network"], len(by_group(cells)) > 1
-    shape = f"{network['depth']}x{network['width']}" if network["kind"] == "mlp" else ""
-    what = "small" if several else f"{network['kind']}{shape}_{cells[0]['optimizer']['name']}"
+    network, several = cells[0].part("network"), len(by_group(cells)) > 1
+    what = "small" if several else f"{network.kind}{network.label}_{cells[0]['optimizer']['name']}"
     which = f"{of[:8]}{path and '_' + path}"
     return Pack(f"{cells[0]['data']['source']}_{what}_{which}", tuple(cells))
 

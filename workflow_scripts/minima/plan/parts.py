@@ -1,10 +1,10 @@
 """The parts that a config names, each a module of its own: where they stand, and what they declare.
 
-A part is an optimizer, schedule, model, init, loss, probe, predictor, reference, source, estimand or figure:
-one module, named like the part, in a folder of its kind. Folders of a user's own (`extensions` of the config)
-hold subfolders of the same names, whose modules join ours. A part declares itself by a class that subclasses
-the base of its kind: its options, and what the plan must know of it. What the code needs of torch or NumPy it
-imports where it computes, so that the plan loads neither.
+A part is an optimizer, schedule, model, activation, init, loss, probe, predictor, reference, source, estimand
+or figure: one module, named like the part, in a folder of its kind. Folders of a user's own (`extensions` of
+the config) hold subfolders of the same names, whose modules join ours. A part declares itself by a class that
+subclasses the base of its kind: its options, and what the plan must know of it. What the code needs of torch
+or NumPy it imports where it computes, so that the plan loads neither.
 """
 
 import re
@@ -37,8 +37,9 @@ class Kind(NamedTuple):
 KINDS = {
     "optimizers": Kind("optimizer", ("minima.engine.optimizers",)),
     "schedules": Kind("schedule", ("minima.engine.schedules",)),
-    "models": Kind("network", ("minima.engine.models",), declared=False),
-    "inits": Kind("initialization", ("minima.engine.inits",), declared=False),
+    "models": Kind("network", ("minima.engine.models",)),
+    "activations": Kind("activation", ("minima.engine.activations",), declared=False),
+    "inits": Kind("initialization", ("minima.engine.inits",)),
     "losses": Kind("loss", ("minima.engine.losses",), declared=False),
     "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes"), declared=False),
     "predictors": Kind("predictor", ("minima.theory.predictors",), declared=False),
@@ -59,6 +60,11 @@ class Part(Options):
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
         _classes.setdefault(cls.__module__, {})[cls.__name__] = cls
+
+    @classmethod
+    def called(cls) -> str:
+        """`called` returns the part's name."""
+        return cls.__module__.rpartition(".")[2]
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         """`impossible` yields why this part cannot go with the rest of a cell, whose sections `cell` holds as

@@ -1,7 +1,6 @@
 """From raw YAML to a validated config and its grids, with every mistake at once."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -14,11 +13,6 @@ from minima.plan.layout import SHARED_FOLDERS
 from minima.plan.mistakes import REASONS, ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe
 from minima.plan.starts import with_starts
-
-# Activations whose infinitely wide kernels have a closed form, each a module.
-KERNEL_ACTIVATIONS = sorted(
-    path.stem for path in Path(__file__).parents[1].glob("theory/activations/[a-z]*.py")
-)
 
 
 def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], Grid]]:
@@ -143,18 +137,8 @@ def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]
     """`_reference_mistakes` refuses references for networks whose infinitely wide kernel is not known."""
     named = [kind for kind in References.model_fields if _mapping(references).get(kind) is not None]
     kinds = [kind for kind in named if declared(f"minima.theory.references.{kind}", "OF_NETWORKS")]
-    used = [cell["network"] for cell in grid.cells]
-    if others := sorted({network["kind"] for network in used} - {"mlp"}):
-        needs = f"needs network.kind: mlp, not {others[0]}"
-        return [Mistake(f"{path}.network", f"the reference {kind} {needs}") for kind in kinds]
-    networks = {(network["activation"], network["parametrization"]) for network in used}
+    networks = [cell.part("network") for cell in grid.cells]
+    needs = dict.fromkeys(need for network in networks for need in network.wide_kernel_needs())
     return [
-        Mistake(f"{path}.network", f"the reference {kind} needs {need}, not {given}")
-        for kind in kinds
-        for activation, parametrization in sorted(networks)
-        for known, given, need in (
-            (KERNEL_ACTIVATIONS, activation, f"activation {' or '.join(KERNEL_ACTIVATIONS)}"),
-            (("ntk",), parametrization, "parametrization ntk"),
-        )
-        if given not in known
+        Mistake(f"{path}.network", f"the reference {kind} needs {need}") for kind in kinds for need in needs
     ]

@@ -11,6 +11,7 @@ from typing import Any
 
 from minima.plan.digest import canonical
 from minima.plan.grid import SECTIONS, Axis, Cell, Grid, Section
+from minima.plan.inits import is_whole
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.recipes import output_count, row_shape
 
@@ -122,7 +123,7 @@ def _misfits(cell: Cell, start: Cell) -> list[str]:
         problems.append("needs keep_parameters: true, so that others can start from it")
     if cell["network"] != start["network"]:
         problems.append("has another network")
-    if start["init"]["scheme"] in ("antisymmetric", "centred"):
+    if not is_whole(start["init"]["scheme"]):
         problems.append(f"is {start['init']['scheme']}: not a network of its own")
     shapes = [(row_shape(each["data"]), output_count(each["data"])) for each in (cell, start)]
     if shapes[0] != shapes[1]:

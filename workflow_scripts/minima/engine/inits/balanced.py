@@ -8,18 +8,27 @@ so that both factors have the same singular values on what the points see. The e
 that those of a gaussian net's product have.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.inits import LinearInit
 from minima.streams import stream
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
 
-def draw(
-    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray"
-) -> "list[ndarray]":
+class Balanced(LinearInit):
+    """Two linear layers without imbalance."""
+
+    scheme: Literal["balanced"] = Field(description="Two linear layers without imbalance.")
+
+
+def draw(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: ndarray) -> list[ndarray]:
     import numpy as np
 
     (width, features), (outputs, _) = shapes

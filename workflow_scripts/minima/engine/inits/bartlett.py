@@ -6,11 +6,20 @@ of it these rows are a lower triangle of normals and, on its diagonal, χ's with
 h ≥ m + n: the same law of all that it computes, and no array that knows h.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from minima.forms import moving_units
+from minima.plan.files import training_rows
+from minima.plan.inits import LinearInit
+from minima.plan.networks import is_two_linear_layers
+from minima.plan.recipes import output_count, row_shape
 from minima.streams import stream
 
 if TYPE_CHECKING:
@@ -19,9 +28,29 @@ if TYPE_CHECKING:
     from minima.engine.networks.mlp import MLP
 
 
-def draw(
-    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray"
-) -> "list[ndarray]":
+class Bartlett(LinearInit):
+    """Two linear layers, gaussian of any width, drawn and trained as an equivalent narrow net."""
+
+    scheme: Literal["bartlett"] = Field(description="Gaussian, as an equivalent narrow net.")
+
+    def drawn(self, parameters: float, rows: int, features: int, outputs: int) -> float:
+        return moving_units(rows, features, outputs) * (features + outputs)
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        data, network = cell["data"], cell["network"]
+        if not is_two_linear_layers(network):
+            return
+        if network["parametrization"] == "ntk":
+            yield "init.scheme: bartlett needs parametrization: none or standard, not ntk"
+        rows = training_rows(data)
+        least = moving_units(rows, prod(row_shape(data) or (rows,)), output_count(data))
+        if network["width"] < least:
+            reason = "outputs and the lesser of training rows and features"
+            yield f"init.scheme: bartlett needs a width of {least}, {reason}; use gaussian below"
+
+
+def draw(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: ndarray) -> list[ndarray]:
     from numpy.linalg import qr
 
     from minima.engine.linear_draws import triangle
@@ -34,7 +63,7 @@ def draw(
     return [stds[0] * first[None], stds[1] * z[None, :outputs]]
 
 
-def stand_in(model: "MLP", points: int) -> "MLP":
+def stand_in(model: MLP, points: int) -> MLP:
     """`stand_in` returns the narrow net that is trained in place of a net of any width."""
     inputs, _, outputs = model.sizes
     return replace(model, sizes=(inputs, moving_units(points, inputs, outputs), outputs))

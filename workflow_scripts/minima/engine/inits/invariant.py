@@ -4,18 +4,28 @@ With U1 = Φ1ᵀU what the points see of the first layer and U2 the rest, both V
 of U2 in the span of the rows of V and U1 is taken out (2105.06351, Proposition 1).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
 
 from minima.engine.draws import gaussian
+from minima.plan.inits import LinearInit
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
 
-def draw(
-    shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray"
-) -> "list[ndarray]":
+class Invariant(LinearInit):
+    """Two linear layers, gaussian, from which training goes to the min-norm solution (both conditions of
+    2105.06351, Proposition 1)."""
+
+    scheme: Literal["invariant"] = Field(description="Two linear layers on the way to the min-norm solution.")
+
+
+def draw(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: ndarray) -> list[ndarray]:
     import numpy as np
 
     from minima.engine.linear_draws import row_space, without

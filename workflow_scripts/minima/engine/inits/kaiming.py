@@ -1,6 +1,12 @@
 """Weights normal with variance 2/fan-in and biases 0, the last layer as PyTorch draws it."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.inits import ModuleInit
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -9,7 +15,13 @@ if TYPE_CHECKING:
     from minima.engine.networks.module import Entry
 
 
-def draw(entry: "Entry", generator: "Generator") -> "ndarray":
+class Kaiming(ModuleInit):
+    """Weights normal with variance 2/fan-in and zero biases, the last layer as in torch_default."""
+
+    scheme: Literal["kaiming"] = Field(description="Normal, variance 2/fan-in.")
+
+
+def draw(entry: Entry, generator: Generator) -> ndarray:
     from numpy import zeros
 
     if entry.last:

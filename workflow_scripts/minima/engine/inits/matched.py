@@ -8,13 +8,19 @@ biases, not batch normalization's. Without biases the path norm of H layers grow
 a polynomial of c that grows too, so c is found by bisection.
 """
 
-from collections.abc import Mapping, Sequence
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from math import exp, log, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
 
 from minima.engine import draws
 from minima.engine.inits import pretrained
+from minima.plan import parts
+from minima.plan.inits import StartingInit
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -25,14 +31,31 @@ LOWEST, HIGHEST = 1e-4, 1e4  # of c
 PLAIN = {"width_power": 0.0, "layer_scales": None, "output": "gaussian", "flip": False}
 
 
-def start(model: Any, options: Mapping[str, Any], seed: int, x: "ndarray | None" = None) -> "list[ndarray]":
+class Matched(StartingInit):
+    """Start at random, with weights as large as those of a cell of another block of the study, of the same
+    seed: one factor multiplies all that is drawn. It tells whether the size of pretrained weights matters."""
+
+    scheme: Literal["matched"] = Field(description="Start at random, as large as a trained cell.")
+    match: Literal["norm", "path_norm"] = Field(
+        description="What is made equal: the norm of all parameters, or the ℓ2 norm over paths."
+    )
+    draw: Literal["kaiming", "torch_default", "gaussian"] = Field(
+        "kaiming", description="The scheme that draws; gaussian for kind: mlp."
+    )
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        if reason := parts.declaration("inits", self.draw).not_for(cell["network"]):
+            yield reason
+
+
+def start(model: Any, options: Mapping[str, Any], seed: int, x: ndarray | None = None) -> list[ndarray]:
     """`start` returns a random start as large as the trained state that the options hold."""
     init = import_module(f"minima.engine.inits.{options['draw']}")
     constant, drawn = (draws.start(init, model, PLAIN | {"scale": scale}, seed, x) for scale in (0.0, 1.0))
     size = {"norm": norm, "path_norm": path_norm}[options["match"]]
     wanted = size(model, pretrained.start(model, options, seed))
 
-    def at(factor: float) -> "list[ndarray]":
+    def at(factor: float) -> list[ndarray]:
         return [still + factor * (one - still) for still, one in zip(constant, drawn, strict=True)]
 
     low, high = log(LOWEST), log(HIGHEST)
@@ -47,14 +70,14 @@ def start(model: Any, options: Mapping[str, Any], seed: int, x: "ndarray | None"
     return at(exp(low))
 
 
-def norm(model: Any, weights: "Sequence[ndarray]") -> float:
+def norm(model: Any, weights: Sequence[ndarray]) -> float:
     """`norm` returns the Frobenius norm of all parameters."""
     from minima.engine.ensemble import Ensemble
 
     return sqrt(sum((weights[i] ** 2).sum() for i in Ensemble(model).parameters))
 
 
-def path_norm(model: Any, weights: "Sequence[ndarray]") -> float:
+def path_norm(model: Any, weights: Sequence[ndarray]) -> float:
     """`path_norm` returns the ℓ2 path norm, as the probe of that name has it."""
     from torch import as_tensor
 

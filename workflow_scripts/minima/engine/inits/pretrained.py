@@ -1,13 +1,27 @@
 """A start at the end of another cell: its parameters, and running statistics where its model has them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from minima.plan.inits import StartingInit
 
 if TYPE_CHECKING:
     from numpy import ndarray
 
 
-def start(model: Any, options: Mapping[str, Any], seed: int, x: "ndarray | None" = None) -> "list[ndarray]":
+class Pretrained(StartingInit):
+    """Start where a cell of another block of the study ended: its whole state, of the same seed."""
+
+    BEGINS = "pretrained"
+
+    scheme: Literal["pretrained"] = Field(description="Start from a trained cell.")
+
+
+def start(model: Any, options: Mapping[str, Any], seed: int, x: ndarray | None = None) -> list[ndarray]:
     """`start` returns the tensors of the trained state that the options hold; seed and points x do not
     matter."""
     import numpy as np

@@ -1,6 +1,12 @@
 """Weights and biases as PyTorch draws them."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from minima.plan.inits import ModuleInit
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -9,5 +15,11 @@ if TYPE_CHECKING:
     from minima.engine.networks.module import Entry
 
 
-def draw(entry: "Entry", generator: "Generator") -> "ndarray":
+class TorchDefault(ModuleInit):
+    """Weights and biases uniform within ±1/√fan-in."""
+
+    scheme: Literal["torch_default"] = Field(description="Uniform within ±1/√fan-in.")
+
+
+def draw(entry: Entry, generator: Generator) -> ndarray:
     return entry.uniform(generator)

@@ -1,12 +1,42 @@
 """A small convolutional net: conv – conv – pool – conv – pool – dense – dense, kernels 3×3, ReLU."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from minima.plan.networks import ImageNetwork, Size
 
 if TYPE_CHECKING:
     from minima.engine.networks.module import ModuleNet, nn
 
 
-def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> "ModuleNet":
+class Cnn(ImageNetwork):
+    """A small convolutional net: three 3×3 convolutions, pooling behind the second and the third, two dense
+    layers."""
+
+    SMALLEST = 4
+
+    kind: Literal["cnn"] = Field(description="Small convolutional net.")
+    channels: list[Annotated[int, Field(ge=1)]] = Field(
+        [16, 32, 32], min_length=3, max_length=3, description="Channels of the three convolutions."
+    )
+    hidden: int = Field(256, ge=1, description="Units of the hidden dense layer.")
+    batch_norm: bool = Field(False, description="Batch normalization behind every convolution.")
+
+    def size(self, shape: Sequence[int], outputs: int) -> Size:
+        pixels = prod(shape[1:])
+        kernels = [9 * into * out for into, out in pairwise([shape[0], *self.channels])]
+        dense = self.channels[2] * pixels / 16 * self.hidden + self.hidden * outputs
+        products = sum(k * pixels / part for k, part in zip(kernels, (1, 1, 4), strict=True)) + dense
+        return Size.of(sum(kernels) + dense, products, 2 * pixels * sum(self.channels))
+
+
+def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> ModuleNet:
     """The net that a cell's `network` section describes, for images of this shape."""
     import torch
 
@@ -16,7 +46,7 @@ def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> "Mod
     first, second, third = network["channels"]
     flat = third * (height // 4) * (width // 4)
 
-    def convolution(into: int, out: int) -> "list[nn.Module]":
+    def convolution(into: int, out: int) -> list[nn.Module]:
         return [nn.Conv2d(into, out, 3, padding=1), *norm(out, network["batch_norm"]), nn.ReLU()]
 
     with torch.device("meta"):

@@ -1,6 +1,14 @@
 """VGG16 (arXiv:1409.1556, configuration D) for small images: one dense layer behind the convolutions."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from minima.plan.networks import ImageNetwork, Size
 
 if TYPE_CHECKING:
     from minima.engine.networks.module import ModuleNet
@@ -8,7 +16,18 @@ if TYPE_CHECKING:
 CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 
 
-def build(network: dict[str, Any], shape: tuple[int, ...], outputs: int) -> "ModuleNet":
+class Vgg16(ImageNetwork):
+    """VGG16 for small images: thirteen convolutions and one dense layer; an image of one pixel is not pooled
+    any further."""
+
+    kind: Literal["vgg16"] = Field(description="VGG16 for small images.")
+
+    def size(self, shape: Sequence[int], outputs: int) -> Size:
+        pixels = prod(shape[1:])
+        return Size.of(14.7e6, 3.1e5 * pixels, 1500 * pixels)  # counted at 32×32 with 10 classes
+
+
+def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> ModuleNet:
     """The net that a cell's `network` section describes, for images of this shape.
 
     Each group of convolutions ends in pooling, as long as there is more than a pixel to pool.

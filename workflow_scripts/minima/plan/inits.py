@@ -1,0 +1,117 @@
+"""What the initializations of the config share. Each is a module of `minima.engine.inits`."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import ConfigDict, Field, StringConstraints
+
+from minima.plan import parts
+from minima.plan.networks import is_two_linear_layers, kind_of
+from minima.plan.options import NAME_PATTERN, VARIES
+from minima.plan.parts import Part
+
+Factor = Annotated[float, Field(gt=0, le=1e6)]
+
+
+class Init(Part):
+    """What the plan must know of an initialization."""
+
+    BEGINS: ClassVar[str] = "drawn"  # networks that begin alike take about as many steps
+
+    @classmethod
+    def not_for(cls, network: Mapping[str, Any]) -> str:
+        """`not_for` returns why networks of this kind, given as plain values, cannot start so, or ""."""
+        return ""
+
+    def drawn(self, parameters: float, rows: int, features: int, outputs: int) -> float:
+        """`drawn` returns how many numbers are drawn for a network of so many parameters."""
+        return parameters
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        if reason := self.not_for(cell["network"]):
+            yield reason
+
+
+AnyInit = Annotated[Any, parts.OneOf("inits", "scheme", "gaussian")]
+
+
+class LayerInit(Init):
+    """How a fully connected net without biases starts."""
+
+    output: Literal["gaussian", "sign"] = Field(
+        "gaussian", description="Last layer: normal, or ±1 of the same standard deviation (often frozen)."
+    )
+    scale: Factor = Field(1.0, description="σ: multiplies all weights.", json_schema_extra=VARIES)
+    layer_scales: list[Factor] | None = Field(
+        None, description="A factor of its own for the weights of each layer.", json_schema_extra=VARIES
+    )
+    width_power: float = Field(
+        0.0, ge=0, le=2, description="α: multiplies all weights by width^−α.", json_schema_extra=VARIES
+    )
+    flip: bool = Field(
+        False, description="Negate the last layer: the antithetic twin, f₀ → −f₀.", json_schema_extra=VARIES
+    )
+
+    @classmethod
+    def not_for(cls, network: Mapping[str, Any]) -> str:
+        if kind_of(network).BY_LAYERS:
+            return ""
+        others = [name for name, init in parts.options("inits").items() if issubclass(init, ModuleInit)]
+        return f"init: {cls.called()} is for network.kind: mlp; {network['kind']} has {' and '.join(others)}"
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        depth = cell["network"].get("depth")
+        if self.layer_scales is not None and depth and len(self.layer_scales) != depth:
+            yield f"init.layer_scales has {len(self.layer_scales)} numbers for {depth} layers"
+
+
+class LinearInit(LayerInit):
+    """How two linear layers start."""
+
+    @classmethod
+    def not_for(cls, network: Mapping[str, Any]) -> str:
+        needs = f"init.scheme: {cls.called()} is for two linear layers: activation: linear, depth: 2"
+        return super().not_for(network) or ("" if is_two_linear_layers(network) else needs)
+
+
+class ModuleInit(Init):
+    """How torch modules start: all kinds but mlp."""
+
+    scale: Factor = Field(
+        1.0,
+        description="σ: multiplies all weights and biases except those of batch normalization.",
+        json_schema_extra=VARIES,
+    )
+
+    @classmethod
+    def not_for(cls, network: Mapping[str, Any]) -> str:
+        by_layers = kind_of(network).BY_LAYERS
+        return f"init: {cls.called()} is for kinds of network other than mlp" if by_layers else ""
+
+
+class StartingInit(Init):
+    """A start that looks at a trained cell of another block of the study, of the same seed."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    block: Annotated[str, StringConstraints(pattern=NAME_PATTERN)] = Field(
+        alias="from", description="The block that was trained before, with keep_parameters."
+    )
+    select: dict[str, Any] = Field(
+        {},
+        description="Axis of that block → the label at which to start. An axis with one label may be left "
+        "out, and so may an axis of network or data that has this cell's own value.",
+    )
+
+
+def is_whole(scheme: str) -> bool:
+    """`is_whole` returns whether networks that start so are networks of their own: not a sum of copies, nor
+    f − f₀."""
+    init = parts.load("inits", scheme)
+    return copies(scheme) == 1 and not getattr(init, "CENTRED", False)
+
+
+def copies(scheme: str) -> int:
+    """`copies` returns how many copies with weights of their own are one network."""
+    return len(getattr(parts.load("inits", scheme), "READOUT", (1.0,)))
