@@ -1,9 +1,10 @@
 """What the engine's parts declare of themselves, said once for the engine and the plan. Imports neither: a
 declaration is read from the syntax tree of the part's module, so that the plan needs no arrays.
 
-An optimizer declares LINEAR where a step combines gradients linearly. Other coordinates, in which networks
-may be trained exactly and cheaper, declare FLOWS, and a probe SAME_IN, the coordinates in which it measures
-the same. A predictor declares RUNS where it trains the linearized network step by step, and PIECES where it
+A kind of network declares STACKED where many are trained together, and FORMS, the other coordinates in which
+they may be trained exactly and cheaper; these declare ONLY_FOR an activation, and FLOWS; a probe SAME_IN, the
+coordinates in which it measures the same. An optimizer declares LINEAR where a step combines gradients
+linearly. A predictor declares RUNS where it trains the linearized network step by step, and PIECES where it
 follows a flow in pieces.
 """
 
@@ -47,12 +48,19 @@ def probe_module(name: str) -> str:
     return f"minima.{'theory' if of_theory else 'engine'}.probes.{name}"
 
 
+def is_stacked(network: Mapping[str, Any]) -> bool:
+    """`is_stacked` returns whether networks like a cell's `network` section are trained together also on a
+    CPU."""
+    return declared(f"minima.engine.models.{network['kind']}", "STACKED")
+
+
 def forms_of(network: Mapping[str, Any]) -> list[str]:
     """`forms_of` returns the modules of other coordinates for a cell's `network` section, the cheapest
     first."""
-    if network["kind"] != "mlp":
-        return []
-    return [NARROW, GRAM] if network["activation"] == "linear" else [GRAM]
+    names = declared(f"minima.engine.models.{network['kind']}", "FORMS", ())
+    modules = [f"minima.engine.networks.{name}" for name in names]
+    activation = network.get("activation")
+    return [module for module in modules if declared(module, "ONLY_FOR", activation) == activation]
 
 
 def form_of(cell: Mapping[str, Any], sizes: Sequence[int], points: int) -> str | None:

@@ -14,8 +14,7 @@ from math import ceil, log, prod
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from minima.forms import declared, is_linear
-from minima.plan import parts
+from minima.forms import declared, is_linear, is_stacked
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
 from minima.plan.files import training_rows
 from minima.plan.grid import Cell, by_group
@@ -159,7 +158,7 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     """Seconds on one core, and the memory that the cell adds to its pack."""
     sizes, steps = sizes_of(cell), lengths(cell)
     kept_rows = sizes.all_rows
-    if not _is_stacked(cell):
+    if not is_stacked(cell["network"]):
         kept_rows = cell["optimizer"]["batch_size"] or sizes.rows
     kernel = sizes.all_rows * sizes.rows * sizes.outputs**2 if _needs_kernel(cell) else 0
     data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
@@ -264,16 +263,11 @@ def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
     batch = optimizer["batch_size"]
     flops = steps * (6.0 * sizes.rows if batch is None else 8.0 * batch) * sizes.step_products
     passes = steps * sizes.moving * (1 if is_linear(optimizer["name"]) else COORDINATE_PASSES)
-    if not _is_stacked(cell):  # one at a time
+    if not is_stacked(cell["network"]):  # one at a time
         return {"module": 1.0, "module_step": steps, f"flop_module_{dtype}": flops, f"pass_{dtype}": passes}
     stack_bytes = BYTES[dtype] * (sizes.moving + 2 * sizes.rows * sizes.kept)
     share = min(1.0, stack_bytes / STACK_BYTES)
     return {"stack_step": steps * share, f"flop_{dtype}": flops, f"pass_{dtype}": passes}
-
-
-def _is_stacked(cell: Cell) -> bool:
-    """`_is_stacked` returns whether many networks of this kind are trained together."""
-    return getattr(parts.load("models", cell["network"]["kind"]), "STACKED", False)
 
 
 def _needs_kernel(cell: Cell) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from minima.engine.device import cache_bytes
+from minima.forms import is_stacked
 from minima.training.methods import fitting_form
 from minima.training.results import Trained
 
@@ -26,7 +27,7 @@ def networks_together(
 ) -> int:
     """`networks_together` returns how many networks to train at once; torch modules are trained one by one on
     a CPU, where PyTorch's own kernels are fastest."""
-    if cells[0]["network"]["kind"] != "mlp":
+    if not is_stacked(cells[0]["network"]):
         return 1 if device.type == "cpu" else 2**30
     form = fitting_form(model, cells, points)
     shapes = form.shapes(model, points) if form else model.weight_shapes

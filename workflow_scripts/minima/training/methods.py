@@ -12,7 +12,7 @@ from torch import Tensor
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
 from minima.engine.record import Rules
-from minima.forms import form_of
+from minima.forms import form_of, forms_of
 from minima.training import kernel_units
 from minima.training.recording import coordinates
 from minima.training.start import probes_of
@@ -106,7 +106,7 @@ def _numbers(options: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
 def fitting_form(model: Any, cells: Sequence[Mapping[str, Any]], points: int) -> Any:
     """`fitting_form` returns the module of the cheapest other coordinates in which the whole stack can be
     trained exactly, or None."""
-    if cells[0]["network"]["kind"] != "mlp":
+    if not forms_of(cells[0]["network"]):
         return None
     forms = {form_of(cell, model.sizes, points) for cell in cells}
     return import_module(next(iter(forms))) if len(forms) == 1 and None not in forms else None

@@ -17,7 +17,8 @@ from minima.plan.parts import NameOf
 if TYPE_CHECKING:
     from minima.engine.networks.mlp import MLP
 
-STACKED = True  # many networks are trained together
+STACKED = True
+FORMS = ("narrow", "gram")  # the cheapest first
 
 
 class FullyConnected(Network):

@@ -19,6 +19,7 @@ from minima.engine.networks.mlp import MLP, Tape
 from minima.forms import moving_units
 
 FLOWS = True
+ONLY_FOR = "linear"
 
 
 @dataclass(frozen=True)
