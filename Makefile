@@ -10,7 +10,7 @@ CORES ?= all
 TESTS := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := run
-.PHONY: run test slow smoke fast bench lint generated registrations verdicts report lock help
+.PHONY: run test slow smoke fast bench lint generated registrations verdicts report lock release help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
@@ -43,6 +43,7 @@ lint: $(VENV)/installed ## check the style of Python and Snakemake code
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/codespell
 	$(BIN)/snakemake --lint
 
 generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
@@ -64,6 +65,9 @@ $(VENV)/installed: requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	@touch $@
+
+release: ## check that version, changelog and citation agree, and tag the release
+	$(PYTHON) .ci/release
 
 lock: ## pin the newest versions of everything (torch stays), in a fresh environment
 	$(PYTHON) -m venv --clear .venv-lock
