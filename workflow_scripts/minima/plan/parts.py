@@ -74,18 +74,19 @@ class Part(Options):
 
 _P, _R = ParamSpec("_P"), TypeVar("_R")
 _forgetting: list[Callable[[], Any]] = []
+_made: list[Callable[[], Any]] = []
 
 
-def on_change(forget: Callable[[], Any]) -> Callable[[], Any]:
-    """`on_change` has `forget` called whenever parts join or leave, for what was made of them."""
-    _forgetting.append(forget)
-    return forget
+def on_change(make_again: Callable[[], Any]) -> Callable[[], Any]:
+    """`on_change` has `make_again` called whenever parts have joined or left, for what is made of them."""
+    _made.append(make_again)
+    return make_again
 
 
 def remembered(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """`remembered` is `functools.cache` for what depends on the parts that there are."""
     cached = cache(function)
-    on_change(cached.cache_clear)
+    _forgetting.append(cached.cache_clear)
     return cached
 
 
@@ -295,6 +296,8 @@ def extend(folders: Sequence[str | Path]) -> None:
     for classes in [*_classes.values()]:
         for cls in classes.values():
             cls.model_rebuild(force=True)
+    for make_again in _made:
+        make_again()
 
 
 def joined(module: str) -> Iterator[Path]:

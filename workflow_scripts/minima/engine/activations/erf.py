@@ -1,15 +1,20 @@
 """The error function."""
 
-from math import pi, sqrt
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from math import pi, sqrt
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEEPS_INPUT = True
 
 
 def value(a: Tensor, h: Tensor) -> Tensor:
     """`value` writes φ(a) to h and returns it."""
+    import torch
+
     return torch.erf(a, out=h)
 
 

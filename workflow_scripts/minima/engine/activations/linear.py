@@ -1,6 +1,11 @@
 """No activation at all."""
 
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEEPS_INPUT = False
 

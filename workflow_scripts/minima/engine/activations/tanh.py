@@ -1,7 +1,11 @@
 """The hyperbolic tangent."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEEPS_INPUT = False
 
@@ -13,6 +17,8 @@ def value(a: Tensor, h: Tensor) -> Tensor:
 
 def pull_back(delta: Tensor, h: Tensor) -> Tensor:
     """`pull_back` returns δ ⊙ φ'(a), written over δ."""
+    import torch
+
     return torch.ops.aten.tanh_backward(delta, h, grad_input=delta)
 
 
