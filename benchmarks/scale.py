@@ -62,6 +62,7 @@ def fill(raw: dict) -> None:
     from minima.plan.files import data_file
     from minima.plan.fingerprint import code_used, training_modules
     from minima.plan.grid import by_group
+    from minima.plan.marks import variables
     from minima.plan.workplan import Plan
     from minima.training.recording import coordinates
 
@@ -77,8 +78,8 @@ def fill(raw: dict) -> None:
             modules = code_used(training_modules(cells[0].values))
             wanted = identities(cells, digests, {})
             rows = [(wanted[cell.digest], _made_up(cell, len(shared["step"]), rng)) for cell in cells]
-            store.write(Path(plan.paths.store), group, rows, shared, modules)
-            parts.append(store.to_dataset(rows, shared))
+            store.write(Path(plan.paths.store), group, rows, shared, modules, variables())
+            parts.append(store.to_dataset(rows, shared, variables()))
         pack_file.write(parts, Path(plan.paths.pack(pack.name)))
         # what a job leaves beside
         for path in ("log", "benchmark"):

@@ -90,14 +90,16 @@ def write(
     cells: Sequence[tuple[Identity, Mapping[str, Any]]],
     coordinates: Mapping[str, Sequence[float]],
     modules: Mapping[str, str],
+    variables: Mapping[str, Variable] = VARIABLES,
 ) -> Path:
-    """`write` writes one shard of trained cells, which share their coordinates, and returns its path."""
+    """`write` writes one shard of trained cells, which share their coordinates, and returns its path;
+    `variables` says what each of their results is."""
     cells = sorted(cells, key=lambda cell: cell[0].cell)
     name = digest(",".join([*(identity.key for identity, _ in cells), library_versions()]))
     first, last = (bits(cells[place][0].cell)[:LONGEST_BITS] for place in (0, -1))  # of sorted digests
     shared = "".join(a for place, a in enumerate(first) if last.startswith(first[: place + 1]))
     path = folder / group / f"{shared or 'all'}_{name}.nc"
-    dataset = to_dataset(cells, coordinates)
+    dataset = to_dataset(cells, coordinates, variables)
     dataset.attrs["modules"] = json.dumps(modules, sort_keys=True)
     write_atomically(dataset, path, encoding=string_encoding(dataset))
     return path
@@ -201,7 +203,9 @@ def join(parts: Sequence[xr.Dataset], order: Sequence[str]) -> xr.Dataset:
 
 
 def to_dataset(
-    cells: Sequence[tuple[Identity, Mapping[str, Any]]], coordinates: Mapping[str, Sequence[float]]
+    cells: Sequence[tuple[Identity, Mapping[str, Any]]],
+    coordinates: Mapping[str, Sequence[float]],
+    variables: Mapping[str, Variable] = VARIABLES,
 ) -> xr.Dataset:
     """Cells that share their dimensions as one dataset with the dimension `cell`."""
     labels = {
@@ -220,7 +224,7 @@ def to_dataset(
     }
     results = {}
     for name in cells[0][1]:
-        variable = VARIABLES[name]
+        variable = variables[name]
         values = np.stack([np.asarray(values[name]) for _, values in cells])
         results[name] = (("cell", *variable.dims), values, _attributes(variable))
     cell = {"cell": labels.pop("cell")}

@@ -20,8 +20,7 @@ from tests.unit.abstract_gpu import AbstractGPU
 from tests.unit.helpers import CPU, arrays, cells
 
 import minima
-from minima.engine import progress
-from minima.engine.probes import sharpness
+from minima.engine import progress, sharpness
 from minima.forms import GRAM, NARROW, form_of
 from minima.plan.mistakes import ConfigError
 from minima.plan.networks import AnyNetwork

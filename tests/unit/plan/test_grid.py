@@ -9,9 +9,9 @@ from pydantic import BaseModel, TypeAdapter
 from minima.plan.config import Block
 from minima.plan.digest import canonical
 from minima.plan.files import data_file
-from minima.plan.grid import RESERVED, SECTION_TYPES, dimension_names, expand
+from minima.plan.grid import SECTION_TYPES, dimension_names, expand, reserved
+from minima.plan.marks import variables
 from minima.plan.recipes import DataRecipe
-from minima.variables import VARIABLES
 
 RECIPES = {
     name: TypeAdapter(DataRecipe).validate_python(recipe)
@@ -154,8 +154,8 @@ FIELDS = {
 def test_no_axis_takes_the_name_of_what_a_dataset_holds(path):
     """An axis over the learning rate stands beside the stored one."""
     (name,) = dimension_names([path])
-    assert name not in RESERVED
-    assert name not in VARIABLES
+    assert name not in reserved()
+    assert name not in variables()
 
 
 # Axes

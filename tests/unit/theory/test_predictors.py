@@ -13,11 +13,14 @@ from tests.unit.predictions import ADAGRAD, BARELY, SPLIT, distance, linearizati
 from minima.engine.ensemble import Ensemble
 from minima.engine.networks.mlp import MLP
 from minima.engine.tangent import jacobian as factors_of
+from minima.plan import parts
 from minima.theory import linearized_run
 from minima.theory.flows import LinearPath, Rule, follow, limit_of_flow
 from minima.theory.jacobian import FlatJacobian
 from minima.theory.linearization import Linearization
-from minima.variables import PREDICTED, PREDICTORS
+from minima.variables import PREDICTED
+
+PREDICTORS = parts.names("predictors")
 
 BOLD = {"name": "adagrad", "lr": 0.1}
 

@@ -2,7 +2,6 @@
 
 import itertools
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,11 +10,12 @@ from tests.unit.helpers import CPU, arrays, cell, cells, first_weights, naive, r
 
 from minima.engine import core, optimizers
 from minima.engine.device import cache_bytes
-from minima.plan.config import Record
+from minima.plan import parts
+from minima.plan.marks import variables
 from minima.training import memory as training
 from minima.training.cells import train_cells
 from minima.training.recording import coordinates, step_grid
-from minima.variables import PREDICTORS, STATUSES, VARIABLES
+from minima.variables import STATUSES
 
 SPLIT = arrays(points=8, outputs=2)
 NETWORK = {"width": 16, "depth": 3}
@@ -273,13 +273,12 @@ def test_every_result_is_a_known_variable(dtype):
     sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16, "power": 2}
     two_linear_layers = ["imbalance", "rate_bounds", "unseen"]
     rest = {"stop": {"residual": 0.5}, "keep_parameters": True, "dtype": dtype}
-    (choice,) = get_args(Record.model_fields["probes"].annotation)
-    probes = [name for name in get_args(choice) if name not in two_linear_layers]
+    probes = [name for name in parts.names("probes") if name not in two_linear_layers]
     deep = cell(
         network=NETWORK,
         optimizer={"name": "heavy_ball"},
         record={"probes": probes, "spectrum": True},
-        predict=[name for name in PREDICTORS if name != "relinearized_flow"],
+        predict=[name for name in parts.names("predictors") if name != "relinearized_flow"],
         **rest,
     )
     linear = cell(
@@ -293,9 +292,9 @@ def test_every_result_is_a_known_variable(dtype):
         (values,) = trained([fields], SPLIT)
         found |= values
         for name, value in values.items():
-            assert np.shape(value) == tuple((sizes | own)[dim] for dim in VARIABLES[name].dims), name
+            assert np.shape(value) == tuple((sizes | own)[dim] for dim in variables()[name].dims), name
     elsewhere = {"flow_time", "time_path", "plane"}  # in test_flow and test_augment
     # In test_predicted_flows:
-    elsewhere |= {name for name in VARIABLES if name.startswith("relinearized_flow")}
-    assert set(found) == set(VARIABLES) - elsewhere
+    elsewhere |= {name for name in variables() if name.startswith("relinearized_flow")}
+    assert set(found) == set(variables()) - elsewhere
     assert found["status"] in STATUSES

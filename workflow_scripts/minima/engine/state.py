@@ -31,6 +31,10 @@ class State:
         self.ensemble.gradients(weights, tape, slope, gradient)
         return loss, [gradient[layer] for layer in self.ensemble.trained]
 
+    def norms(self, weights: Sequence[Tensor]) -> Tensor:
+        """`norms` returns the Frobenius norms [E, layers] of weights, layer by layer."""
+        return torch.stack([norms(weights[layer]) for layer in self.ensemble.parameters], dim=1)
+
 
 def norms(weight: Tensor) -> Tensor:
     """`norms` returns the Frobenius norm of each network's part of a tensor [E, …]: [E]."""

@@ -28,7 +28,7 @@ from minima.jobs import pack_file
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.digest import canonical
 from minima.plan.files import data_file, reference_fit, training_rows
-from minima.variables import PREDICTED, PREDICTORS
+from minima.variables import PREDICTED
 
 if TYPE_CHECKING:
     from minima.plan.grid import Cell, Grid
@@ -172,7 +172,7 @@ def _references(grid: "Grid", reference_of: Mapping[str, Path]) -> xr.Dataset:
 
 def _predicted(block: xr.Dataset) -> xr.Dataset | None:
     """`_predicted` returns the variables `<predictor>_<quantity>` as `<quantity>` along `predictor`."""
-    names = [name for name in PREDICTORS if f"{name}_test" in block]
+    names = [name.removesuffix("_across") for name in block if name.endswith("_across")]
     if not names:
         return None
     predictor = xr.DataArray(
@@ -180,8 +180,8 @@ def _predicted(block: xr.Dataset) -> xr.Dataset | None:
     )
     found = {}
     for quantity, variable in PREDICTED.items():
-        parts = [block[f"{name}_{quantity}"] for name in names]
-        found[quantity] = xr.concat(parts, dim="predictor").assign_coords(predictor=predictor)
+        each = [block[f"{name}_{quantity}"] for name in names]
+        found[quantity] = xr.concat(each, dim="predictor").assign_coords(predictor=predictor)
         found[quantity].attrs = {"long_name": variable.long_name, "units": variable.units}
     return xr.Dataset(found)
 
@@ -189,8 +189,8 @@ def _predicted(block: xr.Dataset) -> xr.Dataset | None:
 def _without(block: xr.Dataset, predicted: xr.Dataset | None) -> xr.Dataset:
     if predicted is None:
         return block
-    taken = [f"{name}_{quantity}" for name in PREDICTORS for quantity in PREDICTED]
-    return block.drop_vars(taken, errors="ignore")
+    names = predicted.predictor.values
+    return block.drop_vars([f"{name}_{quantity}" for name in names for quantity in PREDICTED])
 
 
 def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: "Grid") -> xr.Dataset:

@@ -19,6 +19,7 @@ from minima.plan.cost import cell_cost
 from minima.plan.files import data_file
 from minima.plan.fingerprint import cell_fingerprint, code_used, training_modules
 from minima.plan.grid import Cell, by_group
+from minima.plan.marks import variables
 from minima.training.recording import coordinates
 
 if TYPE_CHECKING:
@@ -152,7 +153,8 @@ def _train(
 
     def flush() -> None:
         if finished:
-            shard = store.write(folder, cells[0].group, finished, coordinates(cells[0].values), modules)
+            shared = coordinates(cells[0].values)
+            shard = store.write(folder, cells[0].group, finished, shared, modules, variables())
             logger.info("wrote %d cells to %s", len(finished), shard)
             journal.wrote(shard, len(finished))
             shards.append(shard)

@@ -14,10 +14,8 @@ from minima.plan.networks import AnyNetwork
 from minima.plan.optimizers import AnyOptimizer
 from minima.plan.options import NAME_PATTERN, VARIES, Options
 from minima.plan.recipes import DataRecipe
-from minima.variables import PREDICTORS
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
-Predictor = Literal[tuple(PREDICTORS)]
 
 
 class Stop(Options):
@@ -100,29 +98,8 @@ class Record(Options):
     steps: list[Annotated[int, Field(ge=0)]] | None = Field(
         None, min_length=1, description="The recorded steps, in place of log-spaced ones."
     )
-    probes: list[
-        Literal[
-            "accuracy",
-            "test_accuracy",
-            "norm",
-            "distance",
-            "path_norm",
-            "flips",
-            "kernel_extremes",
-            "sharpness",
-            "decay",
-            "imbalance",
-            "rate_bounds",
-            "unseen",
-        ]
-    ] = Field(
-        [],
-        description="What else is kept at the recorded steps: accuracies on training and test points; norms "
-        "of the layers and distances they travelled; ℓ1 and ℓ2 norm over paths; fraction of activations that "
-        "changed sign since the start; extreme eigenvalues of the tangent kernel; largest eigenvalue of the "
-        "loss's Hessian; rate at which the gradient flow lowers the loss (decay). Of two linear layers: "
-        "drift of their imbalance; bounds on the decay; drift of what the points do not see of the first "
-        "layer (unseen).",
+    probes: list[Annotated[str, parts.NameOf("probes")]] = Field(
+        [], description="What else is kept at the recorded steps."
     )
     plane: Plane | None = Field(
         None, description="Grid on which a trained network is evaluated, for data in the plane."
@@ -168,7 +145,7 @@ class Training(Options):
     augment: Augment = Field(Augment(), description="Random changes of the images in training.")
     stop: Stop = Field(Stop(), description="Stop rules.")
     record: Record = Field(Record(), description="Step grid and residuals to record.")
-    predict: list[Predictor] = Field(
+    predict: list[Annotated[str, parts.NameOf("predictors")]] = Field(
         ["linearized"],
         description="Predicted minimizers, computed from the network's own start; of kind: mlp only.",
     )

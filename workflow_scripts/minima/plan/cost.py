@@ -10,15 +10,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
-from math import ceil, log, prod
+from math import ceil, prod
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from minima.forms import declared, is_linear, is_stacked
+from minima.forms import is_linear, is_stacked
+from minima.plan import parts
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
 from minima.plan.files import training_rows
 from minima.plan.grid import Cell, by_group
 from minima.plan.inits import copies
+from minima.plan.marks import Predictor
 from minima.plan.own_shape import shape_of
 from minima.plan.recipes import output_count
 
@@ -43,7 +45,6 @@ SECONDS = {
     "pass_float32": 2e-9,
 }
 COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
-FLOW_PIECES = 14.0  # times ln(growth): from the first piece to the end, times grow by e^14
 KERNELS_OF_A_PIECE = 3
 FLOW_SPREAD = 5.0  # one seed's steps over the expected ones
 STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
@@ -233,24 +234,20 @@ def _prediction_work(cell: Cell, sizes: Sizes, run: float) -> dict[str, float]:
     if run and not adaptive:  # on the kernel
         share = min(1.0, BYTES["float64"] * values**2 / STACK_BYTES)
         amounts.update({"stack_step": run * share, "flop_float64": 2.0 * run * values**2})
-    pieces = sum(
-        FLOW_PIECES / log(declared(module, "GROWTH", cell["linearized_run"]["growth"]))
-        for module in _predictors(cell)
-        if declared(module, "PIECES")
-    )
+    pieces = sum(predictor.pieces(cell) for predictor in _predictors(cell))
     kernel = 2.0 * values**2 * sizes.parameters + sizes.dense_flops(EIGH)
     amounts.update({"flow_step": pieces, "flop_kernel": KERNELS_OF_A_PIECE * pieces * kernel})
     return amounts
 
 
-def _predictors(cell: Cell) -> list[str]:
-    return [f"minima.theory.predictors.{name}" for name in cell["predict"]]
+def _predictors(cell: Cell) -> list[Predictor]:
+    return [parts.declaration("predictors", name)() for name in cell["predict"]]
 
 
 def _runs(cell: Cell) -> bool:
     """Whether the linearized network is trained step by step, its end not being known in closed form."""
     optimizer = cell["optimizer"]
-    if optimizer["name"] == "flow" or not any(declared(module, "RUNS") for module in _predictors(cell)):
+    if optimizer["name"] == "flow" or not any(predictor.trains for predictor in _predictors(cell)):
         return False
     plain = optimizer["name"] in ("gd", "sgd") and optimizer["schedule"]["kind"] == "constant"
     return not (plain and optimizer["batch_size"] is None)

@@ -133,8 +133,12 @@ def _rows(model: type[BaseModel]) -> dict[str, str]:
     schema = model.model_json_schema()
     for name, field in model.model_fields.items():
         name = field.alias or name
-        kind = _kind(schema["properties"][name], schema.get("$defs", {}))
-        rows[name] = f"| `{name}` | {kind} | {_default(field.default)} | {field.description or ''} |"
+        own = schema["properties"][name]
+        said = " ".join(filter(None, (field.description, own.get("items", {}).get("description")))).replace(
+            "|", r"\|"
+        )
+        kind = _kind(own, schema.get("$defs", {}))
+        rows[name] = f"| `{name}` | {kind} | {_default(field.default)} | {said} |"
     return rows
 
 

@@ -13,31 +13,24 @@ from minima.plan import parts
 from minima.plan.combinations import impossible
 from minima.plan.config import Block, SeedRange, Training
 from minima.plan.digest import canonical, digest
+from minima.plan.marks import variables
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe, Recipe
-from minima.variables import VARIABLES
 
 SECTION_TYPES = {"data": DataRecipe} | {
     name: get_type_hints(Training, include_extras=True)[name] for name in Training.model_fields
 }
 SECTIONS = tuple(sorted([*SECTION_TYPES, "seed"]))
 SEED = SECTIONS.index("seed")
-# Names that every dataset has already: its other dimensions, and what a cell stores.
-RESERVED = {
-    "seed",
-    "step",
-    "level",
-    "split",
-    "mode",
-    "point",
-    "train_point",
-    "output",
-    "power",
-    "predictor",
-    "layer",
-    "cell",
-    *VARIABLES,
-}
+
+
+@parts.remembered
+def reserved() -> set[str]:
+    """`reserved` returns the names that every dataset has already: its other dimensions, and what a cell
+    stores."""
+    stored = variables()
+    dims = {dim for variable in stored.values() for dim in variable.dims}
+    return {"cell", "seed", "split", "predictor", *dims, *stored}
 
 
 class Section(NamedTuple):
@@ -286,7 +279,7 @@ def _read_axes(
         except ConfigError as error:
             mistakes += error.mistakes
     names = dimension_names([field for field, _, _ in read])
-    for name in sorted(set(names) & RESERVED):
+    for name in sorted(set(names) & reserved()):
         mistakes.append(Mistake(f"{path}.axes", f"'{name}' is a name in every dataset and cannot be an axis"))
     if mistakes:
         raise ConfigError(mistakes)
@@ -406,6 +399,6 @@ def dimension_names(paths: Sequence[str]) -> list[str]:
 
     names = [short(path) for path in paths]
     return [
-        "_".join(path.split(".")[-2:]) if names.count(name) > 1 or name in RESERVED else name
+        "_".join(path.split(".")[-2:]) if names.count(name) > 1 or name in reserved() else name
         for path, name in zip(paths, names, strict=True)
     ]

@@ -18,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal, NamedTuple, ParamSpec, TypeVar, Union, get_args
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, Tag, create_model
+from pydantic import ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, Tag, create_model
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from minima.plan.mistakes import ConfigError, Mistake
@@ -41,8 +42,8 @@ KINDS = {
     "activations": Kind("activation", ("minima.engine.activations",), declared=False),
     "inits": Kind("initialization", ("minima.engine.inits",)),
     "losses": Kind("loss", ("minima.engine.losses",), declared=False),
-    "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes"), declared=False),
-    "predictors": Kind("predictor", ("minima.theory.predictors",), declared=False),
+    "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes")),
+    "predictors": Kind("predictor", ("minima.theory.predictors",)),
     "references": Kind("reference", ("minima.theory.references",), declared=False),
     "sources": Kind("source", ("minima.data.sources",), declared=False),
     "estimands": Kind("module of estimands", ("minima.findings.estimands",), declared=False),
@@ -65,6 +66,12 @@ class Part(Options):
     def called(cls) -> str:
         """`called` returns the part's name."""
         return cls.__module__.rpartition(".")[2]
+
+    @classmethod
+    def said(cls) -> str:
+        """`said` returns the first line of the docstring, as it stands within a sentence."""
+        line = (cls.__doc__ or "").strip().split("\n")[0].removesuffix(".")
+        return line if line[1:2].isupper() else line[:1].lower() + line[1:]
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         """`impossible` yields why this part cannot go with the rest of a cell, whose sections `cell` holds as
@@ -246,6 +253,14 @@ class NameOf:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return handler.generate_schema(Literal[tuple(names(self.kind))])
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        if not KINDS[self.kind].declared:
+            return handler(schema)
+        said = "; ".join(f"{name}: {cls.said()}" for name, cls in options(self.kind).items())
+        return handler(schema) | {"description": f"{said}."}
 
 
 def located(folders: str | Sequence[str], config_files: Sequence[str | Path]) -> list[str]:

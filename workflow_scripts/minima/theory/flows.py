@@ -42,7 +42,6 @@ from minima.theory.jacobian import FlatJacobian
 from minima.theory.linearization import Linearization, Predicted
 
 LANDING = 1e-3  # residual from which a fixed D goes on
-MEMORIES = {"rmsprop": "alpha", "adam": "beta2", "adamw": "beta2"}  # optimizer → its α
 FIRST = 0.05  # first piece in units of 1/λmax of JDJᵀ
 NODES = [torch.tensor(values) for values in np.polynomial.legendre.leggauss(4)]  # on [−1, 1], and weights
 
@@ -266,17 +265,15 @@ def limit_of_flow(linearization: Linearization, rule: Rule) -> Predicted:
 
 def rule_of(recipe: Recipe | None) -> Rule | None:
     """The rule of a training's optimizer and batches; None for methods that do not adapt by coordinate."""
-    if recipe is None:
+    squares = None if recipe is None else getattr(recipe.optimizer, "SQUARES", None)
+    if squares is None:
         return None
-    name, batches = recipe.optimizer.__name__.rpartition(".")[2], recipe.batches
+    batches, (kept, corrected) = recipe.batches, squares
     noise = 0.0 if batches is None else _noise(batches.points, batches.size, batches.replacement)
-    if name == "adagrad":
+    if kept is None:
         return Rule(noise=noise)
-    if name not in MEMORIES:
-        return None
-    numbers = recipe.numbers
-    decay = ((1 - numbers[MEMORIES[name]]) / numbers["lr"]).reshape(-1, 1)
-    return Rule(decay, decay, corrected=name != "rmsprop", noise=noise)
+    decay = ((1 - recipe.numbers[kept]) / recipe.numbers["lr"]).reshape(-1, 1)
+    return Rule(decay, decay, corrected, noise)
 
 
 def _noise(points: int, size: int, replacement: bool) -> float:

@@ -1,4 +1,4 @@
-"""What a trained cell stores, by the names of `minima.variables`."""
+"""What a trained cell stores, by the names of `minima.plan.marks.variables`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.record import Finished
 from minima.training.methods import STORED_AS
 from minima.training.recording import plane_grid
-from minima.training.start import Start
+from minima.training.start import Start, probes_of
 
 Array = NDArray[np.float64]
 
@@ -46,8 +46,9 @@ def results_of(
         values |= {"flow_time": done.time, "time_path": done.times.cpu().numpy()}
     else:
         values |= {STORED_AS[name]: number for name, number in numbers.items()}
-    if "path_norm" in cell["record"]["probes"]:
-        values["path_norm"] = ensemble.path_norms(weights)[0].cpu().numpy()
+    for name, probe in probes_of(cell).items():
+        if hasattr(probe, "of_weights"):
+            values[name] = probe.of_weights(ensemble, weights)[0].cpu().numpy()
     if (plane := cell["record"]["plane"]) is not None:
         values["plane"] = _on_plane(ensemble, weights, plane)
     if cell["keep_parameters"]:

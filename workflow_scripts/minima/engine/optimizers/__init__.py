@@ -8,5 +8,7 @@ networks along their first dimension; `numbers` holds the hyperparameters per ne
 where it is there and true, says that the steps are linear combinations of gradients with a factor per
 network, so that the first layer can be trained in its Gram form. `preconditioner(state, numbers, k)`, where
 it is there, gives the D of a step θ ← θ − ηDg per coordinate, as it was at step k. `COMES_TO_REST` says that
-D stops moving where the gradients vanish.
+D stops moving where the gradients vanish. `SQUARES` says that D is 1/√S coordinate by coordinate, so that the
+flow at small steps is known (`minima.theory.flows`): what S keeps, the α of S ← αS + (1 − α)g² or None where
+S ← S + g², and whether S is divided by 1 − α^k.
 """

@@ -22,6 +22,7 @@ class AdaGrad(Optimizer):
     time_of_rate = 2.0
 
 
+SQUARES = (None, False)
 COMES_TO_REST = True  # S only gathers: where gradients vanish, so does the change of D
 
 

@@ -23,6 +23,9 @@ class Adam(Optimizer):
     epsilon: float = beside_the_root(1e-8)
 
 
+SQUARES = ("beta2", True)
+
+
 def start(theta: Tensor) -> list[Tensor]:
     """`start` returns m and v."""
     import torch

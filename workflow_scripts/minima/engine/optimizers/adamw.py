@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from minima.engine.optimizers.adam import Adam, preconditioner, start, step
+from minima.engine.optimizers.adam import SQUARES, Adam, preconditioner, start, step
 
-__all__ = ["DECOUPLED", "preconditioner", "start", "step"]
+__all__ = ["DECOUPLED", "SQUARES", "preconditioner", "start", "step"]
 
 
 class AdamW(Adam):

@@ -22,6 +22,9 @@ class RMSprop(Optimizer):
     epsilon: float = beside_the_root(1e-8)
 
 
+SQUARES = ("alpha", False)
+
+
 def start(theta: Tensor) -> list[Tensor]:
     """`start` returns S and room for a root."""
     import torch

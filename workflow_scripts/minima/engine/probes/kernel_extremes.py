@@ -1,13 +1,27 @@
 """Extreme eigenvalues of the tangent kernel of the training points."""
 
-from torch import Tensor
+from __future__ import annotations
 
-from minima.engine.decompositions import eigvalsh
-from minima.engine.state import State
-from minima.engine.tangent import tangent_kernel
+from typing import TYPE_CHECKING
+
+from minima.plan.marks import ProbeOfLayers
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from minima.engine.state import State
+
+
+class KernelExtremes(ProbeOfLayers):
+    """Least and largest eigenvalue of the tangent kernel."""
+
+    dims = ("extreme",)
 
 
 def measure(state: State) -> Tensor:
     """`measure` returns the smallest and the largest eigenvalue [E, 2]."""
+    from minima.engine.decompositions import eigvalsh
+    from minima.engine.tangent import tangent_kernel
+
     kernel = tangent_kernel(state.ensemble, state.weights, state.x, state.x.shape[1])
     return eigvalsh(kernel)[:, [0, -1]]

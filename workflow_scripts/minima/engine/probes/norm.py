@@ -1,11 +1,23 @@
 """Frobenius norm of each weight matrix."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
 
-from minima.engine.state import State, norms
+from typing import TYPE_CHECKING
+
+from minima.plan.marks import Probe
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from minima.engine.state import State
+
+
+class Norm(Probe):
+    """Norm (Frobenius) of each weight matrix."""
+
+    dims = ("layer",)
 
 
 def measure(state: State) -> Tensor:
     """`measure` returns the norms [E, layers]."""
-    return torch.stack([norms(state.weights[i]) for i in state.ensemble.parameters], dim=1)
+    return state.norms(state.weights)

@@ -10,13 +10,24 @@ Jθ₀ = H f₀ and f = f_int − (H − 1) f_init: the initialization's share i
 multiplied. A pull toward θ₀ selects the least ‖u‖, which is gradient descent's own limit.
 """
 
-import torch
+from __future__ import annotations
 
-from minima.theory.linearization import Linearization, Predicted
+from typing import TYPE_CHECKING
+
+from minima.plan.marks import Predictor
+
+if TYPE_CHECKING:
+    from minima.theory.linearization import Linearization, Predicted
+
+
+class Decayed(Predictor):
+    """Limit of the linearized network under weight decay toward 0, as its strength goes to 0."""
 
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the minimizer of least ‖θ₀ + u‖, the limit λ → 0."""
+    import torch
+
     weights = [linearization.weights[layer] for layer in linearization.ensemble.trained]
     moved = -torch.cat([weight.flatten(1) for weight in weights], dim=1)
     dual = linearization.solve(linearization.within, linearization.error - linearization.rows.times(moved))

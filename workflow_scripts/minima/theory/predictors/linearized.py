@@ -6,7 +6,18 @@ the limit of gradient descent at every stable step size, of any schedule, of mom
 any order (2011.02408).
 """
 
-from minima.theory.linearization import Linearization, Predicted
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from minima.plan.marks import Predictor
+
+if TYPE_CHECKING:
+    from minima.theory.linearization import Linearization, Predicted
+
+
+class Linearized(Predictor):
+    """Limit of the linearized network under gradient descent."""
 
 
 def predict(linearization: Linearization) -> Predicted:

@@ -1,12 +1,24 @@
 """The linearized network trained as the network itself is: the prediction for the cell's own optimizer."""
 
-from minima.theory.linearization import Linearization, Predicted
-from minima.theory.linearized_run import run
+from __future__ import annotations
 
-RUNS = True
+from typing import TYPE_CHECKING
+
+from minima.plan.marks import Predictor
+
+if TYPE_CHECKING:
+    from minima.theory.linearization import Linearization, Predicted
+
+
+class LinearizedTrained(Predictor):
+    """Linearized network, trained as the network itself."""
+
+    trains = True
 
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns where the linearized run ended; NaN where it did not converge within
     `linearized_run.max_steps`."""
+    from minima.theory.linearized_run import run
+
     return linearization.once(run).predicted

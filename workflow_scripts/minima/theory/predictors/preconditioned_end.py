@@ -2,17 +2,29 @@
 training, 1/√S_∞ for AdaGrad (2011.02408): what can be said after the fact, not before it.
 """
 
-import torch
+from __future__ import annotations
 
-from minima.theory.linearization import Linearization, Predicted
-from minima.theory.linearized_run import run
+from typing import TYPE_CHECKING
 
-RUNS = True
+from minima.plan.marks import Predictor
+
+if TYPE_CHECKING:
+    from minima.theory.linearization import Linearization, Predicted
+
+
+class PreconditionedEnd(Predictor):
+    """Limit under the fixed preconditioner at the end of the linearized training."""
+
+    trains = True
 
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the limit under D_∞; for optimizers that do not adapt that is the linearized limit.
     NaN where the run did not converge."""
+    import torch
+
+    from minima.theory.linearized_run import run
+
     done = linearization.once(run)
     weights = done.preconditioner
     if weights is None:

@@ -3,13 +3,24 @@
 f_∞(x) = f₀(x) + j(x) D Jᵀ (J D Jᵀ)⁻¹ e₀
 """
 
-import torch
+from __future__ import annotations
 
-from minima.theory.linearization import Linearization, Predicted
+from typing import TYPE_CHECKING
+
+from minima.plan.marks import Predictor
+
+if TYPE_CHECKING:
+    from minima.theory.linearization import Linearization, Predicted
+
+
+class PreconditionedStart(Predictor):
+    """Limit under the fixed preconditioner 1/|g₀| of the start."""
 
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the limit under D₀, which is 0 for a parameter that the first gradient does not
     reach."""
+    import torch
+
     gradient = linearization.rows.transposed(linearization.error).abs()
     return linearization.of_weights(torch.where(gradient > 0, 1 / gradient, 0))

@@ -1,4 +1,4 @@
-"""What the training points see of the first layer of two linear ones; shared by probes."""
+"""What the training points see of the first of two linear layers."""
 
 import torch
 from torch import Tensor

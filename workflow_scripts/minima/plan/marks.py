@@ -1,0 +1,107 @@
+"""What a cell names and gives no options: losses, probes and predictors. Each is a module with a class that
+subclasses one of these; the first line of its docstring is what the module's numbers are called."""
+
+from collections.abc import Iterator, Mapping
+from math import log
+from typing import Any, ClassVar
+
+from minima.plan import parts
+from minima.plan.networks import is_two_linear_layers, kind_of
+from minima.plan.parts import Part
+from minima.variables import PREDICTED, VARIABLES, Variable
+
+FLOW_PIECES = 14.0  # times ln(growth): from the first piece to the end, times grow by e^14
+
+
+class Loss(Part):
+    """What training lowers: a module of `minima.engine.losses`."""
+
+
+class Probe(Part):
+    """What is recorded along the way beside the loss: a module of `minima.engine.probes`, or of
+    `minima.theory.probes`. A cell stores it as the variable `<probe>_path` and, where the module has
+    `of_weights`, that of the trained network as `<probe>`."""
+
+    dims: ClassVar[tuple[str, ...]] = ()  # of what is measured of one network
+    units: ClassVar[str] = "1"
+
+
+class ProbeOfLayers(Probe):
+    """A probe that looks at what stands between fully connected layers."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        if not kind_of(cell["network"]).BY_LAYERS:
+            kind = cell["network"]["kind"]
+            yield f"record.probes: {self.called()} needs network.kind: mlp, not {kind}"
+
+
+class ProbeOfLinearNets(Probe):
+    """A probe of two linear layers."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        if not is_two_linear_layers(cell["network"]):
+            needs = "two linear layers: activation: linear, depth: 2"
+            yield f"record.probes: {self.called()} is for {needs}"
+
+
+class Predictor(Part):
+    """A minimizer that is computed from a network's own start: a module of `minima.theory.predictors`. A cell
+    stores it as the variables `<predictor>_<quantity>` of `minima.variables.PREDICTED`."""
+
+    trains: ClassVar[bool] = False  # the linearized network, step by step
+
+    def pieces(self, cell: Mapping[str, Any]) -> float:
+        """`pieces` returns in how many pieces a flow is followed: 0 where none is."""
+        return 0.0
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        loss, kind = cell["loss"], cell["network"]["kind"]
+        if loss != "mse":
+            yield f"predict: {self.called()} is about loss: mse; with {loss} say predict: []"
+        if not kind_of(cell["network"]).BY_LAYERS:
+            yield f"predict: {self.called()} needs network.kind: mlp; with {kind} say predict: []"
+
+
+class PredictorOfFlow(Predictor):
+    """A predictor that follows the flow of an adaptive method."""
+
+    growth: ClassVar[float | None] = None  # a piece over the one before, in place of the cell's own
+
+    def pieces(self, cell: Mapping[str, Any]) -> float:
+        return FLOW_PIECES / log(self.growth or cell["linearized_run"]["growth"])
+
+
+class PredictorOfOwnFlow(PredictorOfFlow):
+    """A predictor that follows the flow of the cell's own optimizer, where that adapts."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        optimizer = cell["optimizer"]
+        if (name := optimizer["name"]) not in known_flows():
+            return
+        if optimizer["schedule"]["kind"] != "constant":
+            yield f"predict: {self.called()} of {name} is known for schedule: constant alone"
+        if optimizer["weight_decay"]["strength"]:
+            yield f"predict: {self.called()} of {name} is known without weight_decay alone"
+
+
+@parts.remembered
+def known_flows() -> list[str]:
+    """`known_flows` returns the optimizers whose flow at small steps is known: those that declare SQUARES."""
+    return [name for name in parts.names("optimizers") if hasattr(parts.load("optimizers", name), "SQUARES")]
+
+
+@parts.remembered
+def variables() -> dict[str, Variable]:
+    """`variables` returns all that a cell may store, by name: what every cell does, and what its probes and
+    predictors add."""
+    found = dict(VARIABLES)
+    for name, probe in parts.options("probes").items():
+        found[f"{name}_path"] = Variable(("step", *probe.dims), probe.said(), probe.units)
+        if hasattr(parts.load("probes", name), "of_weights"):
+            found[name] = Variable(probe.dims, f"{probe.said()} at the end", probe.units)
+    for name, predictor in parts.options("predictors").items():
+        for quantity, variable in PREDICTED.items():
+            long_name = f"{variable.long_name}, {predictor.said()}"
+            found[f"{name}_{quantity}"] = variable._replace(long_name=long_name)
+    return found
