@@ -35,7 +35,12 @@ from minima.theory.linear_paths import descend
 from minima.theory.linearization import Linearization
 
 Array = NDArray[np.float64]
-RECIPES = yaml.safe_load((Path(__file__).parents[2] / "config" / "config.yaml").read_text())["data"]
+STUDIES = Path(__file__).parents[2] / "workflow_scripts" / "studies"
+RECIPES = {
+    name: recipe
+    for path in STUDIES.glob("*/study.yaml")
+    for name, recipe in yaml.safe_load(path.read_text(encoding="utf-8"))["data"].items()
+}
 
 
 def statistics() -> Iterator[str]:
@@ -300,7 +305,6 @@ def shown(page: Path) -> str | None:
 
 
 BLOCK = re.compile(r"(?<=<!-- checks -->\n```text\n)(.*?\n)(?=```)", re.DOTALL)
-STUDIES = Path(__file__).parents[2] / "workflow_scripts" / "studies"
 PAGES = {
     Path(__file__).with_name("statistics.md"): statistics,
     STUDIES / "init_size" / "page.md": init_size,

@@ -150,7 +150,7 @@ def test_nothing_scrolls_sideways(page: Any) -> None:
 def test_every_study_has_its_section(page: Any, sections: list[StudySection]) -> None:
     """Reached from the top, with a figure for each that the claims name, its data and its dataset."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    assert {section.name for section in sections} == {*config["studies"]}
+    assert {section.name for section in sections} == {*config["run"]}
     for section in sections:
         page.get_by_role("navigation").get_by_role("link", name=section.name, exact=True).click()
         region = page.get_by_role("region", name=section.title)

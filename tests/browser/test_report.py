@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import xarray as xr
 from tests.browser.sample import CLAIMS, FACTS, LINKS, claim
+from tests.unit.worlds import CLAIMED
 
 from minima.findings.claims import judge_together
 from minima.findings.report import (
@@ -19,7 +20,6 @@ from minima.findings.report import (
     write_report,
 )
 from minima.findings.words import interval, minus, number
-from minima.plan.register import read_register
 
 ROOT = Path(__file__).parents[2]
 VOID = {"meta", "link", "input", "img", "br", "hr"}
@@ -146,7 +146,7 @@ def test_everything_is_escaped(sections: list[StudySection]) -> None:
 
 
 def test_the_judge_and_the_register_give_what_the_page_shows() -> None:
-    register = read_register(ROOT / "config" / "claims.yaml")
+    register = CLAIMED
     trees = dict.fromkeys((claim.study for claim in register), xr.DataTree())  # nothing was trained
     html = render(judge_together(register, trees), [], {}, {})
     assert set(Page(html).ids) >= {f"claim-{claim.id}" for claim in register}

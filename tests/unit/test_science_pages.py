@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from scipy.special import zeta
 from tests.unit.predictions import linearization
-from tests.unit.worlds import ROOT
+from tests.unit.worlds import CLAIMED, ROOT
 
-from minima.plan.register import read_register
 from minima.theory.flows import Rule, limit_of_flow
 
 SCIENCE = ROOT / "docs" / "science"
@@ -25,7 +24,7 @@ LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 def claims():
     """Claim ids by study."""
     found = {}
-    for claim in read_register(ROOT / "config" / "claims.yaml"):
+    for claim in CLAIMED:
         found.setdefault(claim.study, set()).add(claim.id)
     return found
 

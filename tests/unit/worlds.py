@@ -19,12 +19,14 @@ import yaml
 from minima.findings.claims import judge
 from minima.plan.digest import canonical
 from minima.plan.grid import Cell, Grid
-from minima.plan.register import NoControl, read_register
+from minima.plan.layers import lay
+from minima.plan.register import NoControl, read_registers
 from minima.plan.workplan import Plan
 from minima.streams import stream
 
 ROOT = Path(__file__).parents[2]
-CLAIMED = read_register(ROOT / "config" / "claims.yaml")
+STUDIES = ROOT / "workflow_scripts" / "studies"
+CLAIMED = read_registers({path: path.parent.name for path in sorted(STUDIES.glob("*/claims.yaml"))})
 REGISTER = {claim.id: claim for claim in CLAIMED if claim.study == "init_size"}
 CLAIMS = list(REGISTER)
 CONTROLLED = [name for name, claim in REGISTER.items() if not isinstance(claim.control, NoControl)]
@@ -138,6 +140,12 @@ class World:
 def config() -> dict[str, Any]:
     """The committed config."""
     return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def studies() -> dict[str, Any]:
+    """The committed studies as their folders and the committed config have them."""
+    return lay(config()).config["studies"]
 
 
 @cache

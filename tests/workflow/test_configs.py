@@ -24,7 +24,7 @@ def test_published_scale_is_planned_and_priced(fresh):
     """Every study of the default config, with jobs, times and memory; nothing is downloaded or trained."""
     fresh.config = COMMITTED
     run = fresh.run("plan", "--configfile", "config/paper.yaml").succeeded()
-    for study in COMMITTED["studies"]:
+    for study in COMMITTED["run"]:
         cells = re.search(rf"^{study} +0 +(\d+)( +0)+ +[\d.]+ \w+ +[\d.]+ \w+$", run.output, re.MULTILINE)
         assert cells, run.output
         assert int(cells[1]) > 0

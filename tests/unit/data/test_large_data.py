@@ -66,7 +66,7 @@ def write_records(path):
 
 def config(folder):
     """The table's pretraining on the copies, as the published scale has it, but for their blank pixels."""
-    paper = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
+    paper = yaml.safe_load((ROOT / "workflow_scripts/studies/bad_minima/paper.yaml").read_text())
     recipe = paper["data"]["images_confused"] | {"confusion": {"copies": 10}}
     block = {
         "data": "images",

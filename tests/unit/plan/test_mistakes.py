@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from minima.plan.figures import known_figures
+from minima.plan.layers import lay
 from minima.plan.layout import SHARED_FOLDERS
 from minima.plan.mistakes import ConfigError
 from minima.plan.workplan import Plan, check_writable
@@ -137,8 +139,8 @@ def test_the_config_that_the_others_break_is_right():
         (f"{MAIN}.stop", [1], f"{MAIN}.stop", "should be a mapping, not [1]"),
         (f"{MAIN}.seed", {"start": 3}, f"{MAIN}.seed.count", "is missing"),
         ("data.digits", {}, "data.digits.source", "is missing"),
-        ("data", NOTHING, "data", "is missing"),
-        ("studies", {}, "studies", "at least 1"),
+        ("data", NOTHING, f"{MAIN}.data", "'digits' is no data recipe (known: none)"),
+        ("studies", {}, "run", "'question' is no study (known: adaptive, bad_minima"),
         ("results", "", "results", "at least 1"),
         # true is no 1
         (f"{MAIN}.network.width", True, f"{MAIN}.network.width", "not 'true'"),
@@ -319,13 +321,20 @@ def drawn_from(figure):
 
 
 def default_config():
-    """With one block of each study: the others have the same form."""
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    for study in config["studies"].values():
+    """Of every study one block, as the others have the same form, under another name than its folder's."""
+    config = lay(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))).config
+    studies = {}
+    for name, study in config["studies"].items():
         kept = dict(list(study["blocks"].items())[:1])
-        drawn = {name: figure for name, figure in study["figures"].items() if drawn_from(figure) <= set(kept)}
-        study |= {"blocks": kept, "figures": drawn}
-    return json.loads(json.dumps(config))  # YAML's aliases become nodes of their own
+        drawn = {
+            figure: how | {"kind": f"{name}.{kind}"}
+            for figure, how in study["figures"].items()
+            if drawn_from(how) <= set(kept)
+            and f"{name}.{(kind := how.get('kind', figure))}" in known_figures("")
+        }
+        studies[f"{name}_again"] = study | {"blocks": kept, "figures": drawn}
+    # YAML's aliases become nodes of their own
+    return json.loads(json.dumps(config | {"studies": studies, "run": [*studies]}))
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,10 @@ import csv
 import numpy as np
 import pytest
 import yaml
-from tests.unit.worlds import ROOT, blocks, config
+from tests.unit.helpers import RECIPE
+from tests.unit.worlds import ROOT, blocks, config, studies
 
+from minima.findings.registrations import as_registered
 from minima.plan.mistakes import ConfigError
 from minima.plan.register import (
     LEAST_FOR_BOOTSTRAP,
@@ -17,13 +19,12 @@ from minima.plan.register import (
     NoControl,
     Part,
     known_estimands,
-    read_register,
+    read_registers,
 )
 from minima.plan.workplan import Plan
 
-PATH = ROOT / "config" / "claims.yaml"
-RAW = yaml.safe_load(PATH.read_text(encoding="utf-8"))
-CLAIMS = read_register(PATH)
+CLAIMS = Plan(config()).claims
+RAW = {"claims": as_registered(ROOT)}
 ASKED = [
     pytest.param(claim, part, id=f"{claim.id}: {part.label}") for claim in CLAIMS for part in claim.asked
 ]
@@ -66,7 +67,7 @@ def register(tmp_path):
 
 def mistakes(path):
     with pytest.raises(ConfigError) as caught:
-        read_register(path)
+        read_registers({path: ""})
     return [str(mistake) for mistake in caught.value.mistakes]
 
 
@@ -86,7 +87,7 @@ def test_the_committed_register_is_valid():
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_a_claims_study_and_figures_exist(claim):
     """In the committed config, so that the report links them."""
-    study = config()["studies"][claim.study]
+    study = studies()[claim.study]
     assert set(claim.figures) <= set(study["figures"])
     assert claim.paper in study["citation"]
 
@@ -158,7 +159,7 @@ def test_the_grid_has_the_replicates_that_claims_need():
             grid = blocks(claim.study)[part.arguments["block"]]
             units = len({cell.split for cell in grid.cells})
             if part.estimand == "linear_nets.slack":  # its units are draws, several on each data set
-                units *= config()["studies"][claim.study]["references"]["wide_linear"]["draws"]
+                units *= studies()[claim.study]["references"]["wide_linear"]["draws"]
             assert part.replicates <= units
 
 
@@ -184,14 +185,30 @@ def test_a_pilot_is_what_its_file_says(claim, part):
 
 
 def test_claims_of_studies_that_do_not_run_are_not_judged(register):
-    """`run` selects the claims with the studies; without a register there are none."""
-    raw = copy.deepcopy(config())
-    raw["studies"]["other"] = {"blocks": {"main": {"data": "digits_3_8"}}}
-    assert Plan(raw | {"claims": str(PATH), "run": ["other"]}).claims == []
-    plan = Plan(raw | {"claims": str(PATH)})
+    """`run` selects the claims with the studies; without verdicts there are none."""
+    other = {"data": {"own": RECIPE}, "studies": {"other": {"blocks": {"main": {"data": "own"}}}}}
+    assert Plan(config() | other | {"run": ["other"]}).claims == []
+    plan = Plan(config() | other)
     assert plan.claims == CLAIMS
-    assert plan.judged_studies == list(dict.fromkeys(claim.study for claim in CLAIMS))
-    assert Plan(raw | {"claims": None}).claims == []
+    assert plan.judged_studies == config()["run"] == list(dict.fromkeys(claim.study for claim in CLAIMS))
+    assert Plan(config() | {"verdicts": False}).claims == []
+
+
+def test_a_register_of_ones_own_stands_beside_those_of_the_studies(register):
+    """Its claims come last; an id that a study's register has is refused, under the second file's name."""
+    path = register(GOOD.replace("REGION", "[0, 1]"))
+    plan = Plan(config() | {"claims": str(path), "run": ["init_size"]})
+    assert [claim.id for claim in plan.claims][-2:] == ["init-5", "toy-1"]
+    path.write_text(path.read_text().replace("toy-1", "init-2"))
+    with pytest.raises(ConfigError, match=r"claims\.yaml: init-2: stands twice"):
+        _ = Plan(config() | {"claims": str(path), "run": ["init_size"]}).claims
+
+
+def test_the_register_of_a_study_is_about_no_other(register):
+    path = register(GOOD.replace("REGION", "[0, 1]"))
+    with pytest.raises(ConfigError, match="the register of momentum has no claims about other studies"):
+        read_registers({path: "momentum"})
+    assert read_registers({path: "init_size"})[0].study == "init_size"
 
 
 # Reading
@@ -211,14 +228,14 @@ def test_claims_of_studies_that_do_not_run_are_not_judged(register):
     ],
 )
 def test_bounds_are_read_as_numbers(register, written, region):
-    (claim,) = read_register(register(GOOD.replace("REGION", written)))
+    (claim,) = read_registers({register(GOOD.replace("REGION", written)): ""})
     assert claim.parts[0].region == region
     assert all(bound is None or type(bound) is float for bound in claim.parts[0].region)
 
 
 def test_defaults(register):
     """Five units and Student's interval, unless said; a seed redraws data and initialization."""
-    (claim,) = read_register(register(GOOD.replace("REGION", "[0, 1]")))
+    (claim,) = read_registers({register(GOOD.replace("REGION", "[0, 1]")): ""})
     assert (claim.parts[0].interval, claim.parts[0].replicates) == ("t", 5)
     assert (claim.parts[0].source, claim.source, claim.parts[0].pilot) == ("ours", "ours", None)
     assert claim.unit == "seed: data split and initialization"
@@ -307,7 +324,7 @@ def test_all_mistakes_are_told_at_once(register):
         (b"a: b: c", "is no YAML"),
         (b"claims: !!python/object/apply:os.getcwd []", "is no YAML"),
         (b"\xff\xfe\x00\x81", "cannot be read"),
-        (b"", "should be a mapping, not None"),
+        (b"", "claims: is missing"),
         (b"- init-1", "should be a mapping"),
     ],
 )
@@ -323,10 +340,10 @@ def test_what_is_no_register_is_refused_by_its_name(tmp_path, content, says):
 def test_a_register_that_is_not_there(tmp_path):
     """No file, or a folder: the path is named, and the plan refuses before any job."""
     path = tmp_path / "none.yaml"
-    assert mistakes(path) == [f"claims: there is no file {path}"]
+    assert mistakes(path) == [f"{path}: there is no such file"]
     (mistake,) = mistakes(tmp_path)
-    assert mistake.startswith(f"claims: {tmp_path} cannot be read")
-    with pytest.raises(ConfigError, match="there is no file"):
+    assert mistake.startswith(f"{tmp_path}: cannot be read")
+    with pytest.raises(ConfigError, match="there is no such file"):
         _ = Plan(config() | {"claims": str(path)}).claims
 
 
@@ -355,14 +372,13 @@ def test_parts_are_frozen():
 
 def test_a_misspelt_study_is_not_dropped_in_silence(tmp_path):
     """A claim about a study that this config does not have is left out, unless the name is nearly there."""
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    text = (ROOT / "config" / "claims.yaml").read_text(encoding="utf-8")
+    text = GOOD.replace("REGION", "[0, 1]")
     for name, refused in (("init_sise", True), ("linear_nets_of_mine", False)):
         register = tmp_path / f"{name}.yaml"
         register.write_text(text.replace("study: init_size", f"study: {name}", 1), encoding="utf-8")
-        plan = Plan(config | {"claims": str(register)})
+        plan = Plan(config() | {"claims": str(register)})
         if refused:
             with pytest.raises(ConfigError, match="did you mean 'init_size'"):
                 _ = plan.claims
         else:
-            assert "init-1" not in [claim.id for claim in plan.claims]
+            assert "toy-1" not in [claim.id for claim in plan.claims]

@@ -16,9 +16,16 @@ from minima.plan.workplan import Plan
 
 STOP = {"max_steps": 50}
 DIGITS = {"source": "digits", "classes": [3, 8], "train_size": 20, "test_size": 20}
-# Studies of these names, for the estimands and claims that there are about them.
+CLAIM = """
+  - id: toy-{number}
+    paper: none
+    study: {study}
+    statement: It holds.
+    parts: [{{label: a number, estimand: init_size.increase, region: [0, 1], arguments:
+      {{block: {block}, scales: [1, 3], measure: test_mse}}}}]
+    control: {{reason: it is a test}}
+"""
 CONFIG = {
-    "claims": "config/claims.yaml",
     "execution": {"pack_minutes": 1e-4},  # a job for each cell
     "data": {
         "digits": DIGITS,
@@ -26,7 +33,7 @@ CONFIG = {
         "moons": {"source": "moons", "train_size": 20, "test_size": 20},
     },
     "studies": {
-        "init_size": {
+        "sizes": {
             "blocks": {
                 "main": {
                     "data": "digits",
@@ -45,7 +52,7 @@ CONFIG = {
             "references": {"ntk": {}, "rbf": {}},
             "figures": {"error_vs_scale": {}},
         },
-        "momentum": {
+        "inertia": {
             "blocks": {
                 "points": {
                     "data": "moons",
@@ -74,8 +81,12 @@ MOMENTUM = INIT_SIZE
 
 
 @pytest.fixture(scope="module")
-def plan():
-    return Plan(CONFIG)
+def plan(tmp_path_factory):
+    register = tmp_path_factory.mktemp("register") / "claims.yaml"
+    claims = [("sizes", "main"), ("inertia", "points")]
+    texts = [CLAIM.format(number=n, study=study, block=block) for n, (study, block) in enumerate(claims)]
+    register.write_text(f"claims:{''.join(texts)}")
+    return Plan(CONFIG | {"claims": str(register)})
 
 
 @pytest.fixture(scope="module")

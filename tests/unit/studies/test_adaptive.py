@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from tests.unit.helpers import draw_figure
-from tests.unit.worlds import ROOT, blocks, config, unit
+from tests.unit.worlds import CLAIMED, blocks, studies, unit
 
 from minima.findings import stats
 from minima.findings.claims import judge
@@ -18,7 +18,6 @@ from minima.findings.figures import minimizer_map, predictors
 from minima.findings.stats import NotEstimable
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.digest import canonical
-from minima.plan.register import read_register
 from minima.streams import stream
 from studies.adaptive import estimands as adaptive
 from studies.adaptive.figures import distance_vs_batch, persistence, small_steps
@@ -42,7 +41,7 @@ def few_resamples(monkeypatch):
 
 @cache
 def claims():
-    return {claim.id: claim for claim in read_register(ROOT / "config" / "claims.yaml")}
+    return {claim.id: claim for claim in CLAIMED}
 
 
 @cache
@@ -326,7 +325,7 @@ def test_a_slope_between_two_steps_is_theirs_alone(tree):
 
 
 def test_these_are_the_figures_of_the_committed_config():
-    figures = config()["studies"]["adaptive"]["figures"]
+    figures = studies()["adaptive"]["figures"]
     for name, (_, asked) in FIGURES.items():
         assert asked == tuple(figures[name][key] for key in ("block", "beside") if key in figures[name])
     assert set(figures) == {*FIGURES, "nearest_minimizer"}

@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from tests.unit.helpers import draw_figure
-from tests.unit.worlds import ROOT
+from tests.unit.worlds import CLAIMED
 
 from minima.findings.claims import judge
 from minima.findings.stats import NotEstimable
 from minima.netcdf import tree_encoding, write_atomically
 from minima.plan.figures import figure_module
-from minima.plan.register import read_register
 from studies.bad_minima import estimands as study
 from studies.bad_minima.plane import crossings
 
@@ -293,9 +292,7 @@ def test_the_drop_in_the_figure_is_the_estimands():
 
 # The registered claims, in worlds whose truth is known
 
-CLAIMS = {
-    claim.id: claim for claim in read_register(ROOT / "config/claims.yaml") if claim.study == "bad_minima"
-}
+CLAIMS = {claim.id: claim for claim in CLAIMED if claim.study == "bad_minima"}
 
 
 def noisy(value, share=0.1, seed=0):

@@ -3,17 +3,14 @@
 import pytest
 import xarray as xr
 from tests.unit.momentum_world import block, tree
-from tests.unit.worlds import ROOT, blocks
+from tests.unit.worlds import CLAIMED, blocks
 
 from minima.findings.claims import INCONCLUSIVE, SUPPORTED, judge
-from minima.plan.register import read_register
 from minima.training.recording import coordinates
 
 # Of width, steps and digits a world without networks says nothing.
 SILENT = {"mom-6", "mom-7", "mom-10"}
-CLAIMS = {
-    claim.id: claim for claim in read_register(ROOT / "config" / "claims.yaml") if claim.study == "momentum"
-}
+CLAIMS = {claim.id: claim for claim in CLAIMED if claim.study == "momentum"}
 WORLDLY = [name for name in CLAIMS if name not in SILENT]
 
 

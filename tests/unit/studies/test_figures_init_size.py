@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from tests.unit.helpers import draw_figure
-from tests.unit.worlds import MISS, World, changed, config, rms, spoiled
+from tests.unit.worlds import MISS, World, changed, rms, spoiled, studies
 
 from minima.findings import stats
 from minima.findings.drawing import read_table
@@ -68,7 +68,7 @@ def where(table, **values):
 
 def test_these_are_the_curves_of_the_committed_config():
     """With the blocks that it gives them; the others have tests of their own."""
-    figures = config()["studies"]["init_size"]["figures"]
+    figures = studies()["init_size"]["figures"]
     assert set(figures) == {*KINDS, "nearest_minimizer", "strategies"}
     for name, figure in figures.items():
         if name not in KINDS:

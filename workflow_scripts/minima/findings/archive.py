@@ -1,11 +1,14 @@
 """One zip of all that a run found, from which verdicts, figures and report rebuild without training."""
 
+import json
 import os
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from minima.plan.studies import files_in, folders
 from minima.plan.workplan import Plan
 
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the same content gives the same bytes
@@ -20,14 +23,17 @@ this archive into the checkout, and
     snakemake --cores all --replace-workflow-config --configfile {config} \\
         --allowed-rules all judge_claims draw_figures write_report --forceall
 
-To train the same networks again: the same command without its second line.
+To train the same networks again: the same command without its second line. The folders of studies and
+extensions are here as that run had them, also where they were of no commit.
 """
 
 
 def write_archive(plan: Plan, output: Path) -> None:
     """`write_archive` writes the zip of a complete run."""
-    config = plan.config.as_written()
-    config |= {"results": "results", "run": plan.studies, "claims": REGISTER if plan.config.claims else None}
+    extensions = {f"extensions/{n}_{Path(e).name}": Path(e) for n, e in enumerate(plan.config.extensions, 1)}
+    config = json.loads(json.dumps(plan.raw))  # of plain mappings
+    config |= {"results": "results", "run": plan.studies, "extensions": [*extensions]}
+    config |= {"claims": REGISTER} if plan.config.claims else {}
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{output.name}.tmp")
     try:
@@ -36,12 +42,24 @@ def write_archive(plan: Plan, output: Path) -> None:
             _add(archive, CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
             if plan.config.claims:
                 _add(archive, REGISTER, Path(plan.config.claims).read_bytes())
+            for inside, folder in _sources(plan, extensions).items():
+                for path in files_in(folder):
+                    _add(archive, f"{inside}/{path.relative_to(folder).as_posix()}", path.read_bytes())
             for path in results_of(plan):
                 inside = Path("results") / path.relative_to(plan.paths.results)
                 _add(archive, inside.as_posix(), path.read_bytes())
         os.replace(temporary, output)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sources(plan: Plan, extensions: Mapping[str, Path]) -> dict[str, Path]:
+    """`_sources` returns where in the archive → folder of the studies that ran and of the extensions, in
+    which some of these stand."""
+    used = {study: folders()[study] for study in plan.studies if study in folders()}
+    ours = {s: f for s, f in used.items() if not any(f.is_relative_to(e) for e in extensions.values())}
+    studies = {f"workflow_scripts/studies/{study}": folder for study, folder in ours.items()}
+    return studies | {f"archive/{name}": folder for name, folder in extensions.items()}
 
 
 def results_of(plan: Plan) -> list[Path]:

@@ -3,6 +3,7 @@
 What may differ between two runs that find the same stands here and in the logs, and in no other result.
 """
 
+import hashlib
 import subprocess
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,8 @@ from minima.findings.files import write_json, write_text
 from minima.findings.records import record_path, used_keys
 from minima.jobs import journal
 from minima.plan.fingerprint import cell_fingerprint, code_used, training_modules
+from minima.plan.layers import shown
+from minima.plan.studies import files_in, folders
 
 if TYPE_CHECKING:
     from minima.plan.workplan import Plan
@@ -42,6 +45,7 @@ def write_provenance(plan: "Plan", output: Path, page: Path) -> None:
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": plan.config.model_dump(mode="json"),
         "config_digest": plan.config_digest,
+        "files": _files(plan),
         "cells": {study: sorted(mine) for study, mine in keys.items()},
         "seeds": {study: _seeds(plan, study) for study in plan.studies},
         "fingerprints": _fingerprints(plan),
@@ -79,6 +83,14 @@ def runtimes(content: Mapping[str, Any]) -> str:
     ]
     lines += [f"| {rule} | {seconds:.0f} |" for rule, seconds in content["wall_seconds"].items()]
     return "\n".join(lines) + "\n"
+
+
+def _files(plan: "Plan") -> dict[str, str]:
+    """`_files` returns path → digest of every file of the studies' folders and of the extensions."""
+    used = [folders()[study] for study in plan.studies if study in folders()]
+    extensions = map(Path, plan.config.extensions)
+    paths = (path for folder in (*used, *extensions) for path in files_in(folder))
+    return {shown(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def _seeds(plan: "Plan", study: str) -> list[int]:

@@ -3,6 +3,7 @@
 import shlex
 import shutil
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from minima import store
 from minima.findings.records import used_keys
 from minima.plan.fingerprint import cell_fingerprint
 from minima.plan.grid import Cell
+from minima.plan.mistakes import ConfigError
+from minima.plan.studies import folders
 from minima.plan.workplan import Plan
 
 
@@ -25,8 +28,7 @@ class Unused:
 def unused_shards(plan: Plan) -> list[Unused]:
     """`unused_shards` returns the shards to prune. A shard with one cell in use stays whole, as shards are
     immutable."""
-    # Also studies that are not to run now, or whose run has not come to its record yet.
-    configured = Plan(plan.config.as_written() | {"run": None}).cells
+    configured = _configured(plan)
     recorded = set().union(*used_keys(Path(plan.paths.records)).values())
     cells: dict[Path, int] = defaultdict(int)
     in_use: set[Path] = set()
@@ -58,6 +60,17 @@ def prune(plan: Plan) -> str:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(shard.path, target)
     return "\n".join([*lines, f"They were moved to {aside}. To delete them: rm -r {shlex.quote(str(aside))}"])
+
+
+def _configured(plan: Plan) -> dict[str, Cell]:
+    """`_configured` returns the cells of all studies, also of those that are not to run now, or whose run has
+    not come to its record yet."""
+    said, cells = plan.raw.get("studies") or {}, {}
+    for study in {*folders(), *said}:
+        alone = {"run": [study], "studies": {name: said[name] for name in said if name == study}}
+        with suppress(ConfigError):  # what this config makes impossible was not trained by it
+            cells |= Plan({**plan.raw, **alone}).cells
+    return cells
 
 
 def _serves(plan: Plan, cell: Cell, entry: store.Entry) -> bool:

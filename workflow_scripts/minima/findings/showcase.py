@@ -184,9 +184,8 @@ def shrink(source: Path, output: Path) -> None:
 
 
 def default_plan(root: Path) -> Plan:
-    """The plan of the committed config, whatever the working directory."""
-    raw = yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8"))
-    return Plan(raw | {"claims": str(root / "config" / "claims.yaml")})
+    """The plan of the committed config."""
+    return Plan(yaml.safe_load((root / "config" / "config.yaml").read_text(encoding="utf-8")))
 
 
 def _wrapped(text: str, indent: str = "") -> str:

@@ -246,6 +246,7 @@ class Study(Options):
 
     title: str = Field("", description="What the study asks.")
     citation: str = Field("", description="The paper whose claims the study tests.")
+    data: dict[Name, DataRecipe] = Field({}, description="Data recipes by name, for all studies.")
     blocks: dict[Name, Block] = Field(min_length=1, description="Dense grids by name.")
     references: References = Field(References(), description="Kernel regressions to compare with.")
     figures: dict[Name, Figure] = Field({}, description="Figures by name.")
@@ -286,8 +287,17 @@ class Config(Options):
     extensions: list[str] = Field(
         [], description="Folders with parts and studies of your own, relative to the config file."
     )
-    claims: str | None = Field("config/claims.yaml", description="The claims register; null: no verdicts.")
-    run: list[str] | None = Field(None, min_length=1, description="Studies to run; all where omitted.")
+    run: list[str] | None = Field(
+        None, min_length=1, description="Studies to run; those of `studies` where omitted."
+    )
+    scale: Name | None = Field(
+        None,
+        description="Overlay of every study whose folder has it, laid over its study.yaml: smoke, paper.",
+    )
+    claims: str | None = Field(
+        None, description="A register of claims, beside those in the folders of the studies that run."
+    )
+    verdicts: bool = Field(True, description="Whether claims are judged.")
     reuse: Literal["same_code", "same_versions", "any_code"] = Field(
         "same_code",
         description="Stored cells that serve: same_code takes those of today's code, whatever versions of "
@@ -296,13 +306,10 @@ class Config(Options):
     )
     prune: Literal["list", "move"] = Field("list", description="What `snakemake prune` does.")
     execution: Execution = Field(Execution(), description="How jobs run.")
-    data: dict[Name, DataRecipe] = Field(min_length=1, description="Data recipes by name.")
-    studies: dict[Name, Study] = Field(min_length=1, description="Studies by name.")
-
-    def as_written(self) -> dict[str, Any]:
-        """`as_written` returns the config without defaults, which validates to the same config. With every
-        default written out it might not, as some defaults depend on the kind of network."""
-        return self.model_dump(mode="json", exclude_unset=True)
+    data: dict[Name, DataRecipe] = Field({}, description="Data recipes by name, laid over those of studies.")
+    studies: dict[Name, Study] = Field(
+        {}, description="Studies by name: laid over the study's own folder, or whole."
+    )
 
     @field_validator("run", mode="before")
     @classmethod

@@ -1,5 +1,5 @@
-"""The files that are written from one source: config/schema.json, the tables of config/README.md and
-rules/envs/minima.yaml.
+"""The files that are written from one source: the schemas of config files and of study.yaml, the tables of
+config/README.md and rules/envs/minima.yaml.
 
     make generated
 """
@@ -74,15 +74,34 @@ PARTS = {  # kind of part → the title of a part's table
 
 def generated_files() -> dict[Path, str]:
     """Path → content of every generated file."""
-    schema = json.dumps(Config.model_json_schema(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
     readme = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
     head, _, rest = readme.partition(BEGIN)
     tables = "\n\n".join([*_tables()])
     return {
-        ROOT / "config" / "schema.json": schema,
+        ROOT / "config" / "schema.json": _written(_schema()),
+        ROOT / "config" / "study.schema.json": _written({"$ref": "schema.json#/$defs/Study"}),
         ROOT / "config" / "README.md": f"{head}{BEGIN}\n\n{tables}\n\n{END}{rest.partition(END)[2]}",
         ROOT / "rules" / "envs" / "minima.yaml": _environment(),
     }
+
+
+def _schema() -> dict[str, Any]:
+    """`_schema` returns the JSON schema of a file that holds a config or a part of one, to be laid over others:
+    nothing is required, and a mapping that may be one of several parts fits at least one of them."""
+
+    def lenient(value: Any) -> Any:
+        if isinstance(value, list):
+            return [lenient(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        kept = {k: lenient(v) for k, v in value.items() if not (k == "required" and isinstance(v, list))}
+        return kept | ({"anyOf": kept.pop("oneOf")} if isinstance(kept.get("oneOf"), list) else {})
+
+    return lenient(Config.model_json_schema())
+
+
+def _written(content: Any) -> str:
+    return json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _environment() -> str:

@@ -1,6 +1,6 @@
 """From raw YAML to a validated config and its grids, with every mistake at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -9,10 +9,12 @@ from minima.forms import declared
 from minima.plan.config import Block, Config, References
 from minima.plan.figures import blocks_drawn, known_figures
 from minima.plan.grid import Grid, expand
+from minima.plan.layers import lay, listed, mapping
 from minima.plan.layout import SHARED_FOLDERS
 from minima.plan.mistakes import REASONS, ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe
 from minima.plan.starts import with_starts
+from minima.plan.studies import folders
 
 
 def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], Grid]]:
@@ -20,87 +22,95 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
 
     Raises `ConfigError` with every mistake: those of form, of reference and of the grids.
     """
+    laid = lay(raw)
     mistakes: list[Mistake] = []
-    config = None
-    try:
-        config = Config.model_validate(raw)
-    except ValidationError as error:
-        mistakes += explain(error, Config, raw)
-    # What is well-formed is checked further even where something else is not.
-    raw = _mapping(raw)
-    recipes = _well_formed(raw.get("data"), DataRecipe)
-    studies = _mapping(raw.get("studies"))
+    given = mapping(laid.config["data"])
+    recipes = _well_formed(given, TypeAdapter(DataRecipe).validate_python)
+    studies: dict[str, Any] = {}
     grids: dict[tuple[str, str], Grid] = {}
-    for study, entry in studies.items():
+    for study, entry in mapping(laid.config["studies"]).items():
         if study in SHARED_FOLDERS:
             mistakes.append(
                 Mistake(f"studies.{study}", "is the name of a folder of all studies' results; choose another")
             )
-        entry = _mapping(entry)
-        mistakes += _figure_mistakes(study, entry, f"studies.{study}.figures")
-        blocks = {name: _sound_part(block) for name, block in _mapping(entry.get("blocks")).items()}
-        for name, block in _well_formed(blocks, Block).items():
-            path = f"studies.{study}.blocks.{name}"
-            if block.data not in recipes:
-                if block.data not in _mapping(raw.get("data")):
-                    mistakes.append(Mistake(f"{path}.data", unknown(block.data, recipes, "no data recipe")))
-                continue
-            try:
-                grids[study, name] = expand(block, recipes, path)
-                mistakes += _reference_mistakes(entry.get("references"), grids[study, name], path)
-            except ConfigError as error:
-                mistakes += error.mistakes
-        own = {block: grid for (name, block), grid in grids.items() if name == study}
-        own, found = with_starts(own, f"studies.{study}.blocks", blocks)
-        mistakes += found
+        blocks, own, found = _read_blocks(study, mapping(entry), recipes, given)
+        studies[study] = entry | {"blocks": entry["blocks"] | blocks} if blocks else entry
         grids |= {(study, block): grid for block, grid in own.items()}
-    run = raw.get("run")
-    for name in [run] if isinstance(run, str) else run if isinstance(run, list) else []:
+        mistakes += [*found, *_figure_mistakes(study, mapping(entry), f"studies.{study}.figures")]
+    for name in listed(laid.config.get("run")):
         if isinstance(name, str) and name not in studies:
-            mistakes.append(Mistake("run", unknown(name, studies, "no study")))
-    if mistakes or config is None:
-        raise ConfigError(mistakes)
+            mistakes.append(Mistake("run", unknown(name, [*studies, *folders()], "no study")))
+    if not laid.config["studies"] and not mistakes:
+        mistakes.append(Mistake("run", f"names no study (known: {', '.join(folders())})"))
+    config = None
+    whole = laid.config | {"data": given and given | recipes, "studies": studies}
+    try:
+        config = Config.model_validate(whole)  # what is validated already is not again
+    except ValidationError as error:
+        mistakes = [*explain(error, Config, whole), *mistakes]
+    if mistakes or laid.mistakes or config is None:
+        raise ConfigError([*laid.mistakes, *map(laid.placed, mistakes)])
     wanted = config.run or list(config.studies)
     return config, {key: grid for key, grid in grids.items() if key[0] in wanted}
 
 
-def _mapping(value: Any) -> dict:
-    """`_mapping` returns a value that is a mapping, and {} in place of anything else, which the validation of
-    the whole config refuses."""
-    return value if isinstance(value, dict) else {}
+def _read_blocks(
+    study: str, entry: Mapping[str, Any], recipes: Mapping[str, Any], given: Mapping[str, Any]
+) -> tuple[dict[str, Block], dict[str, Grid], list[Mistake]]:
+    """`_read_blocks` returns the well-formed blocks of a study, the grids of these and of what is sound in
+    the others, and mistakes beside those of form."""
+    raw = mapping(entry.get("blocks"))
+    blocks = _well_formed(raw, Block.model_validate)
+    sound = _well_formed({n: _sound_part(b) for n, b in raw.items() if n not in blocks}, Block.model_validate)
+    mistakes: list[Mistake] = []
+    grids: dict[str, Grid] = {}
+    for name in raw:
+        path = f"studies.{study}.blocks.{name}"
+        if (block := blocks.get(name) or sound.get(name)) is None:
+            continue
+        if block.data not in recipes:
+            if block.data not in given:
+                mistakes.append(Mistake(f"{path}.data", unknown(block.data, recipes, "no data recipe")))
+            continue
+        try:
+            grids[name] = expand(block, recipes, path)
+            mistakes += _reference_mistakes(entry.get("references"), grids[name], path)
+        except ConfigError as error:
+            mistakes += error.mistakes
+    grids, found = with_starts(grids, f"studies.{study}.blocks", raw)
+    return blocks, grids, [*mistakes, *found]
 
 
-def _well_formed(raw: Any, kind: Any) -> dict[str, Any]:
+def _well_formed(raw: Mapping[str, Any], validate: Callable[[Any], Any]) -> dict[str, Any]:
     """`_well_formed` returns the entries of a mapping that validate; the mistakes of the others are reported
     with the whole config."""
-    adapter = TypeAdapter(kind)
     good = {}
-    for name, value in _mapping(raw).items():
+    for name, value in raw.items():
         try:
-            good[name] = adapter.validate_python(value)
+            good[name] = validate(value)
         except ValidationError:
             continue
     return good
 
 
 def _sound_part(block: Any) -> Any:
-    """`_sound_part` returns a block without its malformed sections and the axes over these, so that mistakes
-    in the rest are found in the same run."""
+    """`_sound_part` returns a malformed block without its malformed sections and the axes over these, so that
+    mistakes in the rest are found in the same run."""
     try:
         Block.model_validate(block)
     except ValidationError as error:
         bad = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
-        rest = {key: value for key, value in _mapping(block).items() if key not in bad}
-        axes = _mapping(rest.get("axes")).items()
+        rest = {key: value for key, value in mapping(block).items() if key not in bad}
+        axes = mapping(rest.get("axes")).items()
         return rest | {"axes": {path: v for path, v in axes if str(path).split(".")[0] not in bad}}
     return block
 
 
 def _figure_mistakes(study: str, entry: Mapping[str, Any], path: str) -> list[Mistake]:
-    blocks = _mapping(entry.get("blocks"))
+    blocks = mapping(entry.get("blocks"))
     mistakes = []
-    for name, figure in _mapping(entry.get("figures")).items():
-        figure = _mapping(figure)
+    for name, figure in mapping(entry.get("figures")).items():
+        figure = mapping(figure)
         kind, block = figure.get("kind") or name, figure.get("block")
         drawn = [
             (key, wanted)
@@ -135,7 +145,7 @@ def _wrong_number(kind: str, module: str, beside: int) -> str:
 
 def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:
     """`_reference_mistakes` refuses references for networks whose infinitely wide kernel is not known."""
-    named = [kind for kind in References.model_fields if _mapping(references).get(kind) is not None]
+    named = [kind for kind in References.model_fields if mapping(references).get(kind) is not None]
     kinds = [kind for kind in named if declared(f"minima.theory.references.{kind}", "OF_NETWORKS")]
     networks = [cell.part("network") for cell in grid.cells]
     needs = dict.fromkeys(need for network in networks for need in network.wide_kernel_needs())

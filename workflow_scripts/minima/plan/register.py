@@ -1,24 +1,22 @@
 """The claims register: published statements, each turned into estimands, regions and a control.
 
-The register is a file of its own (`config/claims.yaml`), written before the runs it judges.
+A register is a file of its own, the claims.yaml of a study's folder, written before the runs it judges.
 """
 
 import ast
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import Discriminator, Field, Tag, ValidationError, field_validator, model_validator
 
 from minima.plan import parts
+from minima.plan.layers import listed, read_yaml, shown
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.options import Options
 from minima.plan.studies import estimand_module, folders, own_files
 
-# libyaml's where PyYAML was built with it: ten times as fast
-SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 LEAST_FOR_BOOTSTRAP = 20  # units: with fewer, BCa's 95 % interval covers 84 % (n = 5) to 90 % (n = 10)
 
 
@@ -108,7 +106,9 @@ class Claim(Options):
 
     id: str = Field(description="Short name, like init-1 or lin-2b.")
     paper: str = Field(description="arXiv number.")
-    study: str = Field(description="The study whose dataset it is judged on.")
+    study: str = Field(
+        description="The study whose dataset it is judged on; left out in the register of a study's folder."
+    )
     statement: str = Field(description="What is claimed, in words.")
     published: str = Field("", description="The paper's own number for it, where it gives one.")
     unit: str = Field("seed: data split and initialization", description="Unit of replication.")
@@ -151,43 +151,59 @@ class Register(Options):
     claims: list[Claim] = Field(description="The claims, in the order of the report.")
 
 
-def read_register(path: str | Path) -> list[Claim]:
-    """The claims of a register file. Raises `ConfigError` with every mistake in it."""
-    try:
-        raw = yaml.load(Path(path).read_text(encoding="utf-8"), Loader=SAFE_LOADER)
-    except FileNotFoundError:
-        raise ConfigError([Mistake("claims", f"there is no file {path}")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Mistake("claims", f"{path} cannot be read: {error}")]) from None
-    except yaml.YAMLError as error:
-        raise ConfigError([Mistake("claims", f"{path} is no YAML: {' '.join(str(error).split())}")]) from None
-    try:
-        claims = Register.model_validate(raw).claims
-    except ValidationError as error:
-        raise ConfigError(_by_id(explain(error, Register, raw, "register"), raw, path)) from None
-    known, mistakes = known_estimands(), []
-    ids = [claim.id for claim in claims]
-    for claim in claims:
-        where = f"{path}: {claim.id}"
-        if ids.count(claim.id) > 1:
-            mistakes.append(Mistake(where, "stands twice"))
-        for part in claim.asked:
-            if part.estimand not in known:
-                mistakes.append(Mistake(where, unknown(part.estimand, known, "no estimand")))
-            else:
-                mistakes += [Mistake(where, reason) for reason in _misfits(part, known[part.estimand])]
+def read_registers(files: Mapping[Path, str]) -> list[Claim]:
+    """`read_registers` returns the claims of register files, each of the study whose folder holds it, or of
+    any (""). Raises `ConfigError` with every mistake in them."""
+    claims: list[Claim] = []
+    mistakes: list[Mistake] = []
+    known = known_estimands()
+    for path, study in files.items():
+        try:
+            found = read_register(path, study)
+        except ConfigError as error:
+            mistakes += error.mistakes
+            continue
+        ids = [claim.id for claim in (*claims, *found)]
+        for claim in found:
+            where = f"{shown(path)}: {claim.id}"
+            if ids.count(claim.id) > 1:
+                mistakes.append(Mistake(where, "stands twice"))
+            for part in claim.asked:
+                if part.estimand not in known:
+                    mistakes.append(Mistake(where, unknown(part.estimand, known, "no estimand")))
+                else:
+                    mistakes += [Mistake(where, reason) for reason in _misfits(part, known[part.estimand])]
+        claims += found
     if mistakes:
         raise ConfigError(mistakes)
     return claims
 
 
-def _by_id(mistakes: Iterable[Mistake], raw: Any, path: str | Path) -> Iterable[Mistake]:
+def read_register(path: Path, study: str = "") -> list[Claim]:
+    """`read_register` returns the claims of one register, whose form alone is checked."""
+    raw, mistakes = read_yaml(path)
+    if mistakes:
+        raise ConfigError(mistakes)
+    for claim in listed(raw.get("claims")):
+        if study and isinstance(claim, dict) and claim.setdefault("study", study) != study:
+            where = f"{shown(path)}: {claim.get('id')}.study"
+            mistakes.append(Mistake(where, f"the register of {study} has no claims about other studies"))
+    try:
+        claims = Register.model_validate(raw).claims
+    except ValidationError as error:
+        mistakes += _by_id(explain(error, Register, raw, "register"), raw, shown(path))
+    if mistakes:
+        raise ConfigError(mistakes)
+    return claims
+
+
+def _by_id(mistakes: Iterable[Mistake], raw: Any, path: str) -> Iterable[Mistake]:
     """The mistakes under the file's name and the claim's id, which is easier to find than its number."""
     for where, reason in mistakes:
         _, *rest = where.split(".")
         if rest[1:] and isinstance(claim := raw["claims"][int(rest[1])], dict) and "id" in claim:
             rest[:2] = [str(claim["id"])]
-        yield Mistake(": ".join(filter(None, [str(path), ".".join(rest)])), reason)
+        yield Mistake(": ".join(filter(None, [path, ".".join(rest)])), reason)
 
 
 def known_estimands() -> dict[str, ast.arguments]:

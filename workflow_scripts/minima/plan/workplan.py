@@ -13,11 +13,13 @@ from minima.plan.figures import caption, figure_module
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
 from minima.plan.fingerprint import cell_fingerprint, fingerprint, preparing_modules, reference_modules
 from minima.plan.grid import Cell, Grid, by_group
+from minima.plan.layers import CLAIMS
 from minima.plan.layout import Layout
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
-from minima.plan.register import Claim, read_register
+from minima.plan.register import Claim, read_registers
+from minima.plan.studies import own_files
 from minima.plan.versions import library_versions
 
 
@@ -27,6 +29,7 @@ class Plan:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         folders = raw.get("extensions") if isinstance(raw, Mapping) else None
         parts.extend([one for one in folders if isinstance(one, str)] if isinstance(folders, list) else [])
+        self.raw = raw
         self.config, self.grids = read_config(raw)
         self.paths = Layout(self.config.results)
 
@@ -41,10 +44,13 @@ class Plan:
 
     @cached_property
     def claims(self) -> list[Claim]:
-        """The registered claims about the studies to run, in the register's order."""
-        if self.config.claims is None:
+        """The registered claims about the studies to run: those of each study's folder, then the config's."""
+        if not self.config.verdicts:
             return []
-        claims = read_register(self.config.claims)
+        files = {path: study for study in self.studies for path in own_files(study, CLAIMS)}
+        if self.config.claims:
+            files[Path(self.config.claims)] = ""
+        claims = read_registers(files)
         misspelt = [  # a register may know studies that this config does not have, but not nearly so
             Mistake(f"{self.config.claims}: {claim.id}", unknown(claim.study, near, "no study"))
             for claim in claims
@@ -191,7 +197,7 @@ class Plan:
         studies = {
             study: [
                 self.study_stamp(study),
-                self.config.studies[study].model_dump(mode="json", exclude={"blocks"}),
+                self.config.studies[study].model_dump(mode="json", exclude={"blocks", "data"}),
             ]
             for study in self.studies
         }
