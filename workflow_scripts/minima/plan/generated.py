@@ -86,7 +86,7 @@ def generated_files() -> dict[Path, str]:
 
 
 def _schema() -> dict[str, Any]:
-    """`_schema` returns the JSON schema of a file that holds a config or a part of one, to be laid over others:
+    """`_schema` returns the JSON schema of a file with a config or a part of one, to be laid over others:
     nothing is required, and a mapping that may be one of several parts fits at least one of them."""
 
     def lenient(value: Any) -> Any:
