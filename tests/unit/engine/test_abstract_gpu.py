@@ -32,6 +32,7 @@ from minima.training.cells import train_cells
 FEW, MANY = 2, 5  # steps
 BATCH, POINTS = 4, 24  # an epoch is longer than that
 GIVEN = 0.5  # what a number is that has no default
+WORDS = {"class": "torch.optim.NAdam"}
 LENGTH = 4
 IMAGE = (1, 8, 8)
 DIGITS = {"source": "digits", "train_size": POINTS, "test_size": 6, "labels": "onehot"}
@@ -67,7 +68,7 @@ def options(kind: Any, tag: str, name: str) -> dict[str, Any]:
         for error in refused.errors():
             if error["type"] == "missing":
                 field = error["loc"][-1]
-                section[field] = LENGTH if field == "length" else GIVEN
+                section[field] = WORDS.get(field, LENGTH if field == "length" else GIVEN)
     return section
 
 

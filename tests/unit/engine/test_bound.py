@@ -34,7 +34,9 @@ NUMBERS = {
     "adam": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.99, "epsilon": 0.1},
     "adamw": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.99, "epsilon": 0.1},
     "preconditioned": {"lr": 1e-3, "epsilon": 0.1},
+    "torch_optim": {"lr": 1e-3},
 }
+OPTIONS = {"torch_optim": {"class": "torch.optim.NAdam", "arguments": {"eps": 0.1}}}
 SAMPLE = (Path(optimizers.__file__).parent).glob("[a-z]*.py")
 OTHERS = {"gradient", "flow"}  # shared quotients; an integrator with a loop of its own
 
@@ -71,6 +73,7 @@ def trained(ensemble, theta, x, y, how, steps=STEPS):
 
 def recipe(optimizer="gd", loss="mse", networks=2, **more):
     numbers = {name: torch.full((networks,), value) for name, value in NUMBERS[optimizer].items()}
+    more = {"options": OPTIONS.get(optimizer, {})} | more
     module = import_module(f"minima.engine.optimizers.{optimizer}")
     return Recipe(
         module, numbers | more.pop("numbers", {}), import_module(f"minima.engine.losses.{loss}").loss, **more

@@ -83,6 +83,7 @@ OPTIMIZERS = {
     "adamw": {"lr": 0.01, "weight_decay": {"strength": 0.1}},
     "sign": {"lr": 0.002},
     "preconditioned": {"lr": 0.01, "epsilon": 0.1},
+    "torch_optim": {"class": "torch.optim.NAdam", "lr": 0.01},
     "flow": {"tolerance": 0.01},
 }
 

@@ -5,9 +5,9 @@ leaves it. Shapes: E networks of K copies each; weights [E, K, out, in]; x [E, n
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -37,6 +37,7 @@ class Recipe:
     batches: Batches | None = None
     augment: "Augment | None" = None  # of mini-batches
     decay_toward: str | None = None  # zero or start; its strength is numbers["weight_decay.strength"]
+    options: Mapping[str, Any] = field(default_factory=dict)  # of the optimizer, beside its numbers
 
 
 def train(
@@ -166,5 +167,8 @@ def _stack(
     looked_at = any(getattr(probe, "NEEDS_START", False) for probe in rules.probes.values())
     keeps_start = recipe.decay_toward == "start" or looked_at
     stack = stacked(ensemble.trained, weights, x, y, test, recipe.numbers, keeps_start)
-    stack.state = recipe.optimizer.start(stack.theta)
+    if by_layers := getattr(recipe.optimizer, "start_by_layers", None):
+        stack.state = by_layers(stack.theta, [*stack.shapes.values()], recipe.options)
+    else:
+        stack.state = recipe.optimizer.start(stack.theta)
     return stack

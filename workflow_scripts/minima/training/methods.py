@@ -86,6 +86,7 @@ def recipe_of(
         batches=batches,
         augment=augment,
         decay_toward=first["weight_decay"]["toward"] if decays else None,
+        options=first,
     )
 
 
