@@ -264,7 +264,7 @@ def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
         return {"module": 1.0, "module_step": steps, f"flop_module_{dtype}": flops, f"pass_{dtype}": passes}
     stack_bytes = BYTES[dtype] * (sizes.moving + 2 * sizes.rows * sizes.kept)
     share = min(1.0, stack_bytes / STACK_BYTES)
-    alone = declared(f"minima.engine.optimizers.{optimizer['name']}", "ONE_BY_ONE")
+    alone = parts.declaration("optimizers", optimizer["name"]).one_by_one
     return {
         "stack_step": steps * share,
         "module_step": steps if alone else 0.0,

@@ -69,6 +69,7 @@ class OptimizerBase(Part):
     """What the plan must know of every optimizer."""
 
     family: ClassVar[str] = ""  # of optimizers whose steps keep the same time: its own name where empty
+    one_by_one: ClassVar[bool] = False  # whether the networks of a stack step one after the other
 
     @classmethod
     def clock(cls, options: Mapping[str, Any]) -> tuple[str, float]:
