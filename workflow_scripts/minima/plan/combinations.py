@@ -49,38 +49,29 @@ def _without_numbers(model: Any, values: Any) -> Any:
 
 def _reasons(sections: Sequence[Section]) -> Iterator[str]:
     cell = {name: section.values for name, section in zip(LOOKED_AT, sections, strict=True)}
-    for part in _parts(sections):
+    for part in _parts(sections, cell):
         yield from part.impossible(cell)
-    yield from _others(**{name: cell[name] for name in cell if name not in ("init", "predict")})
+    yield from _others(cell)
 
 
-def _parts(sections: Sequence[Section]) -> Iterator[parts.Part]:
+def _parts(sections: Sequence[Section], cell: Mapping[str, Any]) -> Iterator[parts.Part]:
     """`_parts` yields the parts that a cell is made of."""
     for section in sections:
         if isinstance(section.model, parts.Part):
             yield section.model
             yield from (inner for _, inner in section.model if isinstance(inner, parts.Part))
-    values = dict(zip(LOOKED_AT, (section.values for section in sections), strict=True))
-    yield from (parts.declaration("probes", name)() for name in values["record"]["probes"])
-    yield from (parts.declaration("predictors", name)() for name in values["predict"])
+    named = {"losses": [cell["loss"]], "probes": cell["record"]["probes"], "predictors": cell["predict"]}
+    yield from (parts.declaration(kind, name)() for kind, names in named.items() for name in names)
 
 
-def _others(
-    augment: Mapping[str, Any],
-    data: Mapping[str, Any],
-    loss: str,
-    network: Mapping[str, Any],
-    optimizer: Mapping[str, Any],
-    record: Mapping[str, Any],
-) -> Iterator[str]:
-    if (augment["shift"] or augment["flip"]) and optimizer.get("batch_size") is None:
+def _others(cell: Mapping[str, Any]) -> Iterator[str]:
+    """`_others` yields why sections that are no parts do not go with the rest."""
+    augment, loss = cell["augment"], cell["loss"]
+    if (augment["shift"] or augment["flip"]) and cell["optimizer"].get("batch_size") is None:
         yield "augment needs mini-batches: give optimizer.batch_size"
-    if shape := row_shape(data):
-        yield from misfits(shape, {"augment": augment, "network": network, "record": record})
-    labels = {"cross_entropy": "onehot", "logistic": "sign"}.get(loss)
-    if labels and data["labels"] != labels:
-        yield f"loss: {loss} needs data with labels: {labels}, not {data['labels']}"
-    if record["spectrum"] and loss != "mse":
+    if shape := row_shape(cell["data"]):
+        yield from misfits(shape, cell)
+    if cell["record"]["spectrum"] and loss != "mse":
         yield f"record.spectrum is about loss: mse, not {loss}"
 
 

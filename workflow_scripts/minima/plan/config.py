@@ -135,10 +135,7 @@ class Training(Options):
         validate_default=True,
         description="Initialization; kaiming for kinds of network other than mlp.",
     )
-    loss: Literal["mse", "cross_entropy", "logistic"] = Field(
-        "mse",
-        description="Training loss: ‖y − f‖²/2N; cross-entropy (labels: onehot); logistic (labels: sign).",
-    )
+    loss: Annotated[str, parts.NameOf("losses")] = Field("mse", description="Training loss.")
     optimizer: AnyOptimizer = Field(
         {"name": "gd"}, validate_default=True, description="Optimizer and its numbers."
     )

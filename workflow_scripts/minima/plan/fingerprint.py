@@ -27,7 +27,11 @@ def training_modules(cell: Mapping) -> list[str]:
     return [
         "minima.training.cells",
         f"minima.engine.models.{network['kind']}",
-        *([f"minima.engine.activations.{network['activation']}"] if "activation" in network else []),
+        *(
+            f"minima.engine.activations.{name}"
+            for name in [network.get("activation")]
+            if name in parts.names("activations")
+        ),
         *forms_of(network),
         *(f"minima.engine.inits.{cell['init'][name]}" for name in ("scheme", "draw") if name in cell["init"]),
         f"minima.engine.losses.{cell['loss']}",

@@ -153,9 +153,9 @@ def _rows(model: type[BaseModel]) -> dict[str, str]:
     for name, field in model.model_fields.items():
         name = field.alias or name
         own = schema["properties"][name]
-        said = " ".join(filter(None, (field.description, own.get("items", {}).get("description")))).replace(
-            "|", r"\|"
-        )
+        choices = [one.said() for one in field.metadata if isinstance(one, parts.NameOf)]
+        told = field.description, own.get("items", {}).get("description"), *choices
+        said = " ".join(filter(None, told)).replace("|", r"\|")
         kind = _kind(own, schema.get("$defs", {}))
         rows[name] = f"| `{name}` | {kind} | {_default(field.default)} | {said} |"
     return rows

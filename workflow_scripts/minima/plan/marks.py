@@ -16,6 +16,12 @@ FLOW_PIECES = 14.0  # times ln(growth): from the first piece to the end, times g
 class Loss(Part):
     """What training lowers: a module of `minima.engine.losses`."""
 
+    labels: ClassVar[str] = ""  # what it needs: any where empty
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        if self.labels and (given := cell["data"]["labels"]) != self.labels:
+            yield f"loss: {self.called()} needs data with labels: {self.labels}, not {given}"
+
 
 class Probe(Part):
     """What is recorded along the way beside the loss: a module of `minima.engine.probes`, or of

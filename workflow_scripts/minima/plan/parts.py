@@ -41,7 +41,7 @@ KINDS = {
     "models": Kind("network", ("minima.engine.models",)),
     "activations": Kind("activation", ("minima.engine.activations",), declared=False),
     "inits": Kind("initialization", ("minima.engine.inits",)),
-    "losses": Kind("loss", ("minima.engine.losses",), declared=False),
+    "losses": Kind("loss", ("minima.engine.losses",)),
     "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes")),
     "predictors": Kind("predictor", ("minima.theory.predictors",)),
     "references": Kind("reference", ("minima.theory.references",), declared=False),
@@ -257,10 +257,13 @@ class NameOf:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
+        return handler(schema) | ({"description": said} if (said := self.said()) else {})
+
+    def said(self) -> str:
+        """`said` returns what each part is, where these parts say it."""
         if not KINDS[self.kind].declared:
-            return handler(schema)
-        said = "; ".join(f"{name}: {cls.said()}" for name, cls in options(self.kind).items())
-        return handler(schema) | {"description": f"{said}."}
+            return ""
+        return "; ".join(f"{name}: {cls.said()}" for name, cls in options(self.kind).items()) + "."
 
 
 def located(folders: str | Sequence[str], config_files: Sequence[str | Path]) -> list[str]:

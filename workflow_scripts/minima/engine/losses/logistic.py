@@ -1,12 +1,22 @@
 """The logistic loss log(1 + e^{−yf}), with y = ±1."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
+
+from minima.plan.marks import Loss
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def loss(f: "Tensor", y: "Tensor", out: "Tensor | None" = None) -> "tuple[Tensor, Tensor]":
+class Logistic(Loss):
+    """Mean of log(1 + e^(−yf)), of labels: sign."""
+
+    labels = "sign"
+
+
+def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """`loss` returns the value [E] and its slope in f [E, n, outputs]."""
     import torch
     from torch.nn.functional import softplus

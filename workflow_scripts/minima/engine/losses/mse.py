@@ -1,12 +1,20 @@
 """The squared error ‖f − y‖²/2N."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING
+
+from minima.plan.marks import Loss
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def loss(f: "Tensor", y: "Tensor", out: "Tensor | None" = None) -> "tuple[Tensor, Tensor]":
+class MeanSquare(Loss):
+    """‖y − f‖²/2N."""
+
+
+def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """`loss` returns the value [E] and its slope in f [E, n, outputs]."""
     import torch
 
