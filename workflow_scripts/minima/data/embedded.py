@@ -1,20 +1,20 @@
 """The tables that are embedded in scikit-learn."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
 
 from minima.data.pool import Pool
-
-if TYPE_CHECKING:
-    from minima.plan.recipes import Recipe
+from minima.plan.recipes import Facts, Recipe
 
 
-def load(recipe: "Recipe", data_dir: Path) -> Pool:
+def uci(title: str, shape: tuple[int, ...], rows: list[int], largest: float | None = None) -> Facts:
+    """`uci` returns the facts of a table of so many rows of each class."""
+    origin = "UCI machine learning repository, as embedded in scikit-learn"
+    return Facts(title, origin, "CC BY 4.0", shape, largest=largest, class_rows=dict(enumerate(rows)))
+
+
+def load(recipe: Recipe, data_dir: Path) -> Pool:
     """`load` returns the table of the recipe's source."""
     from sklearn import datasets  # takes a second
 
     x, y = getattr(datasets, f"load_{recipe.source}")(return_X_y=True)
-    y = y.astype(np.int64) if recipe.targets == "classes" else y.astype(np.float64)[:, None]
-    return Pool(x, y, shape=recipe.facts.shape)
+    return Pool(x, y.astype("int64" if recipe.facts.class_rows else "float64"))

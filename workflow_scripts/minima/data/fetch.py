@@ -1,9 +1,7 @@
 """Finding data files: where they are expected, else downloaded where an address is known."""
 
 import hashlib
-import http.client
 import shutil
-import urllib.request
 import uuid
 from pathlib import Path
 
@@ -36,6 +34,9 @@ def fetch(path: Path, source: str, sha256: str | None = None, address: str | Non
 
 
 def _download(path: Path, source: str, sha256: str | None, address: str) -> None:
+    import http.client  # with what reads addresses, a tenth of what the plan takes to start
+    import urllib.request
+
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,16 @@
 """The rows that a source offers, before any are chosen."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+
+    from minima.plan.recipes import Recipe
 
 
 class DataError(ValueError):
@@ -11,20 +19,37 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Pool:
-    """Rows of a source. Whole-number `y` holds class labels, real `y` holds targets.
+    """Rows of a source.
 
-    x: [rows, features], any real dtype (chosen rows become float64: a pool of bytes stays small);
-    y: [rows] labels or [rows, outputs] targets; test_x, test_y likewise, or None where training and
-    test rows are drawn from the same pool.
+    x: [rows, …], any real dtype (chosen rows become float64: a pool of bytes stays small); a row is a number,
+    features [features], an image [height, width] or one of several channels [channels, height, width];
+    y: [rows], whole numbers are class labels, or [rows, …] real targets; test_x, test_y likewise, or None
+    where training and test rows are drawn from the same pool.
     """
 
     x: np.ndarray
     y: np.ndarray
     test_x: np.ndarray | None = None
     test_y: np.ndarray | None = None
-    shape: tuple[int, ...] = ()  # of one row before it was flattened
     sha256: dict[str, str] = field(default_factory=dict)  # of the files behind it
 
     @property
+    def row_shape(self) -> tuple[int, ...]:
+        """`row_shape` is (features,), or of images (channels, height, width)."""
+        shape = self.x.shape[1:]
+        return (1, *shape) if len(shape) in (0, 2) else shape
+
+    @property
     def has_classes(self) -> bool:
-        return np.issubdtype(self.y.dtype, np.integer)
+        return self.y.dtype.kind in "iu"
+
+
+def drawn(
+    recipe: Recipe, split: int, rows: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+) -> Pool:
+    """`drawn` returns exactly the rows that the recipe asks for; `rows` draws x and y of so many. Training and
+    test rows have streams of their own: more of the former leave the latter as they are."""
+    from minima.streams import stream
+
+    x, y = rows(recipe.train_size, stream(split, "split"))
+    return Pool(x, y, *rows(recipe.test_size, stream(split, "split_test")))

@@ -1,7 +1,7 @@
-"""From a checked recipe to its splits: rows drawn, labelled and normalized."""
+"""From a recipe to its splits: rows drawn, labelled and normalized."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -29,14 +29,15 @@ def splits_of(recipe: "Recipe", splits: Sequence[int], data_dir: str | Path) -> 
     """
     if len(splits) == 0 or len(set(splits)) < len(splits):
         raise DataError(f"splits must be different numbers, at least one: {list(splits)}")
-    source = _source(recipe)
-    drawn = hasattr(source, "draw")
+    source = import_module(f"minima.data.sources.{recipe.source}")
+    drawn = hasattr(source, "draw")  # anew for every split, exactly the rows that are wanted
     pool = source.draw(recipe, splits[0]) if drawn else source.load(recipe, Path(data_dir))
     classes = _classes(recipe, pool)
 
     @lru_cache(maxsize=1)  # the first one is asked for its shapes before it is made
     def draw(split: int) -> dict[str, Blocks]:
-        return _split(recipe, source.draw(recipe, split) if drawn else pool, classes, split)
+        rows = source.draw(recipe, split) if drawn else _chosen(recipe, pool, classes, split)
+        return _split(recipe, rows, classes, split)
 
     variables = {
         name: Layout(_dims(name), blocks.shape, blocks.dtype, _attributes(name, recipe, pool, classes))
@@ -45,60 +46,78 @@ def splits_of(recipe: "Recipe", splits: Sequence[int], data_dir: str | Path) -> 
     return Prepared(tuple(splits), variables, _facts(recipe, pool), draw)
 
 
-def _source(recipe: "Recipe") -> ModuleType:
-    """`_source` returns the module of the recipe's source."""
-    return import_module(f"minima.data.sources.{recipe.source}")
-
-
 def _confusion() -> ModuleType:
     """`_confusion` returns the module of confusion sets, by name: recipes without one do not use its code."""
     return import_module("minima.data.confusion")
 
 
 def _classes(recipe: "Recipe", pool: Pool) -> list[int] | None:
-    """The classes in the order of their targets, or None for real targets."""
+    """`_classes` returns the classes in the order of their targets, or None for real targets."""
     if not pool.has_classes:
         return None
     held = np.unique(pool.y).tolist()
     classes = recipe.classes or held
     if strangers := [c for c in classes if c not in held]:
-        raise DataError(
-            f"{_name(recipe)} has no class {', '.join(map(str, strangers))}: its classes are {held}"
-        )
+        names = ", ".join(map(str, strangers))
+        raise DataError(f"{recipe.where()} has no class {names}: its classes are {held}")
     if len(classes) < 2 or (recipe.labels == "sign" and len(classes) != 2):
         wanted = "exactly two classes" if recipe.labels == "sign" else "at least two classes"
-        raise DataError(f"{_name(recipe)}: labels: {recipe.labels} needs {wanted} and there are {classes}")
+        raise DataError(f"{recipe.where()}: labels: {recipe.labels} needs {wanted} and there are {classes}")
     return classes
 
 
-def _split(recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int) -> dict[str, Blocks]:
-    """`_split` returns the arrays of one split by name, those of `ARRAYS` first."""
-    if hasattr(_source(recipe), "draw"):  # to measure
-        train, test = np.arange(recipe.train_size), np.arange(recipe.test_size)
+def _chosen(recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int) -> Pool:
+    """`_chosen` returns the training and test rows of a split, drawn uniformly and without replacement from
+    those of the chosen classes."""
+
+    def candidates(y: np.ndarray) -> np.ndarray:
+        return np.arange(len(y)) if classes is None else np.flatnonzero(np.isin(y, classes))
+
+    draw = stream(split, "split")
+    order = draw.permutation(candidates(pool.y))
+    if pool.test_x is None:
+        test_x, test_y = pool.x, pool.y
+        # From the far end of a shared pool, so that test rows stay as training rows are added.
+        test_order, left = order[::-1], len(order) - recipe.train_size
     else:
-        train, test = _draw_rows(recipe, pool, classes, split)
-    shared = pool.test_x is None
-    x_train, y_train = pool.x[train], pool.y[train]
-    x_test = (pool.x if shared else pool.test_x)[test]
-    y_test = (pool.y if shared else pool.test_y)[test]
-    normalize = _normalization(recipe, x_train, pool.shape)  # of the rows as they are, whatever is trained on
+        test_x, test_y = pool.test_x, pool.test_y
+        test_order = draw.permutation(candidates(test_y))
+        left = len(test_order)
+    where, train, test = recipe.where(), recipe.train_size, recipe.test_size
+    if train > len(order):
+        raise DataError(f"{where}: train_size {train} is more than its {len(order)} rows")
+    if test > left:
+        raise DataError(f"{where}: test_size {test} is more than the {left} rows left for it")
+    rows, test_rows = order[:train], test_order[:test]
+    return Pool(pool.x[rows], pool.y[rows], test_x[test_rows], test_y[test_rows])
+
+
+def _split(recipe: "Recipe", rows: Pool, classes: list[int] | None, split: int) -> dict[str, Blocks]:
+    """`_split` returns the arrays of one split by name, those of `ARRAYS` first."""
+    x_train, x_test = _flat(rows.x), _flat(rows.test_x)
+    normalize = _normalization(recipe, x_train, rows.row_shape)  # of the rows as they are, whatever is trained on
 
     def inputs(x: np.ndarray) -> np.ndarray:  # float64 only here: a pool of bytes stays small
         return normalize(x.astype(np.float64))
 
     train_inputs, test_inputs = (_in_blocks(x, x.shape[1], inputs) for x in (x_train, x_test))
     if classes is None:
-        targets, labels = [whole(y_train), whole(y_test)], {}
+        targets, labels = [whole(_flat(rows.y)), whole(_flat(rows.test_y))], {}
     else:
-        y_train = _with_label_noise(y_train, classes, recipe.label_noise, split)
+        y_train = _with_label_noise(rows.y, classes, recipe.label_noise, split)
         if recipe.confusion is not None:
             train_inputs = _confusion_set(recipe, x_train, normalize, split)
             y_train = _confusion().labels_of_copies(y_train, classes, recipe.confusion, split)
-        labels = {"label_train": whole(y_train), "label_test": whole(y_test)}
+        labels = {"label_train": whole(y_train), "label_test": whole(rows.test_y)}
         outputs = len(classes) if recipe.labels == "onehot" else 1
         encode = partial(_encode, classes=classes, coding=recipe.labels)
-        targets = [_in_blocks(y, outputs, encode) for y in (y_train, y_test)]
+        targets = [_in_blocks(y, outputs, encode) for y in (y_train, rows.test_y)]
     return dict(zip(ARRAYS, (train_inputs, targets[0], test_inputs, targets[1]), strict=True)) | labels
+
+
+def _flat(rows: np.ndarray) -> np.ndarray:
+    """`_flat` returns rows [rows, numbers]."""
+    return rows.reshape(len(rows), -1)
 
 
 def _in_blocks(rows: np.ndarray, columns: int, change: Callable[[np.ndarray], np.ndarray]) -> Blocks:
@@ -119,29 +138,6 @@ def _confusion_set(recipe: "Recipe", x: np.ndarray, normalize: Normalization, sp
             yield normalize(rows).astype(np.float32)
 
     return Blocks((recipe.confusion.copies * len(x), x.shape[1]), np.dtype(np.float32), make)
-
-
-def _draw_rows(
-    recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Training and test rows, uniformly and without replacement from the rows of the chosen classes."""
-
-    def candidates(y: np.ndarray) -> np.ndarray:
-        return np.arange(len(y)) if classes is None else np.flatnonzero(np.isin(y, classes))
-
-    draw = stream(split, "split")
-    order = draw.permutation(candidates(pool.y))
-    shared = pool.test_y is None
-    # From the far end of a shared pool, so that test rows stay as training rows are added.
-    test_order = order[::-1] if shared else draw.permutation(candidates(pool.test_y))
-    left = len(order) - recipe.train_size if shared else len(test_order)
-    if recipe.train_size > len(order):
-        raise DataError(f"{_name(recipe)}: train_size {recipe.train_size} is more than its {len(order)} rows")
-    if recipe.test_size > left:
-        raise DataError(
-            f"{_name(recipe)}: test_size {recipe.test_size} is more than the {left} rows left for it"
-        )
-    return order[: recipe.train_size], test_order[: recipe.test_size]
 
 
 def _with_label_noise(labels: np.ndarray, classes: list[int], fraction: float, split: int) -> np.ndarray:
@@ -177,19 +173,19 @@ def _normalization(recipe: "Recipe", x_train: np.ndarray, shape: tuple[int, ...]
     if how == "range":
         return lambda x: x / recipe.facts.largest
     if how == "channels" and len(shape) != 3:
-        raise DataError(f"{_name(recipe)}: normalize: channels needs images, and a row has the shape {shape}")
+        raise DataError(f"{recipe.where()}: normalize: channels needs images, and a row has the shape {shape}")
     if how in ("standardize", "channels"):
         channels = x_train.shape[1] if how == "standardize" else shape[0]
         varies, mean, deviation = _moments(x_train, channels)
         return lambda x: np.where(varies, (x - mean) / deviation, 0.0)
     if how == "whiten":
-        return _whitening(x_train.astype(np.float64), _name(recipe))
+        return _whitening(x_train.astype(np.float64), recipe.where())
     length = np.sqrt(x_train.shape[1]) if how == "sphere" else 1.0
 
     def onto_sphere(x: np.ndarray) -> np.ndarray:
         norms = np.linalg.norm(x, axis=1, keepdims=True)
         if (norms == 0).any():
-            name = _name(recipe)
+            name = recipe.where()
             raise DataError(f"{name}: a row of zeros has no direction: use normalize: standardize or none")
         return x * (length / norms)
 
@@ -230,10 +226,6 @@ def _whitening(x_train: np.ndarray, name: str) -> Normalization:
     return whiten
 
 
-def _name(recipe: "Recipe") -> str:
-    return recipe.path if recipe.source == "file" else recipe.source
-
-
 def _dims(name: str) -> tuple[str, ...]:
     kind, part = name.split("_")
     return ("split", part, *{"x": ("feature",), "y": ("output",), "label": ()}[kind])
@@ -242,7 +234,7 @@ def _dims(name: str) -> tuple[str, ...]:
 def _attributes(name: str, recipe: "Recipe", pool: Pool, classes: list[int] | None) -> dict[str, Any]:
     attributes: dict[str, Any] = {"long_name": LONG_NAMES[name], "units": "1"}
     if name.startswith("x_"):
-        attributes["row_shape"] = np.array(pool.shape)  # flattened to `feature`
+        attributes["row_shape"] = np.array(pool.row_shape)  # flattened to `feature`
     if name.startswith("y_") and classes is not None:
         attributes |= {"coding": recipe.labels, "classes": np.array(classes)}
     return attributes

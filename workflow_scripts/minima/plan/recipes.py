@@ -1,27 +1,30 @@
 """Data recipes: which rows a network learns from, and how they are prepared.
 
-A recipe names a `source` and how to choose, label and normalize its rows. What is known of a source
-without loading it (`known_data`) lets an impossible recipe be refused while the config is read.
+A recipe names a `source` and how to choose, label and normalize its rows. Each source is a module of
+`minima.data.sources` whose class adds its own options. What the class knows of the source without loading it
+lets an impossible recipe be refused while the config is read.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from minima.plan.known_data import FACTS, Facts, FileRole
+from minima.plan import parts
+from minima.plan.digest import canonical
 from minima.plan.options import Options
 
 Labels = Literal["sign", "onehot", "value"]
 Normalize = Literal["none", "unit", "sphere", "standardize", "whiten", "range", "channels"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+UNKNOWN = (1, 28, 28)  # the shape of rows of which nothing is known before they are read
 
-
-_LABELS = (
+LABELS = (
     "Targets: sign (two classes, −1 and +1), onehot (a column per class) or value (as the source has them)."
 )
-_NORMALIZE = (
+NORMALIZE = (
     "none (as stored), unit (‖x‖ = 1), sphere (‖x‖ = √features), standardize (per feature, by the training "
     "rows), whiten (by the linear map that makes the training rows orthonormal; fewer rows than features), "
     "range (divided by the source's largest value) or channels (standardized per channel of the images, by "
@@ -51,10 +54,25 @@ class SharedSplit(Options):
     )
 
 
-class Recipe(Options):
+class Facts(NamedTuple):
+    """What is known of a source before it is loaded; all of it may be left out."""
+
+    title: str
+    origin: str = "synthetic"
+    licence: str = "none needed: generated numbers"
+    shape: tuple[int, ...] | None = None  # of one row: (features,) or (channels, height, width)
+    rows: int | None = None  # of a source with real targets
+    largest: float | None = None  # value of a feature, of those that begin at 0
+    class_rows: Mapping[int, int] = {}
+    test_class_rows: Mapping[int, int] = {}  # empty where training and test rows share one pool
+
+
+class Recipe(parts.Part):
     """What every source shares."""
 
     targets: ClassVar[Literal["classes", "values", "either"]] = "classes"
+    facts: ClassVar[Facts] = Facts("Data of the user", "user", "as the user's data")
+    downloaded: ClassVar[bool] = False  # from an address, where the files are not in data_dir
 
     source: str = Field(description="Where the rows come from.")
     classes: list[int] | None = Field(
@@ -62,8 +80,8 @@ class Recipe(Options):
     )
     train_size: int = Field(100, ge=1, description="Number of training rows.")
     test_size: int = Field(100, ge=1, description="Number of test rows.")
-    labels: Labels = Field("sign", description=_LABELS)
-    normalize: Normalize = Field("sphere", description=_NORMALIZE)
+    labels: Labels = Field("sign", description=LABELS)
+    normalize: Normalize = Field("sphere", description=NORMALIZE)
     label_noise: float = Field(
         0.0, ge=0, lt=1, description="Fraction of the training labels replaced by another class."
     )
@@ -76,19 +94,40 @@ class Recipe(Options):
         "{seeds_each: 2}: seeds in pairs share a split.",
     )
 
-    @property
-    def facts(self) -> Facts:
-        return FACTS[self.source]
+    def row_shape(self) -> tuple[int, ...] | None:
+        """`row_shape` returns the shape of one row, images as (channels, height, width); None where only the
+        user's file knows."""
+        return self.facts.shape
+
+    def expected_shape(self) -> tuple[int, ...]:
+        """`expected_shape` returns the shape of one row, or what it is taken for until the rows are read."""
+        return self.row_shape() or UNKNOWN
+
+    def images(self) -> bool | None:
+        """`images` returns whether the rows are images; None where only the user's file knows."""
+        shape = self.row_shape()
+        return None if shape is None else len(shape) == 3
+
+    def output_count(self) -> int:
+        """`output_count` returns the outputs of the network; a guess where only the user's file knows."""
+        return len(self.classes or self.facts.class_rows) or 10 if self.labels == "onehot" else 1
 
     def own_files(self, data_dir: Path) -> list[Path]:
-        """The user's files behind this recipe: inputs of the rule that prepares it."""
+        """`own_files` returns the user's files behind this recipe: inputs of the rule that prepares it."""
         return []
+
+    def where(self) -> str:
+        """`where` returns what messages call the rows: the user's files, or else the source."""
+        return ", ".join(map(str, self.own_files(Path()))) or self.source
+
+    def problems(self) -> Iterator[str]:
+        """`problems` yields why the recipe is impossible, as far as that is known before its rows are."""
+        found = [*self._label_problems(), *self._class_problems(), *self._normal_problems()]
+        yield from found or self._size_problems()
 
     @model_validator(mode="after")
     def _must_be_possible(self) -> "Recipe":
-        if problems := [*self._label_problems(), *self._class_problems(), *self._normal_problems()] or [
-            *self._size_problems()
-        ]:
+        if problems := [*self.problems()]:
             raise ValueError("; ".join(problems))
         return self
 
@@ -106,8 +145,8 @@ class Recipe(Options):
     def _normal_problems(self) -> Iterator[str]:
         if self.normalize == "range" and self.facts.largest is None:
             yield f"normalize: range needs a source whose largest value is known, and {self.source} has none"
-        if self.normalize == "channels" and len(self.facts.shape or (0, 0, 0)) != 3:
-            yield f"normalize: channels needs images, and {self.source} has none"
+        if self.normalize == "channels" and self.images() is False:
+            yield f"normalize: channels needs images, and {self.where()} has none"
 
     def _class_problems(self) -> Iterator[str]:
         classes, known = self.classes, self.facts.class_rows
@@ -127,202 +166,47 @@ class Recipe(Options):
         test_rows = self._count(self.facts.test_class_rows)
         if not rows:
             return
+        described = self.source if self.classes is None else f"{self.source}, classes {self.classes}"
         needed = self.train_size if test_rows else self.train_size + self.test_size
         if needed > rows:
             asked = f"train_size {self.train_size}" + ("" if test_rows else f" + test_size {self.test_size}")
             kind = " training" if test_rows else ""
-            yield f"{asked} is more than the {rows}{kind} rows of {self._described()}"
+            yield f"{asked} is more than the {rows}{kind} rows of {described}"
         if test_rows and self.test_size > test_rows:
-            yield f"test_size {self.test_size} is more than the {test_rows} test rows of {self._described()}"
+            yield f"test_size {self.test_size} is more than the {test_rows} test rows of {described}"
 
     def _count(self, class_rows: Mapping[int, int]) -> int:
         return sum(rows for c, rows in class_rows.items() if self.classes is None or c in self.classes)
 
-    def _described(self) -> str:
-        return self.source if self.classes is None else f"{self.source}, classes {self.classes}"
+
+DataRecipe = Annotated[Any, parts.OneOf("sources", "source")]
 
 
-class Digits(Recipe):
-    source: Literal["digits"] = Field("digits", description="Handwritten digits, 1797 rows of 8×8 pixels.")
+def recipe_of(values: Mapping[str, Any]) -> Recipe:
+    """`recipe_of` returns the recipe that a cell's section `data` holds as plain values. A source that is gone,
+    whose cells are still in a store, is known by what all sources share."""
+    return _recipe_of(canonical(values))
 
 
-class Wine(Recipe):
-    source: Literal["wine"] = Field("wine", description="Wine recognition, 178 rows, 13 features, 3 classes.")
+@parts.remembered
+def _recipe_of(written: str) -> Recipe:
+    values = json.loads(written)
+    try:
+        return parts.options("sources").get(values["source"], Recipe).model_validate(values)
+    except ValidationError:
+        return Recipe.model_construct(**values)
 
 
-class BreastCancer(Recipe):
-    source: Literal["breast_cancer"] = Field(
-        "breast_cancer", description="Breast cancer Wisconsin, 569 rows, 30 features, 2 classes."
-    )
+def row_shape(data: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """`row_shape` returns the shape of one row of a cell's data; None where only the user's file knows."""
+    return recipe_of(data).row_shape()
 
 
-class Iris(Recipe):
-    source: Literal["iris"] = Field("iris", description="Iris plants, 150 rows, 4 features, 3 classes.")
+def output_count(data: Mapping[str, Any]) -> int:
+    """`output_count` returns the outputs that a cell's data ask for."""
+    return recipe_of(data).output_count()
 
 
-class Diabetes(Recipe):
-    targets = "values"
-    source: Literal["diabetes"] = Field(
-        "diabetes", description="Diabetes progression, 442 rows, 10 features, a real target."
-    )
-    labels: Labels = Field("value", description=_LABELS)
-
-
-class SphereTeacher(Recipe):
-    targets = "values"
-    source: Literal["sphere_teacher"] = Field(
-        "sphere_teacher",
-        description="Uniform points on the unit sphere; targets of a random two-layer ReLU teacher, "
-        "redrawn with the split.",
-    )
-    labels: Labels = Field("value", description=_LABELS)
-    dimension: int = Field(10, ge=2, description="Number of input features.")
-    teacher_width: int = Field(10, ge=1, description="Hidden units of the teacher.")
-
-
-class LinearTeacher(Recipe):
-    targets = "values"
-    source: Literal["linear_teacher"] = Field(
-        "linear_teacher",
-        description="Y = XΘ + noise with fewer rows than features and Θ ~ N(0, 1/features), redrawn with the "
-        "split. The test rows are the unit vectors and Θ: with as many as features, predictions there are "
-        "the whole of a linear network, and its error is the expected one over isotropic inputs.",
-    )
-    labels: Labels = Field("value", description=_LABELS)
-    normalize: Normalize = Field("none", description="none: the spectrum is the point of this source.")
-    dimension: int = Field(400, ge=2, description="Number of input features.")
-    outputs: int = Field(1, ge=1, description="Number of targets.")
-    spectrum: Literal["flat", "random"] = Field(
-        "flat", description="Of X: flat (all singular values 1) or random (entries N(0, 1/features))."
-    )
-    noise: float = Field(0.01, ge=0, description="Standard deviation of the noise in the training targets.")
-
-    def _size_problems(self) -> Iterator[str]:
-        if self.train_size > self.dimension or self.test_size > self.dimension:
-            yield f"linear_teacher has at most as many rows as features, {self.dimension}"
-        if self.normalize != "none":
-            yield "linear_teacher needs normalize: none"
-
-
-class Blobs(Recipe):
-    source: Literal["blobs"] = Field("blobs", description="Two gaussian blobs in the plane, at x₁ = ±1.")
-    spread: float = Field(0.5, gt=0, description="Standard deviation of a blob.")
-    normalize: Normalize = Field("none", description=_NORMALIZE)
-
-
-class Moons(Recipe):
-    source: Literal["moons"] = Field(
-        "moons", description="Two interleaved half circles of radius 1 in the plane."
-    )
-    spread: float = Field(0.1, ge=0, description="Standard deviation of the noise.")
-    normalize: Normalize = Field("none", description=_NORMALIZE)
-
-
-class Cifar10(Recipe):
-    source: Literal["cifar10"] = Field("cifar10", description="CIFAR-10's binary files, in data_dir.")
-    labels: Labels = Field("onehot", description=_LABELS)
-    train_files: list[str] = Field(
-        [f"cifar10/data_batch_{number}.bin" for number in range(1, 6)],
-        min_length=1,
-        description="Files of the training records, relative to data_dir.",
-    )
-    test_files: list[str] = Field(
-        ["cifar10/test_batch.bin"],
-        description="Files of the test records; none: training and test rows share one pool.",
-    )
-
-    def own_files(self, data_dir: Path) -> list[Path]:
-        return [Path(data_dir) / name for name in (*self.train_files, *self.test_files)]
-
-
-class Mnist(Recipe):
-    source: Literal["mnist"] = Field("mnist", description="MNIST, official training and test pools.")
-
-
-class FashionMnist(Recipe):
-    source: Literal["fashion_mnist"] = Field(
-        "fashion_mnist", description="Fashion-MNIST, official training and test pools."
-    )
-
-
-class Idx(Recipe):
-    source: Literal["idx"] = Field("idx", description="The user's IDX files, plain or .gz, in data_dir.")
-    train_images: str = Field(description="File of the training images, relative to data_dir.")
-    train_labels: str = Field(description="File of the training labels, relative to data_dir.")
-    test_images: str = Field(description="File of the test images, relative to data_dir.")
-    test_labels: str = Field(description="File of the test labels, relative to data_dir.")
-    sha256: dict[FileRole, Sha256] = Field({}, description="Checksums to insist on, by the fields above.")
-
-    def own_files(self, data_dir: Path) -> list[Path]:
-        return [Path(data_dir) / getattr(self, role) for role in get_args(FileRole)]
-
-
-class File(Recipe):
-    targets = "either"
-    source: Literal["file"] = Field("file", description="The user's own table: .npz, .csv or .nc.")
-    labels: Labels = Field("value", description=_LABELS)
-    path: str = Field(pattern=r"\.(npz|csv|nc)$", description="The file, relative to the working directory.")
-    sha256: Sha256 | None = Field(None, description="Checksum to insist on.")
-    x: str = Field(
-        "x",
-        description="Name of the inputs in an .npz or .nc file: (rows, features), or images as (rows, "
-        "channels, height, width) or, of one channel, (rows, height, width).",
-    )
-    y: str = Field("y", description="Name of the targets in an .npz or .nc file, rows first.")
-    x_test: str | None = Field(
-        None, description="Name of the test inputs in an .npz or .nc file; null: x_test where there is one."
-    )
-    y_test: str | None = Field(
-        None, description="Name of the test targets in an .npz or .nc file; null: y_test where there is one."
-    )
-    target: str | None = Field(None, description="Target column of a .csv file; null: the last.")
-
-    def own_files(self, data_dir: Path) -> list[Path]:
-        return [Path(self.path)]
-
-    def _label_problems(self) -> Iterator[str]:
-        yield from super()._label_problems()
-        if not self.path.endswith(".csv") and self.target is not None:
-            yield "target names a column of a .csv file: use y for .npz and .nc"
-        if self.path.endswith(".csv") and (self.x, self.y, self.x_test, self.y_test) != (
-            "x",
-            "y",
-            None,
-            None,
-        ):
-            yield "x, y, x_test and y_test name variables of .npz and .nc files: use target for .csv"
-
-
-DataRecipe = Annotated[
-    Union[  # noqa: UP007 — one name per line
-        Digits,
-        Wine,
-        BreastCancer,
-        Iris,
-        Diabetes,
-        SphereTeacher,
-        LinearTeacher,
-        Blobs,
-        Moons,
-        Cifar10,
-        Mnist,
-        FashionMnist,
-        Idx,
-        File,
-    ],
-    Field(discriminator="source"),
-]
-
-
-def row_shape(recipe: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """Shape of one row, images as (channels, height, width); None where only the user's file knows."""
-    return (recipe["dimension"],) if "dimension" in recipe else FACTS[recipe["source"]].shape
-
-
-def output_count(recipe: Mapping[str, Any]) -> int:
-    """Outputs of the network; a guess where only the user's file knows (for cost estimates)."""
-    if "outputs" in recipe:
-        return recipe["outputs"]
-    if recipe["labels"] != "onehot":
-        return 1
-    return len(recipe["classes"] or FACTS[recipe["source"]].class_rows) or 10
+def training_rows(data: Mapping[str, Any]) -> int:
+    """`training_rows` returns how many rows a network trains on."""
+    return data["train_size"] * (data["confusion"] or {"copies": 1})["copies"]

@@ -1,21 +1,34 @@
 """Two gaussian blobs in the plane."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
-from minima.data.plane import draw_plane
-from minima.data.pool import Pool
+from pydantic import Field
+
+from minima.data.pool import Pool, drawn
+from minima.plan.recipes import NORMALIZE, Facts, Normalize, Recipe
 
 if TYPE_CHECKING:
-    from minima.plan.recipes import Blobs
+    from numpy import ndarray
+    from numpy.random import Generator
 
 
-def draw(recipe: "Blobs", split: int) -> Pool:
-    """`draw` returns points of class 0 around (−1, 0) and of class 1 around (1, 0)."""
+class Blobs(Recipe):
+    facts = Facts("Two gaussian blobs in the plane", shape=(2,))
 
-    def rows(labels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        centres = np.column_stack([2.0 * labels - 1, np.zeros(len(labels))])
-        return centres + recipe.spread * draw.standard_normal((len(labels), 2))
+    source: Literal["blobs"] = Field(description="Two gaussian blobs in the plane, at x₁ = ±1.")
+    spread: float = Field(0.5, gt=0, description="Standard deviation of a blob.")
+    normalize: Normalize = Field("none", description=NORMALIZE)
 
-    return draw_plane(recipe, split, rows)
+
+def draw(recipe: Blobs, split: int) -> Pool:
+    """`draw` returns points of class 0 around (−1, 0) and of class 1 around (1, 0), as many of each."""
+    import numpy as np
+
+    def rows(count: int, draw: Generator) -> tuple[ndarray, ndarray]:
+        labels = np.arange(count) % 2
+        centres = np.column_stack([2.0 * labels - 1, np.zeros(count)])
+        return centres + recipe.spread * draw.standard_normal((count, 2)), labels
+
+    return drawn(recipe, split, rows)

@@ -1,5 +1,17 @@
 """Breast cancer Wisconsin, embedded in scikit-learn."""
 
-from minima.data.embedded import load
+from typing import Literal
 
-__all__ = ["load"]
+from pydantic import Field
+
+from minima.data.embedded import load, uci
+from minima.plan.recipes import Recipe
+
+__all__ = ["BreastCancer", "load"]
+
+
+class BreastCancer(Recipe):
+    source: Literal["breast_cancer"] = Field(
+        description="Breast cancer Wisconsin, 569 rows, 30 features, 2 classes."
+    )
+    facts = uci("Breast cancer Wisconsin (diagnostic)", (30,), [212, 357])

@@ -1,5 +1,26 @@
 """Diabetes progression, embedded in scikit-learn."""
 
-from minima.data.embedded import load
+from typing import Literal
 
-__all__ = ["load"]
+from pydantic import Field
+
+from minima.data.embedded import load
+from minima.plan.recipes import LABELS, Facts, Labels, Recipe
+
+__all__ = ["Diabetes", "load"]
+
+
+class Diabetes(Recipe):
+    targets = "values"
+    facts = Facts(
+        "Diabetes progression",
+        "Efron, Hastie, Johnstone and Tibshirani (2004), as embedded in scikit-learn",
+        "as distributed with scikit-learn",
+        shape=(10,),
+        rows=442,
+    )
+
+    source: Literal["diabetes"] = Field(
+        description="Diabetes progression, 442 rows, 10 features, a real target."
+    )
+    labels: Labels = Field("value", description=LABELS)

@@ -1,5 +1,15 @@
 """Iris plants, embedded in scikit-learn."""
 
-from minima.data.embedded import load
+from typing import Literal
 
-__all__ = ["load"]
+from pydantic import Field
+
+from minima.data.embedded import load, uci
+from minima.plan.recipes import Recipe
+
+__all__ = ["Iris", "load"]
+
+
+class Iris(Recipe):
+    source: Literal["iris"] = Field(description="Iris plants, 150 rows, 4 features, 3 classes.")
+    facts = uci("Iris plants", (4,), [50, 50, 50])

@@ -1,20 +1,53 @@
 """A gaussian linear teacher."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import Literal
 
-import numpy as np
+from pydantic import Field
 
-from minima.data.exact import orthonormalized, product
 from minima.data.pool import Pool
-from minima.streams import stream
-
-if TYPE_CHECKING:
-    from minima.plan.recipes import LinearTeacher
+from minima.plan.recipes import LABELS, Facts, Labels, Normalize, Recipe
 
 
-def draw(recipe: "LinearTeacher", split: int) -> Pool:
-    """`draw` returns exactly the rows asked for: Y = XΘ + noise; the test rows are unit vectors, and
-    their targets Θ."""
+class LinearTeacher(Recipe):
+    targets = "values"
+    facts = Facts("Gaussian linear teacher")
+
+    source: Literal["linear_teacher"] = Field(
+        description="Y = XΘ + noise with fewer rows than features and Θ ~ N(0, 1/features), redrawn with the "
+        "split. The test rows are the unit vectors and Θ: with as many as features, predictions there are "
+        "the whole of a linear network, and its error is the expected one over isotropic inputs."
+    )
+    labels: Labels = Field("value", description=LABELS)
+    normalize: Normalize = Field("none", description="none: the spectrum is the point of this source.")
+    dimension: int = Field(400, ge=2, description="Number of input features.")
+    outputs: int = Field(1, ge=1, description="Number of targets.")
+    spectrum: Literal["flat", "random"] = Field(
+        "flat", description="Of X: flat (all singular values 1) or random (entries N(0, 1/features))."
+    )
+    noise: float = Field(0.01, ge=0, description="Standard deviation of the noise in the training targets.")
+
+    def row_shape(self) -> tuple[int, ...]:
+        return (self.dimension,)
+
+    def output_count(self) -> int:
+        return self.outputs
+
+    def problems(self) -> Iterator[str]:
+        yield from super().problems()
+        if self.train_size > self.dimension or self.test_size > self.dimension:
+            yield f"linear_teacher has at most as many rows as features, {self.dimension}"
+        if self.normalize != "none":
+            yield "linear_teacher needs normalize: none"
+
+
+def draw(recipe: LinearTeacher, split: int) -> Pool:
+    """`draw` returns Y = XΘ + noise; the test rows are unit vectors, and their targets Θ."""
+    import numpy as np
+
+    from minima.data.exact import orthonormalized, product
+    from minima.streams import stream
+
     theta = stream(split, "teacher").standard_normal((recipe.dimension, recipe.outputs))
     theta /= np.sqrt(recipe.dimension)
     x = stream(split, "split").standard_normal((recipe.train_size, recipe.dimension))
@@ -23,6 +56,5 @@ def draw(recipe: "LinearTeacher", split: int) -> Pool:
     else:
         x /= np.sqrt(recipe.dimension)
     noise = recipe.noise * stream(split, "noise").standard_normal((recipe.train_size, recipe.outputs))
-    y = product(x, theta) + noise
     test = np.eye(recipe.test_size, recipe.dimension)
-    return Pool(x, y, test, theta[: recipe.test_size], shape=(recipe.dimension,))
+    return Pool(x, product(x, theta) + noise, test, theta[: recipe.test_size])

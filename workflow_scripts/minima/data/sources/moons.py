@@ -1,25 +1,39 @@
 """Two interleaved half circles in the plane."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
-from minima.data.plane import draw_plane
-from minima.data.pool import Pool
+from pydantic import Field
+
+from minima.data.pool import Pool, drawn
+from minima.plan.recipes import NORMALIZE, Facts, Normalize, Recipe
 
 if TYPE_CHECKING:
-    from minima.plan.recipes import Moons
+    from numpy import ndarray
+    from numpy.random import Generator
 
 
-def draw(recipe: "Moons", split: int) -> Pool:
-    """`draw` returns points on the upper half of the circle around (−½, −¼) and on the lower half of that
-    around (½, ¼)."""
+class Moons(Recipe):
+    facts = Facts("Two interleaved half circles in the plane", shape=(2,))
 
-    def rows(labels: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    source: Literal["moons"] = Field(description="Two interleaved half circles of radius 1 in the plane.")
+    spread: float = Field(0.1, ge=0, description="Standard deviation of the noise.")
+    normalize: Normalize = Field("none", description=NORMALIZE)
+
+
+def draw(recipe: Moons, split: int) -> Pool:
+    """`draw` returns points on the upper half of the circle around (−½, −¼) and, as many, on the lower half of
+    that around (½, ¼)."""
+    import numpy as np
+
+    def rows(count: int, draw: Generator) -> tuple[ndarray, ndarray]:
+        labels = np.arange(count) % 2
         # Directions of gaussian vectors are uniform, and need no cosine: its last bit is the C library's.
-        circle = draw.standard_normal((len(labels), 2))
+        circle = draw.standard_normal((count, 2))
         circle /= np.linalg.norm(circle, axis=1, keepdims=True)
         upper = np.column_stack([circle[:, 0] - 0.5, np.abs(circle[:, 1]) - 0.25])
-        return upper * (1 - 2.0 * labels)[:, None] + recipe.spread * draw.standard_normal((len(labels), 2))
+        points = upper * (1 - 2.0 * labels)[:, None]
+        return points + recipe.spread * draw.standard_normal((count, 2)), labels
 
-    return draw_plane(recipe, split, rows)
+    return drawn(recipe, split, rows)

@@ -1,31 +1,50 @@
 """A random two-layer ReLU teacher on the unit sphere."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-import numpy as np
+from typing import TYPE_CHECKING, Literal
 
-from minima.data.exact import product
-from minima.data.pool import Pool
-from minima.streams import stream
+from pydantic import Field
+
+from minima.data.pool import Pool, drawn
+from minima.plan.recipes import LABELS, Facts, Labels, Recipe
 
 if TYPE_CHECKING:
-    from minima.plan.recipes import SphereTeacher
+    from numpy import ndarray
+    from numpy.random import Generator
 
 
-def draw(recipe: "SphereTeacher", split: int) -> Pool:
-    """`draw` returns exactly the rows asked for: points on the unit sphere and a teacher's targets.
+class SphereTeacher(Recipe):
+    targets = "values"
+    facts = Facts("Random two-layer ReLU teacher on the unit sphere")
 
-    The teacher is √(2/m) Σ_k a_k relu(w_k·x) with gaussian a and w, so that targets have variance of order 1.
-    """
+    source: Literal["sphere_teacher"] = Field(
+        description="Uniform points on the unit sphere; targets of a random two-layer ReLU teacher, "
+        "redrawn with the split."
+    )
+    labels: Labels = Field("value", description=LABELS)
+    dimension: int = Field(10, ge=2, description="Number of input features.")
+    teacher_width: int = Field(10, ge=1, description="Hidden units of the teacher.")
+
+    def row_shape(self) -> tuple[int, ...]:
+        return (self.dimension,)
+
+
+def draw(recipe: SphereTeacher, split: int) -> Pool:
+    """`draw` returns points on the unit sphere and the teacher's targets √(2/m) Σ_k a_k relu(w_k·x) with
+    gaussian a and w: of variance of order 1."""
+    import numpy as np
+
+    from minima.data.exact import product
+    from minima.streams import stream
+
     teacher = stream(split, "teacher")
     weights = teacher.standard_normal((recipe.teacher_width, recipe.dimension))
     signs = teacher.standard_normal(recipe.teacher_width) * np.sqrt(2 / recipe.teacher_width)
 
-    def rows(count: int, name: str) -> tuple[np.ndarray, np.ndarray]:
-        x = stream(split, name).standard_normal((count, recipe.dimension))
+    def rows(count: int, draw: Generator) -> tuple[ndarray, ndarray]:
+        x = draw.standard_normal((count, recipe.dimension))
         x /= np.linalg.norm(x, axis=1, keepdims=True)
         return x, product(np.maximum(product(x, weights.T), 0), signs[:, None])
 
-    # Two streams: more training points leave the test points as they are.
-    x, y = rows(recipe.train_size, "split")
-    return Pool(x, y, *rows(recipe.test_size, "split_test"), shape=(recipe.dimension,))
+    return drawn(recipe, split, rows)

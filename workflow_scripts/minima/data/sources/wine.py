@@ -1,5 +1,15 @@
 """Wine recognition, embedded in scikit-learn."""
 
-from minima.data.embedded import load
+from typing import Literal
 
-__all__ = ["load"]
+from pydantic import Field
+
+from minima.data.embedded import load, uci
+from minima.plan.recipes import Recipe
+
+__all__ = ["Wine", "load"]
+
+
+class Wine(Recipe):
+    source: Literal["wine"] = Field(description="Wine recognition, 178 rows, 13 features, 3 classes.")
+    facts = uci("Wine recognition", (13,), [59, 71, 48])
