@@ -28,7 +28,9 @@ from pydantic import TypeAdapter
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "workflow_scripts"))
 
+
 from minima import store  # noqa: E402
+from minima.data.sources.file import File  # noqa: E402
 from minima.findings.outcomes import NAMES, outcomes  # noqa: E402
 from minima.jobs.journal import entries  # noqa: E402
 from minima.plan import parts  # noqa: E402
@@ -46,9 +48,8 @@ from minima.plan.convergence import (  # noqa: E402
 )
 from minima.plan.cost import at_most, cost_of, expected  # noqa: E402
 from minima.plan.digest import canonical  # noqa: E402
-from minima.plan.own_shape import shape_of  # noqa: E402
 from minima.plan.packs import Pack, make_packs  # noqa: E402
-from minima.plan.recipes import DataRecipe, File, Recipe  # noqa: E402
+from minima.plan.recipes import DataRecipe, Recipe  # noqa: E402
 
 MEASURED = ROOT / "benchmarks" / "measured"
 RUNS = {"default": "default run", "features_256": "256 features"}
@@ -65,6 +66,9 @@ class Table(File):
     """A file of the user that is gone; its number of features is left."""
 
     dimension: int
+
+    def row_shape(self) -> tuple[int, ...]:
+        return (self.dimension,)
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def measure(name: str, folder: Path) -> None:
             fields = {key: value for key, value in one.cell.items() if key != "seed"}
             if "path" in fields["data"]:  # a file is not kept, and its place is nobody's business
                 own = File.model_validate(fields["data"])
-                here = {"path": Path(own.path).name, "dimension": prod(shape_of(own))}
+                here = {"path": Path(own.path).name, "dimension": prod(own.expected_shape())}
                 fields["data"] = fields["data"] | here
             row = [one.cell["seed"], entry.identity.cell, one.status, one.steps, _short(one.residual)]
             row += [[_short(steps) for _, steps in one.levels], _short(one.run_steps), _short(seconds[shard])]

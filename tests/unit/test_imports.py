@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import minima
+from minima.plan import parts
 from minima.plan.figures import known_figures
-from minima.plan.known_data import FACTS
 from minima.plan.register import known_estimands
 from minima.plan.studies import estimand_module
 from minima.theory.reference import KINDS
@@ -16,7 +16,10 @@ from minima.theory.reference import KINDS
 PACKAGES = Path(minima.__file__).parents[1]
 HEAVY = {"matplotlib", "pandas", "scipy", "sklearn", "torch", "xarray"}
 JOBS = {  # what a rule's script imports, and the modules that its configs name → what they may load
-    "prepare_data": (["minima.jobs.prepare_data", *(f"minima.data.sources.{name}" for name in FACTS)], set()),
+    "prepare_data": (
+        ["minima.jobs.prepare_data", *(f"minima.data.sources.{name}" for name in parts.names("sources"))],
+        set(),
+    ),
     "train_pack": (
         ["minima.jobs.train_pack"],
         {"xarray", "pandas"},

@@ -17,7 +17,7 @@ from minima.data.pool import DataError
 from minima.data.prepare import prepare, prepared
 from minima.data.prepared import ARRAYS, array_digest
 from minima.netcdf import write_atomically
-from minima.plan.known_data import FACTS
+from minima.plan import parts
 from minima.plan.recipes import DataRecipe
 
 DIGITS = {"source": "digits", "classes": [3, 8], "train_size": 60, "test_size": 40}
@@ -65,7 +65,7 @@ def test_rows_are_drawn_without_replacement():
         "normalize": "none",
     }
     data = prepare(everything, [0], ".").isel(split=0)
-    x, y = FACTS["digits"], load_digits(return_X_y=True)
+    x, y = parts.options("sources")["digits"].facts, load_digits(return_X_y=True)
     rows = np.concatenate([data.x_train, data.x_test])
     pool = y[0][np.isin(y[1], [3, 8])]
     assert len(rows) == x.class_rows[3] + x.class_rows[8]
@@ -165,8 +165,9 @@ def load(recipe, folder):
 def test_facts_of_embedded_sources(source):
     recipe = {"source": source, "labels": "value", "train_size": 50, "test_size": 50}
     pool = load(recipe, Path())
-    facts = FACTS[source]
-    assert pool.x.shape == (len(pool.y), np.prod(facts.shape))
+    facts = parts.options("sources")[source].facts
+    assert len(pool.x) == len(pool.y)
+    assert pool.row_shape == facts.shape
     if facts.class_rows:
         labels, rows = np.unique(pool.y, return_counts=True)
         assert dict(zip(labels.tolist(), rows.tolist(), strict=True)) == facts.class_rows
@@ -203,7 +204,8 @@ def test_real_images(source):
     pool = load(recipe, Path(folder))
     assert pool.x.shape == (60000, 784)
     assert (pool.x.dtype, pool.x.max(), pool.shape) == (np.uint8, 255, (1, 28, 28))
-    for y, facts in ((pool.y, FACTS[source].class_rows), (pool.test_y, FACTS[source].test_class_rows)):
+    known = parts.options("sources")[source].facts
+    for y, facts in ((pool.y, known.class_rows), (pool.test_y, known.test_class_rows)):
         assert dict(enumerate(np.bincount(y).tolist())) == facts
     data = prepare(recipe, [0, 1], folder)
     assert data.x_test.shape == (2, 30, 784)

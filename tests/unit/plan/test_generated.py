@@ -1,7 +1,6 @@
 """Files that are written from one source are as that source says."""
 
 import json
-from typing import get_args
 
 import pytest
 from pydantic import BaseModel
@@ -10,18 +9,15 @@ from minima.plan import parts
 from minima.plan.config import Config
 from minima.plan.generated import PARTS, ROOT, TABLES, generated_files
 from minima.plan.mistakes import models_in
-from minima.plan.recipes import DataRecipe
 
 OPTIONS = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
-DATA = "data.&lt;name&gt;"
-SOURCES = {model.model_fields["source"].default: model for model in get_args(get_args(DataRecipe)[0])}
 SHARED = {model: title for title, model in TABLES.items()}
 # Model → the titles of its tables, the later over the earlier.
 TOLD = {
     model: (*(SHARED[base] for base in model.__mro__ if base in SHARED), title.format(name))
     for kind, title in PARTS.items()
     for name, model in parts.options(kind).items()
-} | {model: (f"{DATA}, every source", f"{DATA}, source: {name}") for name, model in SOURCES.items()}
+}
 
 
 def printed(title):
@@ -52,8 +48,6 @@ def test_the_tables_tell_the_defaults_of_each_optimizer_and_source(model):
     told = {name: default for title in TOLD[model] for name, default in printed(title).items()}
     for name, field in model.model_fields.items():
         name = field.alias or name
-        if name == "source":
-            continue  # the title
         if field.is_required():
             assert told[name] == "required"
         elif not isinstance(field.default, BaseModel):

@@ -11,6 +11,7 @@ import yaml
 from benchmarks import steps as benchmark
 from tests.unit.helpers import grid
 
+from minima.data.sources.file import File
 from minima.findings.forecast import duration, forecast
 from minima.findings.spectra import spectral
 from minima.forms import GRAM, NARROW, declared, form_of, is_linear
@@ -26,8 +27,7 @@ from minima.plan.convergence import (
     trajectories,
 )
 from minima.plan.cost import ROOM, Cost, at_most, cell_cost, cost_of, expected, job_minutes
-from minima.plan.own_shape import LARGEST, shape_of
-from minima.plan.recipes import File
+from minima.plan.recipes import UNKNOWN
 from minima.plan.workplan import Plan
 
 measured = cache(benchmark.measured)
@@ -310,9 +310,9 @@ def test_own_tables_tell_their_width_by_their_head(tmp_path):
     (tmp_path / "table.csv").write_text("a,b,c,label\n1,2,3,0\n")
     (tmp_path / "broken.npz").write_bytes(b"PK")
     shapes = [
-        shape_of(File(source="file", path=str(tmp_path / name)))
+        File(source="file", path=str(tmp_path / name)).expected_shape()
         for name in ("my_data.npz", "table.csv", "broken.npz", "missing.npz")
     ]
-    assert shapes == [(20,), (3,), LARGEST, LARGEST]
+    assert shapes == [(20,), (3,), UNKNOWN, UNKNOWN]
     np.savez(tmp_path / "images.npz", x=np.zeros((5, 1, 16, 16)), y=np.zeros(5))
-    assert shape_of(File(source="file", path=str(tmp_path / "images.npz"))) == (1, 16, 16)
+    assert File(source="file", path=str(tmp_path / "images.npz")).expected_shape() == (1, 16, 16)

@@ -1,15 +1,14 @@
 """The tables that are embedded in scikit-learn."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from minima.data.pool import Pool
-from minima.plan.recipes import Facts, Recipe
 
-
-def uci(title: str, shape: tuple[int, ...], rows: list[int], largest: float | None = None) -> Facts:
-    """`uci` returns the facts of a table of so many rows of each class."""
-    origin = "UCI machine learning repository, as embedded in scikit-learn"
-    return Facts(title, origin, "CC BY 4.0", shape, largest=largest, class_rows=dict(enumerate(rows)))
+if TYPE_CHECKING:
+    from minima.plan.recipes import Recipe
 
 
 def load(recipe: Recipe, data_dir: Path) -> Pool:

@@ -1,5 +1,5 @@
-"""IDX files, the format of MNIST and its kin: a header with the shape, then the numbers. Four of them, whoever
-names them, are a pool."""
+"""IDX files, the format of MNIST and its kin: a header with the shape, then the numbers. Four of them are a
+pool."""
 
 from __future__ import annotations
 
@@ -34,9 +34,7 @@ class KnownFile(NamedTuple):
 def published(folder: str, address: str, *sha256: str) -> dict[str, KnownFile]:
     """`published` returns the four files of MNIST and its kin, by role."""
     names = (
-        f"{part}-{what}-ubyte.gz"
-        for part in ("train", "t10k")
-        for what in ("images-idx3", "labels-idx1")
+        f"{part}-{what}-ubyte.gz" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1")
     )
     return {
         role: KnownFile(f"{folder}/{name}", checksum, f"{address}/{name}")

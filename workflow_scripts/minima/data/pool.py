@@ -47,8 +47,8 @@ class Pool:
 def drawn(
     recipe: Recipe, split: int, rows: Callable[[int, np.random.Generator], tuple[np.ndarray, np.ndarray]]
 ) -> Pool:
-    """`drawn` returns exactly the rows that the recipe asks for; `rows` draws x and y of so many. Training and
-    test rows have streams of their own: more of the former leave the latter as they are."""
+    """`drawn` returns exactly the rows that the recipe asks for; `rows` draws x and y of so many. Training
+    and test rows have streams of their own: more of the former leave the latter as they are."""
     from minima.streams import stream
 
     x, y = rows(recipe.train_size, stream(split, "split"))

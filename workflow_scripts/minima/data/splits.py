@@ -1,7 +1,7 @@
 """From a recipe to its splits: rows drawn, labelled and normalized."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
@@ -95,7 +95,9 @@ def _chosen(recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int)
 def _split(recipe: "Recipe", rows: Pool, classes: list[int] | None, split: int) -> dict[str, Blocks]:
     """`_split` returns the arrays of one split by name, those of `ARRAYS` first."""
     x_train, x_test = _flat(rows.x), _flat(rows.test_x)
-    normalize = _normalization(recipe, x_train, rows.row_shape)  # of the rows as they are, whatever is trained on
+    normalize = _normalization(
+        recipe, x_train, rows.row_shape
+    )  # of the rows as they are, whatever is trained on
 
     def inputs(x: np.ndarray) -> np.ndarray:  # float64 only here: a pool of bytes stays small
         return normalize(x.astype(np.float64))
@@ -173,7 +175,9 @@ def _normalization(recipe: "Recipe", x_train: np.ndarray, shape: tuple[int, ...]
     if how == "range":
         return lambda x: x / recipe.facts.largest
     if how == "channels" and len(shape) != 3:
-        raise DataError(f"{recipe.where()}: normalize: channels needs images, and a row has the shape {shape}")
+        raise DataError(
+            f"{recipe.where()}: normalize: channels needs images, and a row has the shape {shape}"
+        )
     if how in ("standardize", "channels"):
         channels = x_train.shape[1] if how == "standardize" else shape[0]
         varies, mean, deviation = _moments(x_train, channels)

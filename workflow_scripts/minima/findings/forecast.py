@@ -16,7 +16,6 @@ from minima.plan.cost import at_most, cost_of, expected, job_memory_mb
 from minima.plan.files import training_rows
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.grid import Cell
-from minima.plan.recipes import output_count, row_shape
 from minima.plan.versions import library_versions
 from minima.plan.workplan import Plan, cell_fingerprint, data_file
 from minima.training.recording import step_grid
@@ -24,7 +23,6 @@ from minima.training.recording import step_grid
 CACHED, NEW, CHANGED, ORPHANED = STATES = "cached", "new", "changed", "orphaned"
 OTHER_START = "the cell that it starts from"
 EMPTY_SHARD_MB, LABELS_MB = 0.035, 0.0015  # measured
-LARGEST_ROW = (1, 28, 28)  # where the user's own file will say
 
 
 @dataclass(frozen=True)
@@ -132,14 +130,14 @@ def disk_mb(cells: Sequence[Cell]) -> float:
 def _cell_mb(cell: Cell) -> float:
     """A cell in one file: labels, predictions, paths and, where they are kept, parameters."""
     data, network, record = cell["data"], cell["network"], cell["record"]
-    outputs = output_count(data)
+    outputs = cell.recipe.output_count()
     points = 2 * training_rows(data) + (2 + len(cell["predict"])) * data["test_size"]
     if record["plane"] is not None:
         points += record["plane"]["side"] ** 2
     steps = len(step_grid(record, cell["stop"]["max_steps"]))
     numbers = points * outputs + steps * (1 + network.get("depth", 10) * len(record["probes"]))
     if cell["keep_parameters"]:
-        numbers += cell.part("network").size(row_shape(data) or LARGEST_ROW, outputs).parameters
+        numbers += cell.part("network").size(cell.recipe.expected_shape(), outputs).parameters
     return LABELS_MB + 8e-6 * numbers
 
 

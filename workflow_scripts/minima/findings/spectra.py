@@ -25,13 +25,11 @@ from minima.data.prepare import prepare
 from minima.plan.convergence import NUMBERS, WIDE, Kind, Trajectory, family_of, kind_of, recorded
 from minima.plan.files import training_rows
 from minima.plan.grid import Cell
-from minima.plan.recipes import output_count
 from minima.plan.workplan import Plan, data_file
 from minima.theory.kernels import nngp_and_ntk
 
 logger = logging.getLogger("minima")
 
-DOWNLOADED = ("mnist", "fashion_mnist")  # nobody waits for these to be told a price
 MOST_ROWS = 1000  # whose kernel takes a second
 LEVELS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 5e-3, 2e-3, 1e-3, 1e-4, 1e-5, 1e-6)
 WIDTH = list(NUMBERS).index("width")
@@ -70,20 +68,19 @@ def _is_told(cell: Cell) -> bool:
         and "relative" in optimizer["lr"]
         and not isinstance(optimizer.get("momentum"), dict)
         and not optimizer["weight_decay"]["strength"]
-        and training_rows(cell["data"]) * output_count(cell["data"]) <= MOST_ROWS
+        and training_rows(cell["data"]) * cell.recipe.output_count() <= MOST_ROWS
     )
 
 
 def _training_rows(plan: Plan, cell: Cell) -> tuple[NDArray, NDArray] | None:
-    """x and y of the cell's split; None where they would have to be downloaded, or cannot be read."""
+    """`_training_rows` returns x and y of the cell's split; None where they cannot be read, or would have to
+    be downloaded: nobody waits for that to be told a price."""
     path = Path(plan.paths.data(data_file(cell).name))
     try:
         if path.exists() and cell.split in split_digests(path):
             data = load_split(path, cell.split, ["x_train", "y_train"])
-        elif cell["data"]["source"] not in DOWNLOADED and all(
-            map(os.path.exists, plan.own_files(data_file(cell).name))
-        ):
-            data = prepare(data_file(cell).recipe, [cell.split], plan.config.data_dir).isel(split=0)
+        elif not cell.recipe.downloaded and all(map(os.path.exists, plan.own_files(data_file(cell).name))):
+            data = prepare(cell.recipe, [cell.split], plan.config.data_dir).isel(split=0)
         else:
             return None
     except (DataError, OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from minima.plan.workplan import Plan
 def prepare_data(plan: Plan, name: str, output: Path) -> None:
     """`prepare_data` writes the data file of this name."""
     file = plan.data_files[name]
-    content = splits_of(file.model, file.splits, Path(plan.config.data_dir))
+    content = splits_of(file.recipe, file.splits, Path(plan.config.data_dir))
     cells = (cell for cell in plan.cells.values() if data_file(cell).name == name)
     refuse_misfits(cells, content.variables["x_train"].attributes["row_shape"].tolist())
     save(content, output)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from minima.plan import parts
 from minima.plan.digest import canonical
 from minima.plan.networks import kind_of
-from minima.plan.recipes import row_shape
+from minima.plan.recipes import recipe_of
 
 # The sections that the rules look at.
 LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record")
@@ -69,7 +69,7 @@ def _others(cell: Mapping[str, Any]) -> Iterator[str]:
     augment, loss = cell["augment"], cell["loss"]
     if (augment["shift"] or augment["flip"]) and cell["optimizer"].get("batch_size") is None:
         yield "augment needs mini-batches: give optimizer.batch_size"
-    if shape := row_shape(cell["data"]):
+    if shape := recipe_of(cell["data"]).row_shape():
         yield from misfits(shape, cell)
     if cell["record"]["spectrum"] and loss != "mse":
         yield f"record.spectrum is about loss: mse, not {loss}"

@@ -25,7 +25,7 @@ from typing import Any
 
 from minima.plan import parts
 from minima.plan.files import training_rows
-from minima.plan.recipes import output_count
+from minima.plan.recipes import recipe_of
 
 RECORDED = Path(__file__).with_name("trajectories.json")
 NEAREST = 4
@@ -272,7 +272,7 @@ def kind_of(cell: Mapping[str, Any], goal: str, linearized: bool = False) -> Kin
         "depth": depth,
         "scale": log(init.get("scale", 1.0)),
         "batch": log((batch or rows) / rows),
-        "outputs": log(output_count(data)),
+        "outputs": log(recipe_of(data).output_count()),
         "clock": log(clock),
     }
     rounded = tuple(round(numbers[number], 4) for number in NUMBERS)  # as they are recorded

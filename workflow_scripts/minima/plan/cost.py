@@ -21,8 +21,6 @@ from minima.plan.files import training_rows
 from minima.plan.grid import Cell, by_group
 from minima.plan.inits import copies
 from minima.plan.marks import Predictor
-from minima.plan.own_shape import shape_of
-from minima.plan.recipes import output_count
 
 ROOM = 16  # a job asks for so many times what it is expected to take
 START_SECONDS = 5.0  # a job's imports and files
@@ -147,7 +145,7 @@ class Sizes:
 
 
 def sizes_of(cell: Cell) -> Sizes:
-    data, outputs, shape = cell["data"], output_count(cell["data"]), shape_of(cell.recipe)
+    data, outputs, shape = cell["data"], cell.recipe.output_count(), cell.recipe.expected_shape()
     rows, features = training_rows(data), prod(shape)
     size = cell.part("network").size_in_training(cell, shape, outputs)
     drawn = cell.part("init").drawn(size.parameters, rows, features, outputs)

@@ -22,11 +22,7 @@ class DataFile:
 
     name: str
     splits: tuple[int, ...]
-    model: "Recipe"
-
-    @property
-    def recipe(self) -> dict[str, Any]:
-        return self.model.model_dump(mode="json")
+    recipe: "Recipe"
 
 
 @dataclass(frozen=True)
@@ -68,6 +64,6 @@ def reference_fit(cell: "Cell", kinds: Mapping[str, Mapping[str, Any]]) -> Refer
     return ReferenceFit(name, data, depth, activation, kinds)
 
 
-def training_rows(recipe: Mapping[str, Any]) -> int:
-    """Rows that a network trains on."""
-    return recipe["train_size"] * (recipe["confusion"] or {"copies": 1})["copies"]
+def training_rows(data: Mapping[str, Any]) -> int:
+    """`training_rows` returns how many rows a network trains on."""
+    return data["train_size"] * (data["confusion"] or {"copies": 1})["copies"]

@@ -17,6 +17,7 @@ from minima.plan.digest import digest
 
 if TYPE_CHECKING:
     from minima.plan.grid import Cell
+    from minima.plan.recipes import Recipe
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -49,14 +50,14 @@ def cell_fingerprint(cell: "Cell") -> str:
     return fingerprint(training_modules(cell.values))
 
 
-def preparing_modules(recipe: Mapping) -> list[str]:
+def preparing_modules(recipe: "Recipe") -> list[str]:
     """`preparing_modules` returns where the code that prepares a recipe starts: what all recipes share and
     the modules that this one names."""
     return [
         "minima.data.splits",
         "minima.data.files",
-        f"minima.data.sources.{recipe['source']}",
-        *(["minima.data.confusion"] if recipe["confusion"] else []),
+        parts.module_name("sources", recipe.source),
+        *(["minima.data.confusion"] if recipe.confusion else []),
     ]
 
 

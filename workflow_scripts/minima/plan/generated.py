@@ -7,7 +7,7 @@ config/README.md and rules/envs/minima.yaml.
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -69,6 +69,7 @@ PARTS = {  # kind of part → the title of a part's table
     "inits": "init: {{scheme: {}}}",
     "optimizers": "optimizer: {{name: {}}}",
     "schedules": "optimizer.schedule: {{kind: {}}}",
+    "sources": "data.&lt;name&gt;, source: {}",
 }
 
 
@@ -125,15 +126,11 @@ def _tables() -> Iterator[str]:
     for kind, title in PARTS.items():
         for name, model in parts.options(kind).items():
             yield _section(title.format(name), _doc(model), _own_rows(model))
-    for model in get_args(get_args(recipes.DataRecipe)[0]):
-        source = model.model_fields["source"]  # said by the title and below it
-        rows = {name: row for name, row in _own_rows(model).items() if name != "source"}
-        yield _section(f"data.&lt;name&gt;, source: {source.default}", source.description or "", rows)
 
 
 def _section(title: str, text: str, rows: Mapping[str, str]) -> str:
     table = ["", "| option | type | default | meaning |", "|---|---|---|---|", *rows.values()]
-    return "\n".join([f"### {title}", "", text, *(table if rows else [])])
+    return "\n".join([f"### {title}", *(["", text] if text else []), *(table if rows else [])])
 
 
 def _doc(model: type[BaseModel]) -> str:

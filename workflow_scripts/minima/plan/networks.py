@@ -10,6 +10,7 @@ from pydantic import Field
 from minima.plan import parts
 from minima.plan.files import training_rows
 from minima.plan.parts import Part
+from minima.plan.recipes import recipe_of
 
 
 class Size(NamedTuple):
@@ -115,8 +116,9 @@ class ImageNetwork(Network):
         yield from super().impossible(cell)
         data, optimizer = cell["data"], cell["optimizer"]
         rows, batch = training_rows(data), optimizer.get("batch_size")
-        if data.get("path", "").endswith(".csv"):
-            yield f"network.kind: {self.called()} needs images, and a .csv file has rows of numbers"
+        recipe = recipe_of(data)
+        if recipe.row_shape() is None and recipe.images() is False:
+            yield f"network.kind: {self.called()} needs images, and {recipe.where()} has rows of numbers"
         if not self.batch_norm:
             return
         if batch is None:

@@ -45,7 +45,7 @@ KINDS = {
     "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes")),
     "predictors": Kind("predictor", ("minima.theory.predictors",)),
     "references": Kind("reference", ("minima.theory.references",), declared=False),
-    "sources": Kind("source", ("minima.data.sources",), declared=False),
+    "sources": Kind("source", ("minima.data.sources",)),
     "estimands": Kind("module of estimands", ("minima.findings.estimands",), declared=False),
     "figures": Kind("kind of figure", ("minima.findings.figures",), declared=False),
 }

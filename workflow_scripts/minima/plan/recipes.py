@@ -5,12 +5,12 @@ A recipe names a `source` and how to choose, label and normalize its rows. Each 
 lets an impossible recipe be refused while the config is read.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic_core import from_json
 
 from minima.plan import parts
 from minima.plan.digest import canonical
@@ -65,6 +65,12 @@ class Facts(NamedTuple):
     largest: float | None = None  # value of a feature, of those that begin at 0
     class_rows: Mapping[int, int] = {}
     test_class_rows: Mapping[int, int] = {}  # empty where training and test rows share one pool
+
+
+def uci(title: str, shape: tuple[int, ...], rows: list[int], largest: float | None = None) -> Facts:
+    """`uci` returns the facts of a table that scikit-learn embeds, of so many rows of each class."""
+    origin = "UCI machine learning repository, as embedded in scikit-learn"
+    return Facts(title, origin, "CC BY 4.0", shape, largest=largest, class_rows=dict(enumerate(rows)))
 
 
 class Recipe(parts.Part):
@@ -182,19 +188,25 @@ class Recipe(parts.Part):
 DataRecipe = Annotated[Any, parts.OneOf("sources", "source")]
 
 
+@parts.remembered
+def reader() -> TypeAdapter[Recipe]:
+    """`reader` returns what makes recipes of plain values, whatever their source."""
+    return TypeAdapter(DataRecipe)
+
+
 def recipe_of(values: Mapping[str, Any]) -> Recipe:
-    """`recipe_of` returns the recipe that a cell's section `data` holds as plain values. A source that is gone,
-    whose cells are still in a store, is known by what all sources share."""
+    """`recipe_of` returns the recipe that a cell's section `data` holds as plain values. A source that is
+    gone, whose cells are still in a store, is known by what all sources share."""
     return _recipe_of(canonical(values))
 
 
 @parts.remembered
 def _recipe_of(written: str) -> Recipe:
-    values = json.loads(written)
     try:
-        return parts.options("sources").get(values["source"], Recipe).model_validate(values)
+        return reader().validate_json(written)
     except ValidationError:
-        return Recipe.model_construct(**values)
+        values = from_json(written)
+        return Recipe.model_validate({name: values[name] for name in Recipe.model_fields if name in values})
 
 
 def row_shape(data: Mapping[str, Any]) -> tuple[int, ...] | None:
@@ -205,8 +217,3 @@ def row_shape(data: Mapping[str, Any]) -> tuple[int, ...] | None:
 def output_count(data: Mapping[str, Any]) -> int:
     """`output_count` returns the outputs that a cell's data ask for."""
     return recipe_of(data).output_count()
-
-
-def training_rows(data: Mapping[str, Any]) -> int:
-    """`training_rows` returns how many rows a network trains on."""
-    return data["train_size"] * (data["confusion"] or {"copies": 1})["copies"]

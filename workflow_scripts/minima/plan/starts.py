@@ -13,7 +13,6 @@ from minima.plan.digest import canonical
 from minima.plan.grid import SECTIONS, Axis, Cell, Grid, Section
 from minima.plan.inits import is_whole
 from minima.plan.mistakes import ConfigError, Mistake, unknown
-from minima.plan.recipes import output_count, row_shape
 
 INIT = SECTIONS.index("init")
 
@@ -125,7 +124,7 @@ def _misfits(cell: Cell, start: Cell) -> list[str]:
         problems.append("has another network")
     if not is_whole(start["init"]["scheme"]):
         problems.append(f"is {start['init']['scheme']}: not a network of its own")
-    shapes = [(row_shape(each["data"]), output_count(each["data"])) for each in (cell, start)]
+    shapes = [(each.recipe.row_shape(), each.recipe.output_count()) for each in (cell, start)]
     if shapes[0] != shapes[1]:
         problems.append("has rows of another shape, or another number of outputs")
     return problems

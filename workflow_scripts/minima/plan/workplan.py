@@ -115,7 +115,7 @@ class Plan:
     def own_files(self, name: str) -> list[str]:
         """The user's files behind a data file: a change in one prepares it again."""
         file = self.data_files[name]
-        return [str(path) for path in file.model.own_files(Path(self.config.data_dir))]
+        return [str(path) for path in file.recipe.own_files(Path(self.config.data_dir))]
 
     @cached_property
     def _fits_of_study(self) -> dict[str, dict[str, ReferenceFit]]:
@@ -141,7 +141,7 @@ class Plan:
     def data_stamp(self, name: str) -> str:
         """What a data file depends on beside the user's files: what is known of its source, and code."""
         file = self.data_files[name]
-        facts = digest(canonical(file.model.facts._asdict()))
+        facts = digest(canonical(file.recipe.facts._asdict()))
         return f"{facts}-{fingerprint(preparing_modules(file.recipe))}"
 
     def reference_stamp(self, name: str) -> str:

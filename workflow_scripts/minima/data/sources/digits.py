@@ -6,9 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from minima.data.embedded import uci
 from minima.data.pool import Pool
-from minima.plan.recipes import Recipe
+from minima.plan.recipes import Recipe, uci
 
 FILE = "datasets/data/digits.csv.gz"
 

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from minima.data.embedded import load, uci
-from minima.plan.recipes import Recipe
+from minima.data.embedded import load
+from minima.plan.recipes import Recipe, uci
 
 __all__ = ["Iris", "load"]
 

@@ -23,8 +23,8 @@ class Moons(Recipe):
 
 
 def draw(recipe: Moons, split: int) -> Pool:
-    """`draw` returns points on the upper half of the circle around (−½, −¼) and, as many, on the lower half of
-    that around (½, ¼)."""
+    """`draw` returns points on the upper half of the circle around (−½, −¼) and, as many, on the lower half
+    of that around (½, ¼)."""
     import numpy as np
 
     def rows(count: int, draw: Generator) -> tuple[ndarray, ndarray]:

@@ -19,7 +19,7 @@ from minima.forms import moving_units
 from minima.plan.files import training_rows
 from minima.plan.inits import LinearInit
 from minima.plan.networks import is_two_linear_layers
-from minima.plan.recipes import output_count, row_shape
+from minima.plan.recipes import recipe_of
 from minima.streams import stream
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Bartlett(LinearInit):
         if network["parametrization"] == "ntk":
             yield "init.scheme: bartlett needs parametrization: none or standard, not ntk"
         rows = training_rows(data)
-        least = moving_units(rows, prod(row_shape(data) or (rows,)), output_count(data))
+        recipe = recipe_of(data)
+        least = moving_units(rows, prod(recipe.row_shape() or (rows,)), recipe.output_count())
         if network["width"] < least:
             reason = "outputs and the lesser of training rows and features"
             yield f"init.scheme: bartlett needs a width of {least}, {reason}; use gaussian below"
