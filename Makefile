@@ -6,11 +6,12 @@ VENV := .venv
 JAX := .venv-jax
 BIN := $(VENV)/bin
 CORES ?= all
+INTO ?= my_studies
 # A process per core, each with whole files of tests; a test takes half a gigabyte.
 TESTS := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := run
-.PHONY: run test slow smoke fast bench lint generated registrations verdicts report lock release help
+.PHONY: run test slow smoke fast bench lint generated new-study registrations verdicts report lock release help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
@@ -49,6 +50,9 @@ lint: $(VENV)/installed ## check the style of Python and Snakemake code
 generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.generated
 
+new-study: $(VENV)/installed ## write a study that runs, to be changed: make new-study NAME=my_question
+	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.new_study $(NAME) --into $(INTO)
+
 registrations: $(VENV)/installed ## write down the register of claims as it is, before the run that tests it
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.findings.registrations
 
@@ -76,7 +80,7 @@ lock: ## pin the newest versions of everything (torch stays), in a fresh environ
 	rm -r .venv-lock
 
 help:
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 # A peer in benchmarks and nothing else, hence apart.
 $(JAX)/installed: benchmarks/jax_requirements.txt

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import minima
 from minima.plan.parts import KINDS
@@ -174,3 +175,40 @@ def test_this_test_sees_private_names(tmp_path):
         "from a import _b\na._c(x._replace())\npatch.setattr(a, '_d', 1)\ndef _e(): a._e, __f__, a.g\n"
     )
     assert {*private_names(file)} == {"_b", "_c", "_d"}
+
+
+STUDIES = {path.parent: path for path in PACKAGE.with_name("studies").glob("*/study.yaml")}
+
+
+def study_files(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+@pytest.mark.parametrize("folder", STUDIES, ids=lambda folder: folder.name)
+def test_a_study_uses_the_core_and_itself_alone(folder):
+    """So that one can be taken away, or copied into an extension, without the others."""
+    allowed = {"minima", f"studies.{folder.name}", *PACKAGES["findings"]} | sys.stdlib_module_names
+    wrong = {
+        str(path.relative_to(folder)): strange
+        for path in study_files(folder)
+        if (strange := {name for name in imports(path) if not within(name, allowed)})
+    }
+    assert not wrong
+
+
+def within(name: str, packages: set[str]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def test_the_core_knows_no_study():
+    """No title, folder, estimand or kind of figure of one stands in its code or its words."""
+    known = set()
+    for folder, file in STUDIES.items():
+        said = yaml.safe_load(file.read_text(encoding="utf-8"))
+        functions = ast.parse((folder / "estimands.py").read_text(encoding="utf-8")).body
+        known |= {said["title"], f"studies.{folder.name}", f"studies/{folder.name}"}
+        known |= {f"{folder.name}.{f.name}" for f in functions if isinstance(f, ast.FunctionDef)}
+        known |= {f'"{path.stem}"' for path in folder.glob("figures/*.py")}
+    texts = {path: path.read_text(encoding="utf-8") for path in FILES}
+    assert not {(path.name, name) for path, text in texts.items() for name in known if name in text}
+    assert len(known) > 80

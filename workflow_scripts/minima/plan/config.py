@@ -311,7 +311,7 @@ class Config(Options):
     @field_validator("run", mode="before")
     @classmethod
     def _one_study(cls, run: Any) -> Any:
-        """`_one_study` reads a bare name, as `--config run=init_size` gives it, as a list of one."""
+        """`_one_study` reads a bare name, as `--config run=my_study` gives it, as a list of one."""
         return [run] if isinstance(run, str) else run
 
 

@@ -60,15 +60,18 @@ def lay(raw: Any) -> Laid:
             layers.insert(1, Layer(shown(path), study, as_config))
         if study not in said and study not in folders():
             continue
-        entry = laid_over(own, said.get(study) or {}) if own else said[study]
+        entry = laid_over(own, said.get(study) or {}) if study in folders() else said[study]
         for name, recipe in mapping(mapping(entry).get("data")).items():
             if data.setdefault(name, recipe) != recipe:
                 reason = f"is another recipe in the study {owners[name]} than in {study}: rename one"
                 mistakes.append(Mistake(f"data.{name}", reason))
             owners.setdefault(name, study)
         studies[study] = {k: v for k, v in entry.items() if k != "data"} if isinstance(entry, dict) else entry
-    upper = {key: {} if raw.get(key) is None else raw[key] for key in ("data", "studies")}
-    whole = {"data": laid_over(data, upper["data"]), "studies": laid_over(upper["studies"], studies)}
+    over, wrong = raw.get("data"), raw.get("studies")
+    whole = {
+        "data": data if over is None else laid_over(data, over),
+        "studies": studies if wrong is None or isinstance(wrong, dict) else wrong,
+    }
     return Laid(raw | whole, layers, mistakes)
 
 

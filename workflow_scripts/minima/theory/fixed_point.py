@@ -6,8 +6,7 @@ Under a fixed D, with JDJᵀ = VΛVᵀ and c = Vᵀe₀, gradient flow gathers
 
 and AdaGrad's D is 1/√S. The fixed point D = S(D)^{−1/2} needs no flow: it explains most of the
 distance between the minimizers of gradient descent and AdaGrad from the initialization alone. That it exists
-and is the only one is not proven; `change` says whether the iteration settled. See
-studies/adaptive/page.md.
+and is the only one is not proven; `change` says whether the iteration settled.
 """
 
 from typing import NamedTuple

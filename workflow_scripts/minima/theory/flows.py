@@ -21,8 +21,7 @@ units on digits: 1.4e-4, 4.5e-4, 1.3e-3 at growth 1.15, 1.3, 1.6). The same piec
 linearized anew in each of them: J is then the mean Jacobian along the piece, which passes the kinks of ReLU
 where they are.
 
-E networks at once, each with pieces of its own; parameters are vectors [E, p]. The derivation, step by step:
-studies/adaptive/page.md.
+E networks at once, each with pieces of its own; parameters are vectors [E, p].
 """
 
 from collections.abc import Sequence
