@@ -29,9 +29,11 @@ from torch.func import jacrev
 from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
 from minima.engine.networks.mlp import MLP
+from minima.jobs.fit_reference import regressions
 from minima.theory.empirical import module_kernel, tangent_kernel, tangent_trace
 from minima.theory.kernels import ntk
-from minima.theory.reference import fit_references
+from minima.theory.references import ntk as ntk_reference
+from minima.theory.references import rbf
 from minima.theory.solve import solve
 
 FEATURES, TESTS, GAMMA = 64, 200, 1 / 64
@@ -78,10 +80,14 @@ def ridges_with(n: int) -> dict[str, tuple[Any, Callable]]:
         fits = (KernelRidge(alpha=alpha, kernel="rbf", gamma=GAMMA).fit(x, y) for alpha in RIDGES)
         return [(fit.predict(x), fit.predict(x_test)) for fit in fits]
 
+    ridges = {"alpha": RIDGES}
     return {
-        "five ridges, rbf": (data(n), lambda of: fit_references("rbf", *of, RIDGES, gammas=[GAMMA])),
+        "five ridges, rbf": (
+            data(n),
+            lambda of: [*regressions(rbf, {"alpha": RIDGES, "gamma": [GAMMA]}, *of)],
+        ),
         "five ridges, rbf, scikit-learn": (data(n), one_by_one),
-        "five ridges, ntk": (data(n), lambda of: fit_references("ntk", *of, RIDGES, network=(3,))),
+        "five ridges, ntk": (data(n), lambda of: [*regressions(ntk_reference, ridges, *of, (3,))]),
     }
 
 

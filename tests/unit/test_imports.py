@@ -11,7 +11,6 @@ from minima.plan import parts
 from minima.plan.figures import known_figures
 from minima.plan.register import known_estimands
 from minima.plan.studies import estimand_module
-from minima.theory.reference import KINDS
 
 PACKAGES = Path(minima.__file__).parents[1]
 HEAVY = {"matplotlib", "pandas", "scipy", "sklearn", "torch", "xarray"}
@@ -25,7 +24,10 @@ JOBS = {  # what a rule's script imports, and the modules that its configs name 
         {"xarray", "pandas"},
     ),  # torch where there is something to train
     "fit_reference": (
-        ["minima.jobs.fit_reference", *(f"minima.theory.references.{kind}" for kind in KINDS)],
+        [
+            "minima.jobs.fit_reference",
+            *(parts.module_name("references", kind) for kind in parts.names("references")),
+        ],
         {"xarray", "pandas", "scipy"},
     ),
     "aggregate_study": (["minima.findings.dataset"], {"xarray", "pandas"}),

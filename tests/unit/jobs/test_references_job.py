@@ -8,7 +8,8 @@ from sklearn.metrics.pairwise import rbf_kernel
 from tests.unit.helpers import prepared
 
 from minima.data.files import load_split
-from minima.jobs.fit_reference import fit_reference
+from minima.jobs.fit_reference import fit_reference, regressions
+from minima.plan import parts
 from minima.plan.files import ReferenceFit
 from minima.plan.workplan import Plan
 from minima.theory.estimators import NNGPRegressor, NTKRegressor
@@ -192,3 +193,56 @@ def test_linear_references_are_the_pseudo_inverses_and_draws_of_wide_nets(tmp_pa
     assert (fitted.theorem_width.sel(wide_power=0.5) >= fitted.lemma_width).all()
     first, second = (fitted.gap_slack.sel(split=split).values for split in SPLITS)
     assert not np.isin(first, second).any()  # each split draws its own
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 6))
+    y = np.stack([np.sin(x[:, 0]), x[:, 1] * x[:, 2]], axis=1)
+    return x[:25], y[:25], x[25:]
+
+
+def fits(kind, data, network=(), **options):
+    return [*regressions(parts.load("references", kind), options, *data, network)]
+
+
+@pytest.mark.parametrize("kind", ["ntk", "nngp"])
+def test_references_equal_the_estimators(data, kind):
+    """The workflow's arrays are what a user gets from the estimator, for every ridge."""
+    x, y, x_test = data
+    estimator = {"ntk": NTKRegressor, "nngp": NNGPRegressor}[kind]
+    references = fits(kind, data, network=(3, "relu", 1.2), alpha=[0, 1e-3, 1.0])
+    assert [r.alpha for r in references] == [0, 1e-3, 1.0]
+    for reference in references:
+        model = estimator(depth=3, weight_std=1.2, alpha=reference.alpha).fit(x, y)
+        np.testing.assert_allclose(reference.train, model.predict(x), rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(reference.test, model.predict(x_test), rtol=1e-9)
+        assert (reference.solver, reference.jitter) == (model.solver_, model.jitter_)
+
+
+def test_rbf_references_are_sklearns(data):
+    """The null that NTK must beat is scikit-learn's RBF ridge, for every (gamma, alpha); 1/d by default."""
+    x, y, x_test = data
+    references = fits("rbf", data, alpha=[1e-2, 1.0], gamma=[0.05, 0.5])
+    assert [(r.numbers["gamma"], r.alpha) for r in references] == [
+        (0.05, 1e-2),
+        (0.05, 1.0),
+        (0.5, 1e-2),
+        (0.5, 1.0),
+    ]
+    for reference in references:
+        gamma = reference.numbers["gamma"]
+        sklearns = KernelRidge(kernel="rbf", gamma=gamma, alpha=reference.alpha).fit(x, y)
+        np.testing.assert_allclose(reference.test, sklearns.predict(x_test), rtol=1e-10)
+    assert fits("rbf", data, alpha=[0.0])[0].numbers["gamma"] == 1 / 6
+
+
+def test_a_flat_rbf_kernel_says_that_it_needed_help(data):
+    """Ridgeless regression on a numerically singular kernel is solved, and the jitter is on record."""
+    x, x_test = data[0][:, :1], data[2][:, :1]  # 25 points on a line: eigenvalues down to 1e-60
+    target = x[:, 0]
+    (reference,) = fits("rbf", (x, target, x_test), alpha=[0.0], gamma=[1e-2])
+    assert reference.jitter > 0 or reference.solver == "eigh"
+    np.testing.assert_allclose(reference.train, target, atol=1e-4)
+    np.testing.assert_allclose(reference.test, x_test[:, 0], atol=1e-2)

@@ -7,8 +7,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from minima.theory import kernels
-from minima.theory.estimators import NNGPRegressor, NTKRegressor
-from minima.theory.reference import fit_references
+from minima.theory.estimators import KernelRegressor, NNGPRegressor, NTKRegressor
 
 
 @parametrize_with_checks(
@@ -67,52 +66,14 @@ def test_hyperparameters_can_be_searched(data):
     assert search.best_params_["depth"] == 2
 
 
-@pytest.mark.parametrize("kind", ["ntk", "nngp"])
-def test_references_equal_the_estimators(data, kind):
-    """The workflow's arrays are what a user gets from the estimator, for every ridge."""
+def test_kernels_can_be_given(data):
+    """The same regression on matrices that are known already, as a job has them for many ridges."""
     x, y, x_test, _ = data
-    estimator = {"ntk": NTKRegressor, "nngp": NNGPRegressor}[kind]
-    references = fit_references(kind, x, y, x_test, [0, 1e-3, 1.0], network=(3, "relu", 1.2))
-    assert [r.alpha for r in references] == [0, 1e-3, 1.0]
-    for reference in references:
-        model = estimator(depth=3, weight_std=1.2, alpha=reference.alpha).fit(x, y)
-        np.testing.assert_allclose(reference.train, model.predict(x), rtol=1e-9, atol=1e-10)
-        np.testing.assert_allclose(reference.test, model.predict(x_test), rtol=1e-9)
-        assert (reference.solver, reference.jitter) == (model.solver_, model.jitter_)
+    given = KernelRegressor(alpha=0.3).fit(kernels.ntk(x), y).predict(kernels.ntk(x_test, x))
+    np.testing.assert_allclose(given, NTKRegressor(alpha=0.3).fit(x, y).predict(x_test), rtol=1e-10)
 
 
-def test_rbf_references_are_sklearns(data):
-    """The null that NTK must beat is scikit-learn's RBF ridge, for every (gamma, alpha); 1/d by default."""
-    x, y, x_test, _ = data
-    references = fit_references("rbf", x, y, x_test, [1e-2, 1.0], gammas=[0.05, 0.5])
-    assert [(r.gamma, r.alpha) for r in references] == [(0.05, 1e-2), (0.05, 1.0), (0.5, 1e-2), (0.5, 1.0)]
-    for reference in references:
-        sklearns = KernelRidge(kernel="rbf", gamma=reference.gamma, alpha=reference.alpha).fit(x, y)
-        np.testing.assert_allclose(reference.test, sklearns.predict(x_test), rtol=1e-10)
-    assert fit_references("rbf", x, y, x_test)[0].gamma == 1 / 6
-
-
-def test_a_flat_rbf_kernel_says_that_it_needed_help(data):
-    """Ridgeless regression on a numerically singular kernel is solved, and the jitter is on record."""
-    x, x_test = data[0][:, :1], data[2][:, :1]  # 25 points on a line: eigenvalues down to 1e-60
-    target = x[:, 0]
-    (reference,) = fit_references("rbf", x, target, x_test, gammas=[1e-2])
-    assert reference.jitter > 0 or reference.solver == "eigh"
-    np.testing.assert_allclose(reference.train, target, atol=1e-4)
-    np.testing.assert_allclose(reference.test, x_test[:, 0], atol=1e-2)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"kind": "poly"}, "'poly' is not one of min_norm, nngp, ntk, rbf, wide_linear"),
-        ({"kind": "ntk", "gammas": [1.0]}, "gammas belong to rbf"),
-        ({"kind": "ntk", "alphas": [-1.0]}, "alpha is -1.0"),
-        ({"kind": "ntk", "alphas": [np.nan]}, "alpha is nan"),
-    ],
-)
-def test_bad_arguments_are_named(data, arguments, message):
-    """Mistakes are ValueErrors that name the argument."""
-    x, y, x_test, _ = data
-    with pytest.raises(ValueError, match=message):
-        fit_references(x_train=x, y_train=y, x_test=x_test, **arguments)
+@pytest.mark.parametrize("alpha", [-1.0, np.nan, np.inf])
+def test_a_bad_ridge_is_named(data, alpha):
+    with pytest.raises(ValueError, match=f"alpha is {alpha}"):
+        NTKRegressor(alpha=alpha).fit(*data[:2])

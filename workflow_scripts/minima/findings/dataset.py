@@ -54,7 +54,7 @@ def write_study(
     by_name = {path.stem: path for path in [*data_files, *references]}
     data_of = {cell.digest: by_name[data_file(cell).name] for cell in cells}
     reference_of = {}
-    if kinds := settings.references.named():
+    if kinds := settings.named_references():
         reference_of = {cell.digest: by_name[reference_fit(cell, kinds).name] for cell in cells}
     attributes = {
         "title": settings.title or study,

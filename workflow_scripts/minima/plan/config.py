@@ -174,55 +174,6 @@ class Block(Training):
         return seed if isinstance(seed, dict | SeedRange) else {"start": seed, "count": 1}
 
 
-Ridge = Annotated[float, Field(ge=0)]
-
-
-class KernelReference(Options):
-    """Kernel regression: with a kernel of infinitely wide networks, or (min_norm) the linear one."""
-
-    alpha: list[Ridge] = Field(
-        [0.0], min_length=1, description="Ridges, in the kernel's units; 0 interpolates."
-    )
-
-
-class RbfReference(Options):
-    """Kernel regression with exp(−γ‖x − x'‖²): the null that the tangent kernel must beat."""
-
-    alpha: list[Ridge] = Field([0.0], min_length=1, description="Ridges; 0 interpolates.")
-    gamma: list[Annotated[float, Field(gt=0)]] | None = Field(
-        None, min_length=1, description="Inverse squared lengths γ; null: 1/features."
-    )
-
-
-class WideLinearReference(Options):
-    """Two linear layers of great width, drawn and not trained, on the data of every block."""
-
-    width: list[Annotated[int, Field(ge=2)]] = Field(min_length=1, description="Hidden units h.")
-    width_power: list[Annotated[float, Field(gt=0.25, le=0.5)]] = Field(
-        [0.5], min_length=1, description="α of the entries N(0, h^−2α)."
-    )
-    draws: int = Field(200, ge=1, description="Networks per split of the data.")
-    delta: float = Field(0.05, gt=0, lt=1, description="δ: the bounds hold with probability 1 − δ.")
-
-
-class References(Options):
-    """Minimizers computed once per data and architecture; those not named are not fitted."""
-
-    ntk: KernelReference | None = Field(None, description="Neural tangent kernel.")
-    nngp: KernelReference | None = Field(None, description="Kernel of the untrained network (NNGP).")
-    rbf: RbfReference | None = Field(None, description="Gaussian kernel.")
-    min_norm: KernelReference | None = Field(
-        None, description="Linear regression, of smallest norm where the ridge is 0."
-    )
-    wide_linear: WideLinearReference | None = Field(
-        None, description="Draws of wide linear nets against the bounds on them (2105.06351)."
-    )
-
-    def named(self) -> dict[str, dict[str, Any]]:
-        """`named` returns kind → options of the references that the config names."""
-        return self.model_dump(mode="json", exclude_none=True)
-
-
 class Figure(Options):
     """One figure of a study."""
 
@@ -245,8 +196,16 @@ class Study(Options):
     citation: str = Field("", description="The paper whose claims the study tests.")
     data: dict[Name, DataRecipe] = Field({}, description="Data recipes by name, for all studies.")
     blocks: dict[Name, Block] = Field(min_length=1, description="Dense grids by name.")
-    references: References = Field(References(), description="Kernel regressions to compare with.")
+    references: Annotated[Any, parts.EachOf("references")] = Field(
+        {},
+        validate_default=True,
+        description="What is computed once per data and architecture; what is not named is not fitted.",
+    )
     figures: dict[Name, Figure] = Field({}, description="Figures by name.")
+
+    def named_references(self) -> dict[str, dict[str, Any]]:
+        """`named_references` returns reference → options of those that the config names."""
+        return self.references.model_dump(mode="json", exclude_none=True)
 
     @field_validator("figures", mode="before")
     @classmethod

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from minima.forms import declared, forms_of, probe_module
+from minima.forms import forms_of, probe_module
 from minima.plan import parts
 from minima.plan.digest import digest
+from minima.plan.references import KernelOfNetworks
 
 if TYPE_CHECKING:
     from minima.plan.grid import Cell
@@ -64,7 +65,7 @@ def preparing_modules(recipe: "Recipe") -> list[str]:
 def reference_modules(kinds: Iterable[str], activation: str) -> list[str]:
     """`reference_modules` returns where the code that fits references of these kinds starts."""
     modules = [f"minima.theory.references.{kind}" for kind in kinds]
-    of_networks = any(declared(module, "OF_NETWORKS") for module in modules)
+    of_networks = any(issubclass(parts.declaration("references", kind), KernelOfNetworks) for kind in kinds)
     own = [f"minima.theory.activations.{activation}"] if of_networks else []
     return ["minima.jobs.fit_reference", *modules, *own]
 

@@ -19,16 +19,12 @@ from minima.plan.config import (
     Config,
     Execution,
     Figure,
-    KernelReference,
     LinearizedRun,
     Plane,
-    RbfReference,
     Record,
-    References,
     SeedRange,
     Stop,
     Study,
-    WideLinearReference,
 )
 from minima.plan.inits import LayerInit, ModuleInit, StartingInit
 from minima.plan.optimizers import Damping, Optimizer, RateOfLeast, RelativeRate, WeightDecay
@@ -40,10 +36,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "execution": Execution,
     "studies.&lt;name&gt;": Study,
     "studies.&lt;name&gt;.figures.&lt;name&gt;": Figure,
-    "studies.&lt;name&gt;.references": References,
-    "references.ntk, references.nngp, references.min_norm": KernelReference,
-    "references.rbf": RbfReference,
-    "references.wide_linear": WideLinearReference,
+    "studies.&lt;name&gt;.references": parts.each_of("references"),
     "studies.&lt;name&gt;.blocks.&lt;name&gt;": Block,
     "seed": SeedRange,
     "init, of mlp": LayerInit,
@@ -70,6 +63,7 @@ PARTS = {  # kind of part → the title of a part's table
     "optimizers": "optimizer: {{name: {}}}",
     "schedules": "optimizer.schedule: {{kind: {}}}",
     "sources": "data.&lt;name&gt;, source: {}",
+    "references": "studies.&lt;name&gt;.references.{}",
 }
 
 

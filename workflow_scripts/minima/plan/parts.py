@@ -44,7 +44,7 @@ KINDS = {
     "losses": Kind("loss", ("minima.engine.losses",)),
     "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes")),
     "predictors": Kind("predictor", ("minima.theory.predictors",)),
-    "references": Kind("reference", ("minima.theory.references",), declared=False),
+    "references": Kind("reference", ("minima.theory.references",)),
     "sources": Kind("source", ("minima.data.sources",)),
     "estimands": Kind("module of estimands", ("minima.findings.estimands",), declared=False),
     "figures": Kind("kind of figure", ("minima.findings.figures",), declared=False),
@@ -242,7 +242,8 @@ def each_of(kind: str) -> type[Options]:
         name: (cls | None, Field(None, description=(cls.__doc__ or "").strip().split("\n")[0]))
         for name, cls in options(kind).items()
     }
-    return create_model(kind.capitalize(), __base__=Options, **fields)
+    doc = f"Options by {KINDS[kind].noun}; what is not named is left out."
+    return create_model(kind.capitalize(), __base__=Options, __doc__=doc, **fields)
 
 
 @dataclass(frozen=True)

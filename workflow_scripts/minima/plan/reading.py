@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from minima.forms import declared
-from minima.plan.config import Block, Config, References
+from minima.plan import parts
+from minima.plan.config import Block, Config
 from minima.plan.figures import blocks_drawn, known_figures
 from minima.plan.grid import Grid, expand
 from minima.plan.layers import lay, listed, mapping
@@ -144,11 +144,14 @@ def _wrong_number(kind: str, module: str, beside: int) -> str:
 
 
 def _reference_mistakes(references: Any, grid: Grid, path: str) -> list[Mistake]:
-    """`_reference_mistakes` refuses references for networks whose infinitely wide kernel is not known."""
-    named = [kind for kind in References.model_fields if mapping(references).get(kind) is not None]
-    kinds = [kind for kind in named if declared(f"minima.theory.references.{kind}", "OF_NETWORKS")]
-    networks = [cell.part("network") for cell in grid.cells]
-    needs = dict.fromkeys(need for network in networks for need in network.wide_kernel_needs())
-    return [
-        Mistake(f"{path}.network", f"the reference {kind} needs {need}") for kind in kinds for need in needs
+    """`_reference_mistakes` says which references cannot be of which networks."""
+    cells = {cell.written("network"): cell.values for cell in grid.cells}.values()
+    named = [
+        reference
+        for name, options in mapping(references).items()
+        if options is not None and name in parts.names("references")
+        for reference in _well_formed(
+            {name: options}, parts.declaration("references", name).model_validate
+        ).values()
     ]
+    return [Mistake(path, reason) for one in named for cell in cells for reason in one.impossible(cell)]

@@ -122,7 +122,7 @@ class Plan:
         """Study → name → fit, of every data file and architecture of its cells."""
         fits: dict[str, dict[str, ReferenceFit]] = {study: {} for study in self.studies}
         for (study, _), grid in self.grids.items():
-            if kinds := self.config.studies[study].references.named():
+            if kinds := self.config.studies[study].named_references():
                 fits[study] |= {fit.name: fit for fit in (reference_fit(cell, kinds) for cell in grid.cells)}
         return fits
 
@@ -165,7 +165,7 @@ class Plan:
             + [[c.digest for c in grid.cells]]
             for block, grid in self.blocks_of(study).items()
         }
-        references = self.config.studies[study].references.named()
+        references = self.config.studies[study].named_references()
         texts = self.config.studies[study].model_dump(include={"title", "citation"})
         return digest(canonical([blocks, references, texts]))
 

@@ -1,20 +1,20 @@
 """Kernel regression with the kernels of infinitely wide networks, as scikit-learn estimators."""
 
 from collections.abc import Callable
-from typing import ClassVar, Self
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from numpy.typing import NDArray
 
 from minima.theory import kernels
-from minima.theory.reference import dual_coefficients
+from minima.theory.regression import KernelRegressor
+
+__all__ = ["KernelRegressor", "NNGPRegressor", "NTKRegressor"]
 
 Array = NDArray[np.float64]
 
 
-class _NetworkKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
+class _NetworkKernelRegressor(KernelRegressor):
     """Kernel regression with the kernel of an infinitely wide fully connected network.
 
     Parameters
@@ -26,12 +26,7 @@ class _NetworkKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
 
     Attributes
     ----------
-    dual_coef_ : array (n,) or (n, outputs)
-    X_fit_ : array (n, d)
-    solver_ : "ridge", "cholesky" or "eigh"
-    jitter_ : float, what was added to the kernel's diagonal to solve; 0 where nothing was
-    rank_ : int, eigenvalues kept
-    n_features_in_ : int
+    X_fit_ : array (n, d); the others as of `KernelRegressor`
     """
 
     _kernel: ClassVar[Callable[..., Array]]
@@ -45,28 +40,18 @@ class _NetworkKernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
         bias_std: float = 0.0,
         alpha: float = 0.0,
     ) -> None:
+        super().__init__(alpha=alpha)
         self.depth = depth
         self.activation = activation
         self.weight_std = weight_std
         self.bias_std = bias_std
-        self.alpha = alpha
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit on X (n, d) and y (n,) or (n, outputs)."""
-        X, y = validate_data(self, X, y, multi_output=True, y_numeric=True, dtype=np.float64)
-        solution = dual_coefficients(self._kernel_of(X), y, self.alpha)
+    def _within(self, X: Array) -> Array:
         self.X_fit_ = X
-        self.dual_coef_ = solution.x
-        self.solver_ = solution.solver
-        self.jitter_ = solution.jitter
-        self.rank_ = solution.rank
-        return self
+        return self._kernel_of(X)
 
-    def predict(self, X: ArrayLike) -> Array:
-        """Predictions for X (t, d): shape (t,) or (t, outputs)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=np.float64)
-        return self._kernel_of(X, self.X_fit_) @ self.dual_coef_
+    def _across(self, X: Array) -> Array:
+        return self._kernel_of(X, self.X_fit_)
 
     def _kernel_of(self, x1: Array, x2: Array | None = None) -> Array:
         return self._kernel(x1, x2, self.depth, self.activation, self.weight_std, self.bias_std)

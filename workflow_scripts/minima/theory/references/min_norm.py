@@ -1,9 +1,18 @@
 """Linear regression, of smallest norm where the ridge is 0: the kernel x·x', of no network."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from minima.plan.references import KernelRegression
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class MinNorm(KernelRegression):
+    """Linear regression, of smallest norm where the ridge is 0."""
 
 
 def kernel(x1: np.ndarray, x2: np.ndarray | None = None, *network: Any) -> np.ndarray:
