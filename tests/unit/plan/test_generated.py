@@ -1,8 +1,11 @@
 """Files that are written from one source are as that source says."""
 
 import json
+from contextlib import suppress
 
 import pytest
+import yaml
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel
 
 from minima.plan import parts
@@ -52,3 +55,35 @@ def test_the_tables_tell_the_defaults_of_each_optimizer_and_source(model):
             assert told[name] == "required"
         elif not isinstance(field.default, BaseModel):
             assert json.loads(told[name]) == field.default
+
+
+def numbers(value):
+    """The value as editors read it, for whom 1e-3 is a number, and null is nothing."""
+    if isinstance(value, dict):
+        return {key: numbers(one) for key, one in value.items() if one is not None}
+    if isinstance(value, list):
+        return [numbers(one) for one in value]
+    with suppress(TypeError, ValueError):
+        return float(value) if isinstance(value, str) else value
+    return value
+
+
+FILES = [
+    *((path, "schema.json") for path in sorted((ROOT / "config").glob("*.yaml"))),
+    *(
+        (path, "study.schema.json")
+        for path in sorted((ROOT / "workflow_scripts" / "studies").glob("*/*.yaml"))
+        if path.name != "claims.yaml"
+    ),
+]
+
+
+@pytest.mark.parametrize(("path", "schema"), FILES, ids=lambda one: str(one).removeprefix(f"{ROOT}/"))
+def test_the_schemas_know_every_form_that_our_files_have(path, schema):
+    """Whole ones and overlays; a key that is misspelt is found."""
+    whole = json.loads((ROOT / "config" / "schema.json").read_text(encoding="utf-8"))
+    used = whole if schema == "schema.json" else {"$defs": whole["$defs"], "$ref": "#/$defs/Study"}
+    content = numbers(yaml.safe_load(path.read_text(encoding="utf-8")))
+    validator = Draft202012Validator(used)
+    assert [error.message for error in validator.iter_errors(content)] == []
+    assert [*validator.iter_errors(content | {"blcoks": {}})]

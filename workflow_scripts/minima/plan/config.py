@@ -168,7 +168,7 @@ class Block(Training):
         SeedRange(start=100, count=1), description="Seeds: {start, count}, or one number."
     )
 
-    @field_validator("seed", mode="before")
+    @field_validator("seed", mode="before", json_schema_input_type=SeedRange | int)
     @classmethod
     def _one_seed(cls, seed: Any) -> Any:
         return seed if isinstance(seed, dict | SeedRange) else {"start": seed, "count": 1}
@@ -181,7 +181,7 @@ class Figure(Options):
     block: str = Field("", description="The block to draw; may be omitted in a study of one block.")
     beside: list[str] = Field([], description="Further blocks, drawn beside the first: one name or a list.")
 
-    @field_validator("beside", mode="before")
+    @field_validator("beside", mode="before", json_schema_input_type=str | list[str])
     @classmethod
     def _one_name(cls, beside: Any) -> Any:
         return [beside] if isinstance(beside, str) and beside else beside or []
@@ -267,7 +267,7 @@ class Config(Options):
         {}, description="Studies by name: laid over the study's own folder, or whole."
     )
 
-    @field_validator("run", mode="before")
+    @field_validator("run", mode="before", json_schema_input_type=str | list[str] | None)
     @classmethod
     def _one_study(cls, run: Any) -> Any:
         """`_one_study` reads a bare name, as `--config run=my_study` gives it, as a list of one."""

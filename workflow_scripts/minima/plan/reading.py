@@ -43,7 +43,9 @@ def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], G
     if not laid.config["studies"] and not mistakes:
         mistakes.append(Mistake("run", f"names no study (known: {', '.join(folders())})"))
     config = None
-    whole = laid.config | {"data": given and given | recipes, "studies": studies}
+    whole = (
+        laid.config | ({"data": given | recipes} if given else {}) | ({"studies": studies} if studies else {})
+    )
     try:
         config = Config.model_validate(whole)  # what is validated already is not again
     except ValidationError as error:
