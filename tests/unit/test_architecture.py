@@ -124,6 +124,16 @@ def test_the_drawing_is_the_code():
     assert {name: below(name) for name in ROOMS} == ROOMS
 
 
+def test_the_way_of_a_cell_names_functions_that_are_there():
+    page = (PACKAGE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r'\["([a-z_.]+)\.(\w+)<br>', page) + re.findall(r'write\["(\w+)\.(\w+)"', page)
+    assert len(named) > 8
+    for module, function in named:
+        path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, module
+
+
 def test_this_test_sees_imports(tmp_path):
     file = tmp_path / "module.py"
     file.write_text("def f():\n    from minima.findings import claims\n    import_module(f'minima.jobs.{x}')")

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from minima.engine.rows import layers_of
+from minima.engine.stack import layers_of
 
 
 def class_named(dotted: str) -> type[torch.optim.Optimizer]:

@@ -1,13 +1,18 @@
-"""A stack of networks in training: what of them changes from step to step, in memory of its own."""
+"""A stack of networks in training: what of them changes from step to step, in memory of its own.
+
+All trained weights of a network lie in one row. A step of an optimizer is then one call per operation,
+whatever the number of layers, and the layers are views of the row. Shapes: weights [E, K, out, in] per layer;
+a row [E, K, 1, P].
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import prod
 
 import torch
 from torch import Tensor
 
 from minima.engine.record import picked
-from minima.engine.rows import layers_of, row_of
 
 
 @dataclass
@@ -78,3 +83,14 @@ def stacked(
     others = {layer: weight.clone() for layer, weight in enumerate(weights) if layer not in shapes}
     start = theta.clone() if keeps_start else theta[:0]
     return Stack(shapes, others, x, y, list(test), theta, torch.zeros_like(theta), start, [], broad)
+
+
+def row_of(layers: Sequence[Tensor]) -> Tensor:
+    """`row_of` returns these layers one behind the other in memory of their own."""
+    return torch.cat([layer.flatten(2) for layer in layers], dim=2).unsqueeze(2)
+
+
+def layers_of(row: Tensor, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
+    """`layers_of` returns the views [..., out, in] of a row [..., 1, P] that are layers of these shapes."""
+    parts = row.squeeze(-2).split([prod(shape) for shape in shapes], dim=-1)
+    return [part.unflatten(-1, shape) for part, shape in zip(parts, shapes, strict=True)]

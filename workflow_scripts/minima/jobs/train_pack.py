@@ -3,6 +3,9 @@
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +28,10 @@ from minima.training.recording import coordinates
 if TYPE_CHECKING:
     import torch
 
+    from minima.training.start import Arrays
+
 logger = logging.getLogger("minima")
+FIRST_FLUSH, LAST_FLUSH, SHARE = 2.0, 60.0, 0.2  # seconds at least and at most, and of the time so far
 
 
 def train_pack(
@@ -39,49 +45,21 @@ def train_pack(
     starts: Sequence[Path] = (),
     products: str = "auto",
 ) -> None:
-    """Writes `output`, the pack of these cells, training those the store does not have, group after group.
-    `data_files` are the files of their splits by name, `starts` the packs of the cells that they start from;
-    `device`, `products` and `reuse` are options of the config.
+    """`train_pack` writes `output`, the pack of these cells, training those the store does not have, group
+    after group. `data_files` are the files of their splits by name, `starts` the packs of the cells that they
+    start from; `device`, `products` and `reuse` are options of the config.
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
-    digests_in = {name: split_digests(file) for name, file in data_files.items()}
-    start_keys = _of_starts(cells, starts, "key")
-    parts = []
-    # One for all groups, so that no job holds two GPUs; taken only where there is something to train.
-    place: tuple[torch.device, str] | None = None
-    for group, members in by_group(cells).items():
-        file_of = {cell.split: data_file(cell).name for cell in members}  # of one recipe, as all of a group
-        digests = {split: digests_in[name][split] for split, name in file_of.items()}
-        wanted = identities(members, digests, start_keys)
-        stored = store.look_up(store_folder, group, wanted, reuse)
-        missing = [cell for cell in members if cell.digest not in stored]
-        logger.info("%d cells: %d in the store, %d to train", len(members), len(stored), len(missing))
-        if missing:
-            needed: dict[str, set[int]] = {}
-            for cell in missing:
-                needed.setdefault(file_of[cell.split], set()).add(cell.split)
-            splits: dict[int, xr.Dataset] = {}
-            for name, some in needed.items():
-                splits |= load_splits(data_files[name], sorted(some))
-            for cell in missing:  # a network of today on data prepared for others
-                refuse_misfits(
-                    [cell], np.atleast_1d(splits[cell.split]["x_train"].attrs["row_shape"]).tolist()
-                )
-            states = _of_starts(missing, starts, "parameters")
-            place = place or take(device)
-            shards = _train(missing, splits, wanted, store_folder, place, products, journal_file, states)
-            stored |= store.among(shards, wanted, reuse)
-        logger.info("trained %d cells", len(missing))
-        parts.append(store.read([stored[cell.digest] for cell in members]))
-    pack_file.write(parts, output)
+    job = _Job(data_files, store_folder, device, reuse, journal_file, starts, products)
+    pack_file.write([job.group(members) for members in by_group(cells).values()], output)
 
 
 def identities(
     cells: Sequence[Cell], data: Mapping[int, str], starts: Mapping[str, str]
 ) -> dict[str, store.Identity]:
-    """Cell digest → identity of a group's cells, given the digest of each split's arrays and the key of each
-    cell's start."""
+    """`identities` returns cell digest → identity of a group's cells, given the digest of each split's arrays
+    and the key of each cell's start."""
     code = cell_fingerprint(cells[0])
     return {
         cell.digest: store.Identity(
@@ -95,90 +73,136 @@ def identities(
     }
 
 
-def _of_starts(cells: Sequence[Cell], packs: Sequence[Path], name: str) -> dict[str, Any]:
-    """Start's digest → its value of one variable, from the packs."""
-    wanted = {cell.start.digest for cell in cells if cell.start is not None}
-    found: dict[str, Any] = {}
-    for path in packs if wanted else ():
-        with pack_file.opened(path) as parts:
-            for part in parts:
-                for row, digest in enumerate(part["cell"].values.tolist()):
-                    if digest in wanted:
-                        found[digest] = part[name].isel(cell=row).values[()]
-    if missing := wanted - set(found):
-        raise RuntimeError(
-            f"{', '.join(map(str, packs))}: no cell {', '.join(sorted(missing))} to start from"
-        )
-    return found
+@dataclass(frozen=True)
+class _Job:
+    """`_Job` is what `train_pack` was called with."""
+
+    data_files: Mapping[str, Path]
+    folder: Path
+    device: str
+    reuse: str
+    journal_file: Path | None
+    starts: Sequence[Path]
+    products: str
+
+    @cached_property
+    def place(self) -> "tuple[torch.device, str]":
+        """The device and its name: one for all groups, so that no job holds two GPUs, and taken only where
+        there is something to train."""
+        return take(self.device)
+
+    @cached_property
+    def digests(self) -> dict[str, dict[int, str]]:
+        """File of data → split → digest of its arrays."""
+        return {name: split_digests(file) for name, file in self.data_files.items()}
+
+    def group(self, members: Sequence[Cell]) -> xr.Dataset:
+        """`group` returns the trained cells of a group, from the store as far as it has them."""
+        digests = {cell.split: self.digests[data_file(cell).name][cell.split] for cell in members}
+        wanted = identities(members, digests, self.of_starts(members, "key"))
+        stored = store.look_up(self.folder, members[0].group, wanted, self.reuse)
+        missing = [cell for cell in members if cell.digest not in stored]
+        logger.info("%d cells: %d in the store, %d to train", len(members), len(stored), len(missing))
+        if missing:
+            stored |= store.among(self.train(missing, wanted), wanted, self.reuse)
+        logger.info("trained %d cells", len(missing))
+        return store.read([stored[cell.digest] for cell in members])
+
+    def of_starts(self, cells: Sequence[Cell], name: str) -> dict[str, Any]:
+        """`of_starts` returns start's digest → its value of one variable, from the packs."""
+        wanted = {cell.start.digest for cell in cells if cell.start is not None}
+        found: dict[str, Any] = {}
+        for path in self.starts if wanted else ():
+            with pack_file.opened(path) as parts:
+                for part in parts:
+                    for row, digest in enumerate(part["cell"].values.tolist()):
+                        if digest in wanted:
+                            found[digest] = part[name].isel(cell=row).values[()]
+        if missing := wanted - set(found):
+            packs = ", ".join(map(str, self.starts))
+            raise RuntimeError(f"{packs}: no cell {', '.join(sorted(missing))} to start from")
+        return found
+
+    def train(self, cells: Sequence[Cell], wanted: Mapping[str, store.Identity]) -> list[Path]:
+        """`train` trains the cells of a group and returns the shards that it wrote."""
+        splits = self.splits(cells)
+        # torch takes a second to import: a pack that the store holds whole does without.
+        from minima.engine.products import by
+        from minima.training.cells import train_cells
+        from minima.training.memory import DoesNotFit
+
+        states = self.of_starts(cells, "parameters")
+        device, name = self.place
+        shards = _Shards(self.folder, cells[0], Journal(self.journal_file, name))
+        given, data = [_fields(cell, states) for cell in cells], [splits[cell.split] for cell in cells]
+        try:
+            with by(self.products):
+                for done in train_cells(given, data, device):
+                    shards.add(wanted[cells[done.position].digest], done.values)
+        except DoesNotFit as error:
+            estimate = error.networks * sum(cell_cost(cell).memory_mb for cell in cells) / len(cells)
+            raise RuntimeError(
+                f"{error} (the plan's estimate for them: {estimate:.0f} MB): lower "
+                "execution.device_memory_gb, by which packs are cut"
+            ) from error
+        finally:
+            shards.flush()
+        return shards.written
+
+    def splits(self, cells: Sequence[Cell]) -> "dict[int, Arrays]":
+        """`splits` returns split → its arrays. A network of today may not fit data prepared for others."""
+        from minima.training.start import Arrays
+
+        name_of = {cell.split: data_file(cell).name for cell in cells}
+        found = {}
+        for name, some in groupby(sorted(name_of, key=lambda split: (name_of[split], split)), name_of.get):
+            for split, data in load_splits(self.data_files[name], [*some]).items():
+                arrays = [data[array].values for array in ("x_train", "y_train", "x_test", "y_test")]
+                shape = np.atleast_1d(data["x_train"].attrs["row_shape"]).tolist()
+                found[split] = Arrays(*arrays, tuple(shape))
+        for cell in cells:
+            refuse_misfits([cell], found[cell.split].shape)
+        return found
 
 
-def _with_state(cell: Cell, states: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell's fields; where it starts from another cell, that one's whole state among them."""
+def _fields(cell: Cell, states: Mapping[str, Any]) -> dict[str, Any]:
+    """`_fields` returns a cell's fields; where it starts from another cell, that one's whole state among
+    them."""
     if cell.start is None:
         return cell.values
     return cell.values | {"init": cell["init"] | {"state": states[cell.start.digest]}}
 
 
-def _train(
-    cells: Sequence[Cell],
-    splits: Mapping[int, xr.Dataset],
-    wanted: Mapping[str, store.Identity],
-    folder: Path,
-    place: "tuple[torch.device, str]",
-    products: str,
-    journal_file: Path | None,
-    states: Mapping[str, Any],
-) -> list[Path]:
-    """`_train` trains the cells and returns the shards that it wrote."""
-    # torch takes a second to import: a pack that the store holds whole does without.
-    from minima.engine.products import by
-    from minima.training.cells import train_cells
-    from minima.training.memory import DoesNotFit
-    from minima.training.start import Arrays
+@dataclass
+class _Shards:
+    """`_Shards` writes a group's cells as they finish, some at a time."""
 
-    arrays = {
-        split: Arrays(
-            *(data[name].values for name in ("x_train", "y_train", "x_test", "y_test")),
-            shape=tuple(np.atleast_1d(data["x_train"].attrs["row_shape"]).tolist()),
-        )
-        for split, data in splits.items()
-    }
-    modules = code_used(training_modules(cells[0].values))
-    device, name = place
-    given = [_with_state(cell, states) for cell in cells]
-    results = train_cells(given, [arrays[cell.split] for cell in cells], device)
-    journal = Journal(journal_file, name)
-    finished: list[tuple[store.Identity, dict[str, Any]]] = []
-    shards: list[Path] = []
+    folder: Path
+    first: Cell
+    journal: Journal
+    written: list[Path] = field(default_factory=list)
+    waiting: list[tuple[store.Identity, dict[str, Any]]] = field(default_factory=list)
 
-    def flush() -> None:
-        if finished:
-            shared = coordinates(cells[0].values)
-            shard = store.write(folder, cells[0].group, finished, shared, modules, variables())
-            logger.info("wrote %d cells to %s", len(finished), shard)
-            journal.wrote(shard, len(finished))
-            shards.append(shard)
-            finished.clear()
+    def __post_init__(self) -> None:
+        self.begun = self.last = time.monotonic()
+        self.code = code_used(training_modules(self.first.values))  # as it is before the training
 
-    begun = last = time.monotonic()
-    try:
-        with by(products):
-            for done in results:
-                cell, values = cells[done.position], done.values
-                finished.append((wanted[cell.digest], values))
-                logger.info("cell %s %s after %d steps", cell.digest, values["status"], values["steps"])
-                now = time.monotonic()
-                # A kill loses at most a fifth of the work, or a minute; a long job leaves no thousands of
-                # files.
-                if now - last > min(max(2.0, 0.2 * (now - begun)), 60.0):
-                    flush()
-                    last = now
-    except DoesNotFit as error:
-        estimate = error.networks * sum(cell_cost(cell).memory_mb for cell in cells) / len(cells)
-        raise RuntimeError(
-            f"{error} (the plan's estimate for them: {estimate:.0f} MB): lower execution.device_memory_gb, "
-            "by which packs are cut"
-        ) from error
-    finally:
-        flush()
-    return shards
+    def add(self, identity: store.Identity, values: dict[str, Any]) -> None:
+        """`add` keeps a cell. A kill loses at most a fifth of the work, or a minute; a long job leaves no
+        thousands of files."""
+        self.waiting.append((identity, values))
+        logger.info("cell %s %s after %d steps", identity.cell, values["status"], values["steps"])
+        now = time.monotonic()
+        if now - self.last > min(max(FIRST_FLUSH, SHARE * (now - self.begun)), LAST_FLUSH):
+            self.flush()
+            self.last = now
+
+    def flush(self) -> None:
+        """`flush` writes what is kept to a shard of the store."""
+        if self.waiting:
+            group, dimensions = self.first.group, coordinates(self.first.values)
+            shard = store.write(self.folder, group, self.waiting, dimensions, self.code, variables())
+            logger.info("wrote %d cells to %s", len(self.waiting), shard)
+            self.journal.wrote(shard, len(self.waiting))
+            self.written.append(shard)
+            self.waiting.clear()

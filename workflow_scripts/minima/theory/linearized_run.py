@@ -15,7 +15,7 @@ from torch import Tensor
 from minima.engine.core import Recipe, train
 from minima.engine.losses import mse
 from minima.engine.record import Finished, Rules
-from minima.engine.rows import layers_of
+from minima.engine.stack import layers_of
 from minima.theory.linear_model import LinearizedNetwork
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.trajectories import run_linear, spectrum
