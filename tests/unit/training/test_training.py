@@ -134,6 +134,16 @@ def test_steps_without_a_look_change_nothing(monkeypatch, name, blind):
             np.testing.assert_array_equal(value, then[variable], err_msg=variable)
 
 
+def test_what_is_predicted_changes_nothing_of_the_training():
+    """The linearized network draws the same mini-batches, and leaves them to the network."""
+    sections = {"network": {"width": 12}, "stop": {"max_steps": 30, "residual": None}}
+    sections["optimizer"] = {"name": "adagrad", "lr": 0.02, "batch_size": 3}
+    alone, beside = (
+        trained([cell(predict=names, **sections)], arrays())[0] for names in ([], ["linearized_trained"])
+    )
+    assert alone["loss"].tolist() == beside["loss"].tolist()
+
+
 def test_every_optimizer_is_among_them():
     modules = Path(optimizers.__path__[0]).glob("[a-z]*.py")
     assert {name.split(",")[0] for name in OPTIMIZERS} == {path.stem for path in modules} - {"gradient"}

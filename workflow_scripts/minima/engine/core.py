@@ -5,7 +5,8 @@ leaves it. Shapes: E networks of K copies each; weights [E, K, out, in]; x [E, n
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ def train(
     before the losses are read; where a network turns out to have ended among these steps, they are undone and
     taken again one by one, so that the results are the same.
     """
+    # A recipe is drawn from as if for the first time, whoever else trains by it: predictors do too.
+    recipe = replace(recipe, batches=deepcopy(recipe.batches), augment=deepcopy(recipe.augment))
     batches = recipe.batches
     stack = _stack(ensemble, weights, x, y, recipe, rules, test)
     passes = passes_of(ensemble, stack, recipe.loss, recipe.augment)
