@@ -1,15 +1,12 @@
 """Writing netCDF files so that a reader sees the whole file or none."""
 
-import errno
-import os
-import shutil
-import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import netCDF4
+
+from minima.atomic import replacing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,27 +45,6 @@ class _Values:
     def add(self, source: Any, target: Any) -> None:
         """`add` takes a variable of the file and what is to be written there."""
         self.pairs.append((target, source))
-
-
-@contextmanager
-def replacing(path: str | Path, nbytes: int) -> Iterator[Path]:
-    """`replacing` gives a temporary path beside `path`, where the body writes a file of about `nbytes`; it is
-    renamed to `path` at the end. A failure leaves the old file, if any, and no temporary one."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not `tempfile`: its files are private to the user, and results are often shared by a group.
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except (OSError, RuntimeError) as error:  # netCDF says no more than "HDF error"
-        if shutil.disk_usage(path.parent).free < nbytes:
-            raise OSError(errno.ENOSPC, "no space is left on the disk to write", str(path)) from error
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def string_encoding(dataset: "xr.Dataset") -> dict[str, dict[str, str]]:

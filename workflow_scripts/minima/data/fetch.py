@@ -2,9 +2,9 @@
 
 import hashlib
 import shutil
-import uuid
 from pathlib import Path
 
+from minima.atomic import replacing
 from minima.data.pool import DataError
 
 TIMEOUT = 60  # seconds without a byte
@@ -37,24 +37,20 @@ def _download(path: Path, source: str, sha256: str | None, address: str) -> None
     import http.client  # with what reads addresses, a tenth of what the plan takes to start
     import urllib.request
 
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(address, timeout=TIMEOUT) as response, temporary.open("wb") as file:
-            shutil.copyfileobj(response, file)
-        if sha256 is not None and (found := _sha256(temporary)) != sha256:
-            raise DataError(
-                f"{source}: what {address} sent is damaged or another version "
-                f"(sha256 {found}, expected {sha256}). Try again, or put the right file at {path}."
-            )
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            with urllib.request.urlopen(address, timeout=TIMEOUT) as response, temporary.open("wb") as file:
+                shutil.copyfileobj(response, file)
+            if sha256 is not None and (found := _sha256(temporary)) != sha256:
+                raise DataError(
+                    f"{source}: what {address} sent is damaged or another version "
+                    f"(sha256 {found}, expected {sha256}). Try again, or put the right file at {path}."
+                )
     except (OSError, http.client.HTTPException) as error:  # URLError and timeouts are OSErrors
         raise DataError(
             f"{source}: there is no file {path} and downloading it from {address} failed ({error}). "
             "Get it by hand and put it there, or point data_dir at a folder that has it."
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _sha256(path: Path) -> str:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import netCDF4
 import numpy as np
 
+from minima.atomic import replacing
 from minima.data.pool import DataError
 from minima.data.prepared import LONG_NAMES, Layout, Prepared
-from minima.netcdf import replacing
 
 if TYPE_CHECKING:
     import xarray as xr

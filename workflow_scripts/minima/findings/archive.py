@@ -1,13 +1,13 @@
 """One zip of all that a run found, from which verdicts, figures and report rebuild without training."""
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
 
+from minima.atomic import replacing
 from minima.plan.studies import files_in, folders
 from minima.plan.workplan import Plan
 
@@ -34,23 +34,17 @@ def write_archive(plan: Plan, output: Path) -> None:
     config = json.loads(json.dumps(plan.raw))  # of plain mappings
     config |= {"results": "results", "run": plan.studies, "extensions": [*extensions]}
     config |= {"claims": REGISTER} if plan.config.claims else {}
-    output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{output.name}.tmp")
-    try:
-        with zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-            _add(archive, "archive/README.md", README.format(config=CONFIG).encode())
-            _add(archive, CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
-            if plan.config.claims:
-                _add(archive, REGISTER, Path(plan.config.claims).read_bytes())
-            for inside, folder in _sources(plan, extensions).items():
-                for path in files_in(folder):
-                    _add(archive, f"{inside}/{path.relative_to(folder).as_posix()}", path.read_bytes())
-            for path in results_of(plan):
-                inside = Path("results") / path.relative_to(plan.paths.results)
-                _add(archive, inside.as_posix(), path.read_bytes())
-        os.replace(temporary, output)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(output) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
+        _add(archive, "archive/README.md", README.format(config=CONFIG).encode())
+        _add(archive, CONFIG, yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
+        if plan.config.claims:
+            _add(archive, REGISTER, Path(plan.config.claims).read_bytes())
+        for inside, folder in _sources(plan, extensions).items():
+            for path in files_in(folder):
+                _add(archive, f"{inside}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+        for path in results_of(plan):
+            inside = Path("results") / path.relative_to(plan.paths.results)
+            _add(archive, inside.as_posix(), path.read_bytes())
 
 
 def _sources(plan: Plan, extensions: Mapping[str, Path]) -> dict[str, Path]:

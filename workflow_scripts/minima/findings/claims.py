@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from minima.findings.files import write_json, write_text
+from minima.atomic import write_text
+from minima.findings.files import write_json
 from minima.findings.samples import shared_data
 from minima.findings.significance import (
     INCONCLUSIVE,

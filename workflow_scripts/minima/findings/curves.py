@@ -1,12 +1,12 @@
 """Tools that figures share: the places of a grid, one panel each, and mean curves over seeds."""
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Any
 
 import xarray as xr
 
+from minima.findings.measures import shared
 from minima.findings.stats import mean_interval
 
 SYMBOLS = {"scale": "σ = ", "depth": "H = "}  # in titles; other axes by name
@@ -38,7 +38,7 @@ def means(values: xr.DataArray, x: str) -> list[tuple]:
 def same_networks(other: xr.Dataset, place: Mapping[str, Any]) -> bool:
     """`same_networks` returns whether another block trained the networks of this place, judged by the block's
     axes, and by the fields that all of its cells share where it has no such axis."""
-    sections = json.loads(other.attrs["fixed"]).values()
+    sections = shared(other).values()
     fields = {name: value for part in sections if isinstance(part, dict) for name, value in part.items()}
     return all(
         label in other[name].values if name in other.dims else fields.get(name, label) == label

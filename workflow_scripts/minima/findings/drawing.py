@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from minima.findings.files import write_text
+from minima.atomic import write_text
 from minima.findings.style import save, styled
 from minima.plan.digest import digest
 

@@ -28,13 +28,19 @@ def converged(trained: xr.Dataset, *over: str) -> xr.DataArray:
 def power_of_scale(trained: xr.Dataset, place: Mapping[str, Any]) -> int | None:
     """`power_of_scale` returns the H of f₀ ∝ σ^H at this place of the grid; None where networks are not
     homogeneous (erf, tanh), or where `network` as a whole is an axis."""
-    network = json.loads(trained.attrs["fixed"]).get("network", {}) | dict(place)
+    network = shared(trained).get("network", {}) | dict(place)
     return network.get("depth") if network.get("activation") in ("relu", "linear") else None
+
+
+def shared(block: xr.Dataset | xr.DataTree) -> dict[str, Any]:
+    """`shared` returns what all cells of a block share: the sections, without the fields that an axis
+    varies."""
+    return json.loads(block.attrs["fixed"])
 
 
 def fixed(block: xr.Dataset, section: str, field: str) -> Any:
     """`fixed` returns a field of the block's cells that no axis varies."""
-    return json.loads(block.attrs["fixed"])[section][field]
+    return shared(block)[section][field]
 
 
 def last_rise(scales: np.ndarray, curve: np.ndarray, level: float) -> float:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from minima import store
-from minima.findings.files import write_json, write_text
+from minima.atomic import write_text
+from minima.findings.files import write_json
 from minima.findings.records import record_path, used_keys
 from minima.jobs import journal
 from minima.plan.fingerprint import cell_fingerprint, code_used, training_modules

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from minima.findings.files import write_text
+from minima.atomic import write_text
 from minima.plan.digest import canonical, digest
 from minima.plan.layers import CLAIMS, read_yaml
 

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from minima.atomic import write_text
 from minima.findings import words
-from minima.findings.files import write_text
 from minima.findings.words import VERDICTS, is_known
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -1,12 +1,12 @@
 """What estimands share: a place of the dataset, and samples of it per seed."""
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from minima.findings.measures import shared
 from minima.findings.stats import NotEstimable, Sample
 
 Selection = Mapping[str, Any] | None
@@ -17,11 +17,11 @@ def node_of(
 ) -> xr.Dataset:
     """A block's dataset at the selected places: those of its axes, or what all of its cells share."""
     node = tree[f"{kind}/{block}"].to_dataset()
-    shared = json.loads(tree[f"trained/{block}"].attrs["fixed"])
+    sections = shared(tree[f"trained/{block}"]).values()
     for dim, value in (select or {}).items():
         if dim in node.dims:
             node = at(node, block, dim, value)
-        elif [part[dim] for part in shared.values() if isinstance(part, dict) and dim in part] != [value]:
+        elif [part[dim] for part in sections if isinstance(part, dict) and dim in part] != [value]:
             raise NotEstimable(f"not in the dataset: {dim} {value} of block {block}")
     return at(node, block, "scale", list(scales)) if scales else node
 

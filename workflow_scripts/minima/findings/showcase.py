@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 from PIL import Image
 
+from minima.atomic import write_text
 from minima.findings import words
 from minima.findings.claims import REFUTED, SUPPORTED
-from minima.findings.files import write_json, write_text
+from minima.findings.files import write_json
 from minima.findings.words import VERDICTS, as_markdown, minus, row
 from minima.plan.workplan import Plan
 

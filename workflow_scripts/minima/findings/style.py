@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
+from minima.atomic import replacing
+
 
 class Look(NamedTuple):
     """`Look` is colour, marker and dash of a series; each alone tells the series (Okabe and Ito's
@@ -130,14 +132,13 @@ def number_of_seeds(table: pd.DataFrame) -> str:
 
 
 def save(figure: Figure, path: str | Path) -> None:
-    """`save` writes a figure under a temporary name and renames it; files hold no dates, so that their bytes
-    repeat."""
+    """`save` writes a figure; files hold no dates, so that their bytes repeat."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}")
     kind = path.suffix[1:]
-    figure.savefig(temporary, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    dated = {"Date": None} if kind == "svg" else {"Software": None}
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format=kind, metadata=dated)
     figure.set_layout_engine("none")  # laid out once, which takes longest, and the same in every file
-    temporary.replace(path)
 
 
 def ink_on(colour: Sequence[float]) -> str:

@@ -5,12 +5,12 @@ eigenvalues λ_i of each network's own kernel at the start, the error's componen
 learning rate and the optimizer's numbers. `x` below is ηλ/N: what a step of gradient descent takes of a mode.
 """
 
-import json
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from minima.findings.measures import shared
 from minima.findings.stats import NotEstimable
 from minima.theory import dynamics
 
@@ -56,7 +56,7 @@ def shares(block: xr.Dataset) -> xr.DataArray:
 
 def _optimizer(block: xr.Dataset) -> tuple[str, dict[str, xr.DataArray]]:
     """Name and numbers of the block's optimizer: of its axes, stored per network, or the same for all."""
-    fields: dict[str, Any] = json.loads(block.attrs["fixed"]).get("optimizer", {})
+    fields: dict[str, Any] = shared(block).get("optimizer", {})
     if "name" not in fields:
         raise NotEstimable("curves are predicted for blocks of one optimizer")
     if fields["name"] not in dynamics.RECURSIONS:

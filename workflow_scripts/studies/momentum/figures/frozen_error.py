@@ -1,11 +1,10 @@
 """How far training is from what theory predicts, against width or step size, by optimizer."""
 
-import json
-
 import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.findings.measures import fixed
 from minima.findings.stats import mean_interval
 from minima.findings.style import GUIDE, line, log_y, looks_of, panels, ticks_at
 from studies.momentum.curves import sup_error
@@ -34,7 +33,7 @@ def tabulate(tree: xr.DataTree, block: str, *beside: str) -> pd.DataFrame:
         node = tree[f"trained/{name}"].to_dataset()
         axis = next(axis for axis in AXES if axis in node.dims)
         errors = sup_error(node, ode=AXES[axis][0])
-        optimizer = json.loads(node.attrs["fixed"])["optimizer"]["name"]
+        optimizer = fixed(node, "optimizer", "name")
         for value in node[axis].values.tolist():
             x = 2 * value if axis == "relative" else value  # the stability edge is at ηλmax = 2
             rows.append((axis, optimizer, x, *mean_interval(errors.sel({axis: value}).values)))
