@@ -13,6 +13,7 @@ from minima.findings.measures import converged, fixed, half_difference, last_ris
 from minima.findings.measures import rms as rms_over_points
 from minima.findings.placing import place
 from minima.findings.stats import NotEstimable
+from minima.plan.marks import variables
 from minima.plan.register import known_estimands
 from studies.init_size import estimands as init_size
 
@@ -59,7 +60,7 @@ def test_the_worlds_have_the_shape_of_datasets(tree):
             "linearized_test": np.zeros((POINTS, 1)),
         }
         cells = [(store.Identity(cell.digest, cell.json, "data", "code"), values) for cell in grid.cells]
-        real = place(grid, [store.to_dataset(cells, {"step": [0], "level": [0.1]})])
+        real = place(grid, [store.to_dataset(cells, {"step": [0], "level": [0.1]}, variables())])
         made = tree[f"trained/{name}"].to_dataset()
         for variable in ("test", "status"):
             wanted = {
