@@ -44,6 +44,7 @@ SECONDS = {
 }
 COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
 KERNELS_OF_A_PIECE = 3
+COPIES = 8  # of all parameters, at the peak of a predictor that works on them
 FLOW_SPREAD = 5.0  # one seed's steps over the expected ones
 STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
 BYTES = {"float64": 8, "float32": 4}
@@ -162,7 +163,8 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     kernel = sizes.all_rows * sizes.rows * sizes.outputs**2 if _needs_kernel(cell) else 0
     data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
     numbers = 4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel + data
-    memory_mb = BYTES[cell["dtype"]] * numbers / 1e6
+    held = COPIES if any(predictor.on_parameters for predictor in _predictors(cell)) else 0
+    memory_mb = (BYTES[cell["dtype"]] * numbers + BYTES["float64"] * held * sizes.parameters) / 1e6
     amounts = _work(cell, sizes, steps)
     stack_steps = amounts.pop("stack_step", 0.0)
     longest = sum(steps) if stack_steps else 0.0

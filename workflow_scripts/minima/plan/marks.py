@@ -55,6 +55,7 @@ class Predictor(Part):
     stores it as the variables `<predictor>_<quantity>` of `minima.variables.PREDICTED`."""
 
     trains: ClassVar[bool] = False  # the linearized network, step by step
+    on_parameters: ClassVar[bool] = False  # works on vectors of all parameters, not on the kernel alone
 
     def pieces(self, cell: Mapping[str, Any]) -> float:
         """`pieces` returns in how many pieces a flow is followed: 0 where none is."""
@@ -71,6 +72,7 @@ class Predictor(Part):
 class PredictorOfFlow(Predictor):
     """A predictor that follows the flow of an adaptive method."""
 
+    on_parameters = True
     growth: ClassVar[float | None] = None  # a piece over the one before, in place of the cell's own
 
     def pieces(self, cell: Mapping[str, Any]) -> float:

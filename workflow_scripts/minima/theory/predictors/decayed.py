@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 class Decayed(Predictor):
     """Limit of the linearized network under weight decay toward 0, as its strength goes to 0."""
 
+    on_parameters = True
+
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the minimizer of least ‖θ₀ + u‖, the limit λ → 0."""

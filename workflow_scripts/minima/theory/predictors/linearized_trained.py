@@ -14,6 +14,7 @@ class LinearizedTrained(Predictor):
     """Linearized network, trained as the network itself."""
 
     trains = True
+    on_parameters = True
 
 
 def predict(linearization: Linearization) -> Predicted:

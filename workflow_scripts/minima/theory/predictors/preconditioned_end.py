@@ -16,6 +16,7 @@ class PreconditionedEnd(Predictor):
     """Limit under the fixed preconditioner at the end of the linearized training."""
 
     trains = True
+    on_parameters = True
 
 
 def predict(linearization: Linearization) -> Predicted:

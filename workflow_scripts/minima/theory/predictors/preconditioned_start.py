@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 class PreconditionedStart(Predictor):
     """Limit under the fixed preconditioner 1/|g₀| of the start."""
 
+    on_parameters = True
+
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the limit under D₀, which is 0 for a parameter that the first gradient does not

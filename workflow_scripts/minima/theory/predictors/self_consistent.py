@@ -16,6 +16,8 @@ TOLERANCE = 1e-8
 class SelfConsistent(Predictor):
     """Limit under the preconditioner that AdaGrad's flow makes of itself."""
 
+    on_parameters = True
+
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the limit under the self-consistent D; NaN where the iteration did not settle.
