@@ -28,6 +28,7 @@ config["extensions"] = located(config.get("extensions", []), workflow.configfile
 try:
     PLAN = Plan(config)
     PLAN.check()
+    config.update(PLAN.whole)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
 

@@ -1,5 +1,7 @@
 """What a config is made of: the studies' own files, the overlay of a scale, and over them the config."""
 
+import json
+
 import pytest
 import yaml
 from tests.unit.worlds import ROOT
@@ -148,3 +150,14 @@ def test_a_study_stands_in_one_folder(plan, extension):
 def test_only_the_studies_that_a_config_asks_for_are_read(monkeypatch):
     layers = lay({"run": ["momentum"], "studies": {"adaptive": {}}}).layers
     assert [layer.study for layer in layers] == ["", "adaptive", "momentum"]
+
+
+def test_what_jobs_get_is_whole(plan, extension):
+    """An edit of a study's file, or of its overlay, during a run is for the next one."""
+    begun = plan(scale="smoke", studies={"mine": {"figures": {"error_vs_scale": None}}})
+    (extension / "study.yaml").write_text(STUDY.replace("width: 4", "width: 5"))
+    (extension / "smoke.yaml").unlink()
+    job = Plan(json.loads(json.dumps(begun.whole)))
+    assert job.cells == begun.cells
+    assert job.figures == begun.figures == []
+    assert job.config_digest == begun.config_digest

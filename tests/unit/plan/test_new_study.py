@@ -12,7 +12,8 @@ def test_a_new_study_is_planned_as_it_is(tmp_path):
     folder = write_study("my_question", tmp_path / "mine")
     assert folder == tmp_path / "mine" / "studies" / "my_question"
     try:
-        plan = Plan({"run": ["my_question"], "extensions": [str(tmp_path / "mine")]})
+        config = {"run": ["my_question"], "extensions": [str(tmp_path / "mine")]}
+        plan = Plan(config)
         plan.check()
         assert len(plan.cells) == 10
         assert [plan.figure_module(*figure) for figure in plan.figures] == [
@@ -21,7 +22,7 @@ def test_a_new_study_is_planned_as_it_is(tmp_path):
         ]
         (claim,) = plan.claims
         assert claim.parts[0].module == "studies.my_question.estimands"
-        assert len(Plan(plan.raw | {"scale": "smoke"}).cells) == 4
+        assert len(Plan(config | {"scale": "smoke"}).cells) == 4
         with pytest.raises(SystemExit, match="there is a study 'my_question'"):
             write_study("my_question", tmp_path / "mine")
     finally:

@@ -31,7 +31,7 @@ extensions are here as that run had them, also where they were of no commit.
 def write_archive(plan: Plan, output: Path) -> None:
     """`write_archive` writes the zip of a complete run."""
     extensions = {f"extensions/{n}_{Path(e).name}": Path(e) for n, e in enumerate(plan.config.extensions, 1)}
-    config = json.loads(json.dumps(plan.raw))  # of plain mappings
+    config = json.loads(json.dumps(plan.whole))  # of plain mappings
     config |= {"results": "results", "run": plan.studies, "extensions": [*extensions]}
     config |= {"claims": REGISTER} if plan.config.claims else {}
     with replacing(output) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:

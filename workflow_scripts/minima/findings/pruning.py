@@ -65,11 +65,10 @@ def prune(plan: Plan) -> str:
 def _configured(plan: Plan) -> dict[str, Cell]:
     """`_configured` returns the cells of all studies, also of those that are not to run now, or whose run has
     not come to its record yet."""
-    said, cells = plan.raw.get("studies") or {}, {}
-    for study in {*folders(), *said}:
-        alone = {"run": [study], "studies": {name: said[name] for name in said if name == study}}
-        with suppress(ConfigError):  # what this config makes impossible was not trained by it
-            cells |= Plan({**plan.raw, **alone}).cells
+    cells = Plan(plan.whole | {"run": None}).cells
+    for study in {*folders()} - {*plan.config.studies}:
+        with suppress(ConfigError):
+            cells |= Plan({"run": [study], "extensions": plan.config.extensions}).cells
     return cells
 
 

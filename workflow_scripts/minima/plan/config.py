@@ -250,6 +250,9 @@ class Config(Options):
         None,
         description="Overlay of every study whose folder has it, laid over its study.yaml: smoke, paper.",
     )
+    whole: bool = Field(
+        False, description="Whether the studies stand here whole, so that their folders are not read again."
+    )
     claims: str | None = Field(
         None, description="A register of claims, beside those in the folders of the studies that run."
     )

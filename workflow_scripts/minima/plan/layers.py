@@ -43,8 +43,10 @@ class Laid(NamedTuple):
 
 def lay(raw: Any) -> Laid:
     """`lay` returns the config with all that the folders of its studies say, of those that it names in `run`
-    and `studies` alone."""
+    and `studies` alone; one that is whole already, as jobs get it, as it is."""
     raw = mapping(raw)
+    if raw.get("whole") is True:
+        return Laid(raw, [Layer("", "", raw)], [])
     said, scale, run = mapping(raw.get("studies")), raw.get("scale"), listed(raw.get("run"))
     layers, mistakes = [Layer("", "", raw)], [*_wrong_scale(scale)]
     studies: dict[str, Any] = {}

@@ -178,6 +178,7 @@ def options(kind: str) -> dict[str, type[Part]]:
     return found
 
 
+@remembered
 def declaration(kind: str, name: str) -> type[Part]:
     """`declaration` returns the class by which a part declares itself: the one of its module that subclasses
     the base of its kind."""

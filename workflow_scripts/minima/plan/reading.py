@@ -9,7 +9,7 @@ from minima.plan import parts
 from minima.plan.config import Block, Config
 from minima.plan.figures import blocks_drawn, known_figures
 from minima.plan.grid import Grid, expand
-from minima.plan.layers import lay, listed, mapping
+from minima.plan.layers import Laid, listed, mapping
 from minima.plan.layout import SHARED_FOLDERS
 from minima.plan.mistakes import REASONS, ConfigError, Mistake, explain, unknown
 from minima.plan.recipes import DataRecipe
@@ -17,12 +17,11 @@ from minima.plan.starts import with_starts
 from minima.plan.studies import folders
 
 
-def read_config(raw: Mapping[str, Any]) -> tuple[Config, dict[tuple[str, str], Grid]]:
+def read_config(laid: Laid) -> tuple[Config, dict[tuple[str, str], Grid]]:
     """The validated config and the grids of the studies to run, by (study, block).
 
     Raises `ConfigError` with every mistake: those of form, of reference and of the grids.
     """
-    laid = lay(raw)
     mistakes: list[Mistake] = []
     given = mapping(laid.config["data"])
     recipes = _well_formed(given, TypeAdapter(DataRecipe).validate_python)
