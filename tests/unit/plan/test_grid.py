@@ -6,12 +6,14 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from minima.plan.axes import dimension_names, reserved
 from minima.plan.config import Block
 from minima.plan.digest import canonical
 from minima.plan.files import data_file
-from minima.plan.grid import SECTION_TYPES, dimension_names, expand, reserved
+from minima.plan.grid import expand
 from minima.plan.marks import variables
 from minima.plan.recipes import DataRecipe
+from minima.plan.sections import SECTION_TYPES
 
 RECIPES = {
     name: TypeAdapter(DataRecipe).validate_python(recipe)

@@ -9,7 +9,8 @@ import xarray as xr
 from minima.variables import COORDINATES
 
 if TYPE_CHECKING:
-    from minima.plan.grid import Axis, Cell, Grid
+    from minima.plan.axes import Axis
+    from minima.plan.grid import Cell, Grid
 
 # The networks themselves stay in the packs; labels of the store say nothing to a reader of the study.
 LEFT_OUT = {"parameters", "key", "fields", "data", "start"}

@@ -9,10 +9,12 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from minima.plan.axes import Axis
 from minima.plan.digest import canonical
-from minima.plan.grid import SECTIONS, Axis, Cell, Grid, Section
+from minima.plan.grid import SECTIONS, Cell, Grid
 from minima.plan.inits import is_whole
 from minima.plan.mistakes import ConfigError, Mistake, unknown
+from minima.plan.sections import Section
 
 INIT = SECTIONS.index("init")
 
