@@ -31,7 +31,6 @@ from minima.theory.flows import Rule, limit_of_flow
 from minima.theory.infinite_width import trained_limit
 from minima.theory.jacobian import FlatJacobian
 from minima.theory.kernels import nngp_diagonal
-from minima.theory.linear_paths import descend
 from minima.theory.linearization import Linearization
 
 Array = NDArray[np.float64]
@@ -180,7 +179,7 @@ def _digits_drift(rates: Array, seed: int, width: int = 100, std: float = 0.3) -
     drifts = []
     for rate in rates:
         worst = 0.0
-        for net in descend(found, start, rate / len(data.x_train), range(1, 100_000)):
+        for net in linear_nets.descend(found, start, rate / len(data.x_train), range(1, 100_000)):
             change = linear_nets.imbalance_matrix(net) - before
             worst = max(worst, float(np.linalg.norm(change) / np.linalg.norm(before)))
             if np.linalg.norm(linear_nets.error(found, net)) <= 1e-3 * error:

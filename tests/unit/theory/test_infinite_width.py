@@ -50,7 +50,7 @@ def test_wide_finite_networks_have_this_variance(data):
     x, y, x_test, _ = data
     sigma, rng = 1.6, np.random.default_rng(2)
     measured = [np.mean(linearized_init(x, x_test, 2048, sigma, rng) ** 2) for _ in range(400)]
-    expected = trained_limit(x, y, x_test, depth=2).variance_at(sigma).mean()
+    expected = sigma**4 * trained_limit(x, y, x_test, depth=2).variance.mean()
     assert abs(np.mean(measured) - expected) < 4 * np.std(measured) / np.sqrt(400)
 
 
@@ -90,23 +90,17 @@ def test_one_kernel_serves_every_scale(data, depth, activation):
     limit = trained_limit(x, y, x_test, depth, activation)
     for sigma in (0.5, 2.0):
         afresh = trained_limit(x, y, x_test, depth, activation, weight_std=sigma)
-        np.testing.assert_allclose(limit.variance_at(sigma), afresh.variance, rtol=1e-8, atol=1e-12)
+        np.testing.assert_allclose(
+            sigma ** (2 * depth) * limit.variance, afresh.variance, rtol=1e-8, atol=1e-12
+        )
         np.testing.assert_allclose(afresh.interpolant_mse(y_test), limit.interpolant_mse(y_test), rtol=1e-8)
     largest = crossing(limit.interpolant_mse(y_test), limit.variance.mean(), depth)
-    np.testing.assert_allclose(limit.variance_at(largest).mean(), limit.interpolant_mse(y_test), rtol=1e-12)
-    assert limit.variance_at([0.5, 1.0, 2.0]).shape == (3, *limit.variance.shape)
+    grown = largest ** (2 * depth) * limit.variance.mean()
+    np.testing.assert_allclose(grown, limit.interpolant_mse(y_test), rtol=1e-12)
 
 
 def test_without_a_share_any_scale_will_do():
     assert crossing(0.1, 0.0, 2) == np.inf
-
-
-@pytest.mark.parametrize("network", [{"activation": "erf"}, {"bias_std": 0.1}])
-def test_inhomogeneous_networks_are_not_rescaled(data, network):
-    """erf nets and nets with biases have no σ^{2H} law; asking for one is an error, not a wrong number."""
-    x, y, x_test, _ = data
-    with pytest.raises(ValueError, match="scale with σ"):
-        trained_limit(x, y, x_test, **network).variance_at(2.0)
 
 
 def test_labels_must_have_the_shape_of_the_predictions(data):

@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy import stats
 from scipy.integrate import solve_ivp
+from tests.unit.linear_paths import decay, distance, flow, flow_limit
 
 from minima.theory import linear_nets
-from minima.theory.linear_nets import Net, drawn, narrow, net, problem
-from minima.theory.linear_paths import descend, flow, flow_limit
+from minima.theory.linear_nets import Net, descend, drawn, narrow, net, problem
 
 FEATURES, POINTS, WIDTH = 12, 5, 30
 
@@ -37,12 +37,6 @@ def instances():
 
 
 @pytest.mark.parametrize("rank", [None, 3])
-def test_the_min_norm_solution_is_the_pseudo_inverses(rank):
-    x, y = data(2, rank=rank)
-    np.testing.assert_allclose(linear_nets.min_norm(x, y), np.linalg.pinv(x, rcond=1e-12) @ y, atol=1e-12)
-
-
-@pytest.mark.parametrize("rank", [None, 3])
 def test_the_loss_that_is_left_is_the_least(rank):
     x, y = data(2, rank=rank)
     assert problem(x, y).least_loss == pytest.approx(
@@ -68,8 +62,8 @@ def test_the_narrow_network_takes_the_path_of_direct_training(outputs):
         (end,) = descend(here, narrow(net(here, u[row], v[row])), rate, [steps])
         loss = ((y - x @ wanted) ** 2).sum() / 2
         assert linear_nets.excess_loss(here, end) == pytest.approx(loss, rel=1e-9)
-        expected = np.linalg.norm(wanted - linear_nets.min_norm(x, y))
-        assert linear_nets.distance(here, end) == pytest.approx(expected, rel=1e-11)
+        expected = np.linalg.norm(wanted - np.linalg.pinv(x) @ y)
+        assert distance(here, end) == pytest.approx(expected, rel=1e-11)
 
 
 def test_networks_do_not_see_each_other():
@@ -110,8 +104,8 @@ def test_the_flow_agrees_with_scipy(outputs):
             @ wanted[FEATURES * WIDTH :].reshape(outputs, WIDTH).T
         )
         np.testing.assert_allclose(linear_nets.product(found)[0][0], here.rows.T @ product, atol=1e-8)
-        expected = np.linalg.norm(product - linear_nets.min_norm(x, y))
-        assert linear_nets.distance(here, found)[0] == pytest.approx(expected, abs=1e-8)
+        expected = np.linalg.norm(product - np.linalg.pinv(x) @ y)
+        assert distance(here, found)[0] == pytest.approx(expected, abs=1e-8)
 
 
 def test_the_flow_is_where_gradient_descent_goes_at_ever_smaller_steps():
@@ -143,7 +137,7 @@ def test_the_flow_ends_where_theory_says():
     end = flow_limit(here, start, residual=1e-11)
     seen, unseen = linear_nets.product(end)
     np.testing.assert_allclose(seen, np.broadcast_to(here.minimum, seen.shape), atol=1e-9)
-    np.testing.assert_allclose(linear_nets.distance(here, end), np.sqrt((unseen**2).sum((1, 2))), rtol=1e-9)
+    np.testing.assert_allclose(distance(here, end), np.sqrt((unseen**2).sum((1, 2))), rtol=1e-9)
 
 
 def test_a_start_on_the_invariant_set_ends_at_the_min_norm_solution():
@@ -155,10 +149,10 @@ def test_a_start_on_the_invariant_set_ends_at_the_min_norm_solution():
     start = start._replace(u2=start.u2 - start.u2 @ q @ q.mT)
     assert (linear_nets.overlap(start) < 1e-12).all()
     end = flow_limit(here, start, residual=1e-11)
-    assert (linear_nets.distance(here, end) < 1e-9).all()
+    assert (distance(here, end) < 1e-9).all()
     half = start._replace(u2=start.u2 + start.u1[:, :1])  # V U2ᵀ = 0 alone is not enough
     end = flow_limit(here, half, residual=1e-11)
-    assert (linear_nets.distance(here, end) > 1e-2).all()
+    assert (distance(here, end) > 1e-2).all()
 
 
 def test_bartlett_draws_have_the_law_of_direct_draws():
@@ -201,7 +195,7 @@ def test_theorem_1_and_proposition_1_hold_along_every_path():
         for time, there in zip(times, flow(here, start, times, tolerance=1e-6), strict=True):
             loss = linear_nets.excess_loss(here, there)
             assert (loss <= first * (np.exp(-slowest * time) * (1 + 1e-4) + 1e-16)).all()
-            floor, now = linear_nets.rate_now(here, imbalance, there), linear_nets.decay(here, there)
+            floor, now = linear_nets.rate_now(here, imbalance, there), decay(here, there)
             assert (slowest <= floor * (1 + 1e-9) + 1e-12).all()
             visible = loss > 1e-16 * first
             assert (floor <= now * (1 + 1e-6) + 1e-12)[visible].all()
@@ -212,7 +206,7 @@ def test_the_bound_on_the_rate_would_break_if_it_were_larger():
     here = problem(np.array([[2.0]]), np.array([[1.0]]))
     one = net(here, np.array([[0.4]]), np.array([[0.9]]))
     floor = linear_nets.rate_now(here, linear_nets.imbalance(one), one)
-    assert linear_nets.decay(here, one) == pytest.approx(float(floor), rel=1e-12)
+    assert decay(here, one) == pytest.approx(float(floor), rel=1e-12)
 
 
 def test_the_decay_is_the_slope_of_the_loss():
@@ -221,9 +215,7 @@ def test_the_decay_is_the_slope_of_the_loss():
     start = narrow(net(here, *weights(2)))
     (ahead,) = flow(here, start, [1e-5])
     losses = [linear_nets.excess_loss(here, n) for n in (start, ahead)]
-    np.testing.assert_allclose(
-        np.log(losses[0] / losses[1]) / 1e-5, linear_nets.decay(here, start), rtol=1e-3
-    )
+    np.testing.assert_allclose(np.log(losses[0] / losses[1]) / 1e-5, decay(here, start), rtol=1e-3)
 
 
 def test_lemma_1_and_theorem_2_hold_in_their_range():
@@ -240,7 +232,7 @@ def test_lemma_1_and_theorem_2_hold_in_their_range():
         assert (linear_nets.overlap(start) <= bound).all()
         assert (linear_nets.imbalance(start).gap > linear_nets.least_gap(width, alpha)).all()
         own = linear_nets.most_distance_from(here, start)
-        assert (linear_nets.distance(here, flow_limit(here, start)) <= own).all()
+        assert (distance(here, flow_limit(here, start)) <= own).all()
         assert (own <= linear_nets.most_distance(here, width, alpha, delta)).all()
         found = linear_nets.slack(here, np.random.default_rng(0), 40, width, [alpha], delta)
         assert found.gap_slack[0].min() > 1

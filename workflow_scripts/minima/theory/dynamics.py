@@ -214,16 +214,6 @@ def window(x: ArrayLike) -> tuple[Array, Array]:
     return 1 / np.sqrt(x), 1 / x
 
 
-def crossover(x: ArrayLike, r: ArrayLike) -> Array:
-    """The step at which the exponential takes over from the power law: both have the slope −r in log k."""
-    return np.asarray(r, dtype=np.float64) / -np.log1p(-np.asarray(x, dtype=np.float64))
-
-
-def envelope_rate(x: ArrayLike, r: ArrayLike, steps: ArrayLike) -> Array:
-    """−d log A²/dk of nesterov_convex's envelope k^{−r}(1 − x)^k at `steps`, all broadcast: ≈ x(1 + r/kx)."""
-    return -np.log1p(-np.asarray(x, dtype=np.float64)) + np.asarray(r) / np.asarray(steps, dtype=np.float64)
-
-
 def convex_bound(x: ArrayLike, r: ArrayLike, steps: ArrayLike) -> Array:
     """The bound (r − 1)²/(λ₀t²) on L(t)/L(0), r ≥ 3, of nesterov_convex at t = k√η; x = ηλ₀; broadcast."""
     with np.errstate(divide="ignore"):

@@ -14,7 +14,6 @@ V ∝ σ^{2H} with H = depth: the expected test error is known for every σ from
 """
 
 from dataclasses import dataclass
-from importlib import import_module
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,23 +35,13 @@ class TrainedLimit:
     """Trained infinitely wide networks on test points; outputs are independent and share the variance.
 
     mean: (t,) or (t, outputs) as y; variance: (t,), V at σ = weight_std, squared units of y; solver and
-    jitter: as in `minima.theory.solve`; degree: the power H with f₀ ∝ σ^H, or None for a network that is not
-    homogeneous in σ.
+    jitter: as in `minima.theory.solve`.
     """
 
     mean: Array
     variance: Array
     solver: str
     jitter: float
-    weight_std: float
-    degree: int | None
-
-    def variance_at(self, sigma: ArrayLike) -> Array:
-        """V at the initial scales sigma, shape sigma.shape + (t,)."""
-        if self.degree is None:
-            raise ValueError("only ReLU and linear networks without biases scale with σ; compute each σ")
-        growth = (np.asarray(sigma, dtype=np.float64) / self.weight_std) ** (2 * self.degree)
-        return growth[..., None] * self.variance
 
     def interpolant_mse(self, y_test: ArrayLike) -> float:
         """MSE of f_int, y_test shaped as mean."""
@@ -76,7 +65,6 @@ def trained_limit(
     x_train (n, d), y_train (n,) or (n, outputs), x_test (t, d); the network as in `minima.theory.kernels`.
     """
     network = (depth, activation, weight_std, bias_std)
-    homogeneous = import_module(f"minima.theory.activations.{activation}").HOMOGENEOUS
     within = kernels.nngp_and_ntk(x_train, None, *network)
     across = kernels.nngp_and_ntk(x_test, x_train, *network)
     mean, weights, solution = _regression(within.ntk, across.ntk, y_train)
@@ -90,8 +78,6 @@ def trained_limit(
         variance=np.maximum(variance, 0),  # rounding, on training points
         solver=solution.solver,
         jitter=solution.jitter,
-        weight_std=weight_std,
-        degree=depth if homogeneous and bias_std == 0 else None,
     )
 
 

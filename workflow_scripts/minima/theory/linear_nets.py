@@ -26,10 +26,11 @@ width m + r with V Q and QᵀUᵀ takes the same path (`narrow`). For normal wei
 independent normals and χ's (Bartlett's decomposition): any width is drawn at that size (`drawn`).
 
 Arrays may have leading dimensions, of networks. Times are those of L above: the training loss ‖y − f‖²/2n at
-learning rate η takes a step of η/n. The paths are in `minima.theory.linear_paths`.
+learning rate η takes a step of η/n.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -94,12 +95,6 @@ def problem(x: Array, y: Array) -> Problem:
     return Problem(roots[:rank], targets, rows[:rank].T, float((unreachable**2).sum() / 2))
 
 
-def min_norm(x: Array, y: Array) -> Array:
-    """Θ̂ = X⁺Y [D, m]."""
-    found = problem(x, y)
-    return found.rows @ found.minimum
-
-
 def net(problem: Problem, u: Array, v: Array) -> Net:
     """A network U [..., D, h], V [..., m, h] in the coordinates of the data, with its width."""
     seen = problem.rows.T @ u
@@ -139,12 +134,6 @@ def excess_loss(problem: Problem, net: Net) -> Array:
 def error(problem: Problem, net: Net) -> Array:
     """E [..., r, m]."""
     return problem.targets - problem.roots[:, None] * (net.u1 @ net.v.mT)
-
-
-def distance(problem: Problem, net: Net) -> Array:
-    """‖UVᵀ − Θ̂‖_F [...]."""
-    seen, unseen = product(net)
-    return np.sqrt(((seen - problem.minimum) ** 2).sum((-2, -1)) + (unseen**2).sum((-2, -1)))
 
 
 def overlap(net: Net) -> Array:
@@ -199,11 +188,14 @@ def rate_now(problem: Problem, imbalance: Imbalance, net: Net) -> Array:
     )
 
 
-def decay(problem: Problem, net: Net) -> Array:
-    """−L̇/(L − L*) under the flow [...]: ‖V̇‖² + ‖U̇1‖² over L − L*."""
-    force = problem.roots[:, None] * error(problem, net)
-    speed = ((force.mT @ net.u1) ** 2).sum((-2, -1)) + ((force @ net.v) ** 2).sum((-2, -1))
-    return speed / excess_loss(problem, net)
+def descend(problem: Problem, start: Net, rate: float, record: Sequence[int]) -> Iterator[Net]:
+    """Gradient descent on L with steps η = `rate`: the network [...] after each of the recorded steps."""
+    here = start
+    for before, after in pairwise([0, *record]):
+        for _ in range(after - before):
+            force = problem.roots[:, None] * error(problem, here)
+            here = Net(here.v + rate * force.mT @ here.u1, here.u1 + rate * force @ here.v, here.u2)
+        yield here
 
 
 def _spread(features: int, outputs: int, delta: float) -> float:
@@ -254,7 +246,7 @@ def most_distance_from(problem: Problem, start: Net) -> Array:
     """`most_distance_from` returns the bound on ‖UVᵀ(∞) − Θ̂‖_F = ‖U2V(∞)ᵀ‖_F [...] that a start alone gives,
     by which Theorem 2 is shown.
 
-    Z(∞) = TZ with ‖T‖ ≤ exp ∫‖A‖dt (`minima.theory.linear_paths`), ‖A‖ ≤ λ1^{½}‖E‖; ‖E‖ falls by Theorem 1.
+    Z(∞) = TZ with ‖T‖ ≤ exp ∫‖A‖dt of Ż = AZ, ‖A‖ ≤ λ1^{½}‖E‖; ‖E‖ falls by Theorem 1.
     """
     return _most_growth(problem, start, imbalance(start).gap) * overlap(start)
 

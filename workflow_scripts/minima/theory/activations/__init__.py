@@ -2,5 +2,5 @@
 gaussians see φ.
 
 `norm(a)` is √E φ(u)² from a = √E u², and `pair(a, b, angle)` the angle of φ(u) and φ(v) and E φ'(u)φ'(v),
-from the norms and the angle of u and v. `HOMOGENEOUS` says that φ(cu) = cφ(u) for c > 0.
+from the norms and the angle of u and v.
 """

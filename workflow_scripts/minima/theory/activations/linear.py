@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-HOMOGENEOUS = True
 
 
 def norm(a: Array) -> Array:

@@ -1,4 +1,4 @@
-"""The paths of two-layer linear networks, at a cost that does not know their width.
+"""The flow of two-layer linear networks, whatever their width: what the bounds on them are tested on.
 
 With Z = [V; U1] and B = Σx^{½}E both gradient descent and its flow (`minima.theory.linear_nets`) read
 
@@ -16,21 +16,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from minima.theory.linear_nets import Array, Net, Problem, error
+from minima.theory.linear_nets import Array, Net, Problem, error, excess_loss, product
 
 SAFETY, SHRINK, GROW = 0.9, 0.2, 3.0  # bounds of the change of the step from one to the next
 FIRST = 0.1  # first step, over the fastest rate at the start
 MOST_STEPS = 100_000
-
-
-def descend(problem: Problem, start: Net, rate: float, record: Sequence[int]) -> Iterator[Net]:
-    """Gradient descent on L with steps η = `rate`: the network [...] after each of the recorded steps."""
-    here = start
-    for before, after in pairwise([0, *record]):
-        for _ in range(after - before):
-            force = _force(problem, here)
-            here = Net(here.v + rate * force.mT @ here.u1, here.u1 + rate * force @ here.v, here.u2)
-        yield here
 
 
 def flow(problem: Problem, start: Net, times: Sequence[float], tolerance: float = 1e-10) -> Iterator[Net]:
@@ -111,3 +101,16 @@ def _moved(net: Net, b: Array) -> Net:
 
 def _norm(matrix: Array) -> Array:
     return np.sqrt((matrix**2).sum((-2, -1)))
+
+
+def distance(problem: Problem, net: Net) -> Array:
+    """‖UVᵀ − Θ̂‖_F [...]."""
+    seen, unseen = product(net)
+    return np.sqrt(((seen - problem.minimum) ** 2).sum((-2, -1)) + (unseen**2).sum((-2, -1)))
+
+
+def decay(problem: Problem, net: Net) -> Array:
+    """−L̇/(L − L*) under the flow [...]: ‖V̇‖² + ‖U̇1‖² over L − L*."""
+    force = problem.roots[:, None] * error(problem, net)
+    speed = ((force.mT @ net.u1) ** 2).sum((-2, -1)) + ((force @ net.v) ** 2).sum((-2, -1))
+    return speed / excess_loss(problem, net)
