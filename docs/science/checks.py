@@ -26,12 +26,13 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.networks.mlp import MLP
 from minima.engine.tangent import jacobian
 from minima.streams import stream
-from minima.theory import dynamics, linear_nets
+from minima.theory import linear_nets
 from minima.theory.flows import Rule, limit_of_flow
 from minima.theory.infinite_width import trained_limit
 from minima.theory.jacobian import FlatJacobian
 from minima.theory.kernels import nngp_diagonal
 from minima.theory.linearization import Linearization
+from studies.momentum.theory import loss_rate, window
 
 Array = NDArray[np.float64]
 STUDIES = Path(__file__).parents[2] / "workflow_scripts" / "studies"
@@ -113,16 +114,16 @@ def _network(data: xr.Dataset, seed: int, width: int) -> tuple[Ensemble, list[to
 def momentum() -> Iterator[str]:
     """What the recursions of 2010.13165 do to one eigenmode after many steps."""
     x = 1e-4
-    gd = float(dynamics.loss_rate("gd", x, {}))
+    gd = float(loss_rate("gd", x, {}))
     yield f"gradient descent, rate/x                          {gd / x:.2f}"
     for b in (0.5, 1.0, 1.5, 3.0):
         momentum = 1 - b * x**0.5
-        rate = float(dynamics.loss_rate("heavy_ball", x, {"momentum": momentum}))
+        rate = float(loss_rate("heavy_ball", x, {"momentum": momentum}))
         yield f"heavy ball, b = {b:g}√λ0, rate/(−log μ)".ljust(50) + f"{rate / -np.log(momentum):.2f}"
     for beta1, beta2 in ((0.2, 0.5), (0.2, 0.8), (0.3, 0.8)):
-        rate = float(dynamics.loss_rate("higher_momentum", x, {"beta1": beta1, "beta2": beta2}))
+        rate = float(loss_rate("higher_momentum", x, {"beta1": beta1, "beta2": beta2}))
         yield f"two momenta ({beta1}, {beta2}), rate/x".ljust(50) + f"{rate / x:.2f}"
-    first, last = (float(step) for step in dynamics.window(x))
+    first, last = (float(step) for step in window(x))
     yield f"Nesterov's window at x = 1e-4, steps              {first:.0f} to {last:.0f}"
     maxima = np.pi / x**0.5 * np.arange(1, 10)
     maxima = maxima[(maxima >= 800) & (maxima <= 3000)]

@@ -4,8 +4,7 @@ declaration is read from the syntax tree of the part's module, so that the plan 
 A kind of network declares STACKED where many are trained together, and FORMS, the other coordinates in which
 they may be trained exactly and cheaper; these declare ONLY_FOR an activation, and FLOWS; a probe SAME_IN, the
 coordinates in which it measures the same. An optimizer declares LINEAR where a step combines gradients
-linearly. A predictor declares RUNS where it trains the linearized network step by step, and PIECES where it
-follows a flow in pieces.
+linearly.
 """
 
 import ast

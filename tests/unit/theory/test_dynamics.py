@@ -15,16 +15,14 @@ from minima.theory import dynamics
 from minima.theory.dynamics import (
     amplitudes,
     bessel,
-    convex_bound,
     damped,
     first_order,
     limit,
     loss_curve,
-    loss_rate,
     speed_up,
-    window,
 )
 from minima.training.cells import train_cells
+from studies.momentum.theory import convex_bound, loss_rate, window
 
 SPECTRUM = np.array([0.02, 0.3, 1.1])  # ηλ of three modes, all stable
 NUMBERS = {

@@ -18,7 +18,6 @@ from minima.engine.divergence import DIVERGED_LOSS
 from minima.findings.samples import Selection, node_of, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 from minima.findings.trajectories import predicted_loss, relative_loss
-from minima.theory import dynamics
 from studies.momentum.curves import (
     between,
     each,
@@ -31,6 +30,7 @@ from studies.momentum.curves import (
     slowest,
     sup_error,
 )
+from studies.momentum.theory import convex_bound
 
 Window = tuple[float, float]
 
@@ -139,7 +139,7 @@ def convex_bound_ratio(
     networks, at the r of each network's schedule, or at this r where the optimizer has none."""
     node = node_of(tree, "trained", block, select)
     schedule = _number(node, "optimizer.r") if r is None else xr.DataArray(float(r))
-    bound = dynamics.convex_bound(*xr.broadcast(slowest(node), schedule, node.step))
+    bound = convex_bound(*xr.broadcast(slowest(node), schedule, node.step))
     ratio = (relative_loss(node) / bound).max("step")
     return _least(ratio, node, greatest=True)
 
