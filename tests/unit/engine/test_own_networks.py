@@ -20,7 +20,6 @@ from minima.plan.networks import Network
 class Residual(Network):
     """One hidden layer that is added to what it is fed."""
 
-    kind: Literal["residual"] = Field(description="One residual layer.")
     hidden: int = Field(8, ge=1, description="Units.")
 
 
@@ -56,7 +55,6 @@ from minima.streams import stream
 class Uniform(LayerInit):
     """Independent uniform weights of the same standard deviations."""
 
-    scheme: Literal["uniform"] = Field(description="Uniform.")
 
 
 def draw(shapes, stds, seed, x):

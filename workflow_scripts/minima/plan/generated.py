@@ -134,7 +134,8 @@ def _doc(model: type[BaseModel]) -> str:
 def _own_rows(model: type[BaseModel]) -> dict[str, str]:
     """`_own_rows` returns the rows of a model that do not stand, word for word, in the table of a base."""
     common = [row for base in TABLES.values() if issubclass(model, base) for row in _rows(base).values()]
-    return {name: row for name, row in _rows(model).items() if row not in common}
+    titles = [kind.tag for kind in parts.KINDS.values()]
+    return {name: row for name, row in _rows(model).items() if name not in titles and row not in common}
 
 
 def _rows(model: type[BaseModel]) -> dict[str, str]:

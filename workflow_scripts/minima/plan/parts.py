@@ -28,24 +28,26 @@ from minima.plan.options import Options, tagged
 
 class Kind(NamedTuple):
     """`Kind` is what the parts of a folder have in common: what one of them is called, their packages, the
-    first of which an extension's folder joins, and whether each declares itself by a class."""
+    first of which an extension's folder joins, whether each declares itself by a class, and the option by
+    which a config names one among others."""
 
     noun: str
     packages: tuple[str, ...]
     declared: bool = True
+    tag: str = ""
 
 
 KINDS = {
-    "optimizers": Kind("optimizer", ("minima.engine.optimizers",)),
-    "schedules": Kind("schedule", ("minima.engine.schedules",)),
-    "models": Kind("network", ("minima.engine.models",)),
+    "optimizers": Kind("optimizer", ("minima.engine.optimizers",), tag="name"),
+    "schedules": Kind("schedule", ("minima.engine.schedules",), tag="kind"),
+    "models": Kind("network", ("minima.engine.models",), tag="kind"),
     "activations": Kind("activation", ("minima.engine.activations",), declared=False),
-    "inits": Kind("initialization", ("minima.engine.inits",)),
+    "inits": Kind("initialization", ("minima.engine.inits",), tag="scheme"),
     "losses": Kind("loss", ("minima.engine.losses",)),
     "probes": Kind("probe", ("minima.engine.probes", "minima.theory.probes")),
     "predictors": Kind("predictor", ("minima.theory.predictors",)),
     "references": Kind("reference", ("minima.theory.references",)),
-    "sources": Kind("source", ("minima.data.sources",)),
+    "sources": Kind("source", ("minima.data.sources",), tag="source"),
     "estimands": Kind("module of estimands", ("minima.findings.estimands",), declared=False),
     "figures": Kind("kind of figure", ("minima.findings.figures",), declared=False),
 }
@@ -61,6 +63,10 @@ class Part(Options):
     def __init_subclass__(cls, **given: Any) -> None:
         super().__init_subclass__(**given)
         _classes.setdefault(cls.__module__, {})[cls.__name__] = cls
+        if (tag := _tag(cls)) and tag not in cls.__annotations__:
+            cls.__annotations__ = {**cls.__annotations__, tag: Literal[cls.called()]}
+            first = " ".join((cls.__doc__ or "").split()).partition(". ")[0].removesuffix(".")
+            setattr(cls, tag, Field(cls.called(), description=f"{first}."))
 
     @classmethod
     def called(cls) -> str:
@@ -189,18 +195,19 @@ def declaration(kind: str, name: str) -> type[Part]:
         count = f"{len(own)} classes" if own else "no class"
         noun = KINDS[kind].noun
         raise ConfigError([Mistake(f"{path}:1", f"has {count} with the options of the {noun} '{name}'")])
-    if (tag := _tag(own[0])) not in (None, name):
-        noun = KINDS[kind].noun
-        raise ConfigError([Mistake(str(path), f"the options of the {noun} '{name}' name it '{tag}'")])
+    if tag := KINDS[kind].tag:
+        named = get_args(own[0].model_fields[tag].annotation)
+        if named != (name,):
+            told = f"the options of the {KINDS[kind].noun} '{name}' name it '{' or '.join(named)}'"
+            raise ConfigError([Mistake(str(path), told)])
     return own[0]
 
 
-def _tag(cls: type[Part]) -> str | None:
-    """`_tag` returns the one name that a declaration's tag field allows, None where it has no such field."""
-    for field in ("name", "kind", "scheme", "source"):
-        if field in cls.model_fields and len(choices := get_args(cls.model_fields[field].annotation)) == 1:
-            return choices[0]
-    return None
+def _tag(cls: type[Part]) -> str:
+    """`_tag` returns the option by which a config names the part that a class declares; "" for what parts
+    share, and where parts have no such option."""
+    package = cls.__module__.rpartition(".")[0]
+    return next((kind.tag for kind in KINDS.values() if package in kind.packages), "")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class Blobs(Recipe):
+    """Two gaussian blobs in the plane, at x₁ = ±1."""
+
     facts = Facts("Two gaussian blobs in the plane", shape=(2,))
 
-    source: Literal["blobs"] = Field(description="Two gaussian blobs in the plane, at x₁ = ±1.")
     spread: float = Field(0.5, gt=0, description="Standard deviation of a blob.")
     normalize: Normalize = Field("none", description=NORMALIZE)
 

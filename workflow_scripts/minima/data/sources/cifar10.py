@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -20,6 +20,8 @@ CLASSES = 10
 
 
 class Cifar10(Recipe):
+    """CIFAR-10's binary files, in data_dir."""
+
     facts = Facts(
         "CIFAR-10, colour images of 32×32 pixels",
         "Krizhevsky (2009)",
@@ -28,7 +30,6 @@ class Cifar10(Recipe):
         largest=255,
     )
 
-    source: Literal["cifar10"] = Field(description="CIFAR-10's binary files, in data_dir.")
     labels: Labels = Field("onehot", description=LABELS)
     train_files: list[str] = Field(
         [f"cifar10/data_batch_{number}.bin" for number in range(1, 6)],

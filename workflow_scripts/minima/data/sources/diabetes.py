@@ -1,7 +1,5 @@
 """Diabetes progression, embedded in scikit-learn."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from minima.data.embedded import load
@@ -11,6 +9,8 @@ __all__ = ["Diabetes", "load"]
 
 
 class Diabetes(Recipe):
+    """Diabetes progression, 442 rows, 10 features, a real target."""
+
     targets = "values"
     facts = Facts(
         "Diabetes progression",
@@ -20,7 +20,4 @@ class Diabetes(Recipe):
         rows=442,
     )
 
-    source: Literal["diabetes"] = Field(
-        description="Diabetes progression, 442 rows, 10 features, a real target."
-    )
     labels: Labels = Field("value", description=LABELS)

@@ -2,9 +2,6 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from minima.data.pool import Pool
 from minima.plan.recipes import Recipe, uci
@@ -13,7 +10,8 @@ FILE = "datasets/data/digits.csv.gz"
 
 
 class Digits(Recipe):
-    source: Literal["digits"] = Field(description="Handwritten digits, 1797 rows of 8×8 pixels.")
+    """Handwritten digits, 1797 rows of 8×8 pixels."""
+
     facts = uci(
         "Optical recognition of handwritten digits, 8×8 pixels",
         (1, 8, 8),

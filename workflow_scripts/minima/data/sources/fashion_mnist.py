@@ -1,9 +1,6 @@
 """Fashion-MNIST: four IDX files, downloaded with checksums where they are not in `data_dir`."""
 
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from minima.data.idx import load_idx, published
 from minima.data.pool import Pool
@@ -20,6 +17,8 @@ FILES = published(
 
 
 class FashionMnist(Recipe):
+    """Fashion-MNIST, official training and test pools."""
+
     downloaded = True
     facts = Facts(
         "Fashion-MNIST, 28×28 pixels",
@@ -30,8 +29,6 @@ class FashionMnist(Recipe):
         class_rows=dict.fromkeys(range(10), 6000),
         test_class_rows=dict.fromkeys(range(10), 1000),
     )
-
-    source: Literal["fashion_mnist"] = Field(description="Fashion-MNIST, official training and test pools.")
 
 
 def load(recipe: FashionMnist, data_dir: Path) -> Pool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class File(Recipe):
+    """The user's own table: .npz, .csv or .nc."""
+
     targets = "either"
 
-    source: Literal["file"] = Field(description="The user's own table: .npz, .csv or .nc.")
     labels: Labels = Field("value", description=LABELS)
     path: str = Field(pattern=r"\.(npz|csv|nc)$", description="The file, relative to the working directory.")
     sha256: Sha256 | None = Field(None, description="Checksum to insist on.")

@@ -1,7 +1,6 @@
 """The user's IDX files."""
 
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
@@ -11,7 +10,8 @@ from minima.plan.recipes import Recipe, Sha256
 
 
 class Idx(Recipe):
-    source: Literal["idx"] = Field(description="The user's IDX files, plain or .gz, in data_dir.")
+    """The user's IDX files, plain or .gz, in data_dir."""
+
     train_images: str = Field(description="File of the training images, relative to data_dir.")
     train_labels: str = Field(description="File of the training labels, relative to data_dir.")
     test_images: str = Field(description="File of the test images, relative to data_dir.")

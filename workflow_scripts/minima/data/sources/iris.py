@@ -1,9 +1,5 @@
 """Iris plants, embedded in scikit-learn."""
 
-from typing import Literal
-
-from pydantic import Field
-
 from minima.data.embedded import load
 from minima.plan.recipes import Recipe, uci
 
@@ -11,5 +7,6 @@ __all__ = ["Iris", "load"]
 
 
 class Iris(Recipe):
-    source: Literal["iris"] = Field(description="Iris plants, 150 rows, 4 features, 3 classes.")
+    """Iris plants, 150 rows, 4 features, 3 classes."""
+
     facts = uci("Iris plants", (4,), [50, 50, 50])

@@ -10,14 +10,13 @@ from minima.plan.recipes import LABELS, Facts, Labels, Normalize, Recipe
 
 
 class LinearTeacher(Recipe):
+    """Y = XΘ + noise with fewer rows than features and Θ ~ N(0, 1/features), redrawn with the split. The test
+    rows are the unit vectors and Θ: with as many as features, predictions there are the whole of a linear
+    network, and its error is the expected one over isotropic inputs."""
+
     targets = "values"
     facts = Facts("Gaussian linear teacher")
 
-    source: Literal["linear_teacher"] = Field(
-        description="Y = XΘ + noise with fewer rows than features and Θ ~ N(0, 1/features), redrawn with the "
-        "split. The test rows are the unit vectors and Θ: with as many as features, predictions there are "
-        "the whole of a linear network, and its error is the expected one over isotropic inputs."
-    )
     labels: Labels = Field("value", description=LABELS)
     normalize: Normalize = Field("none", description="none: the spectrum is the point of this source.")
     dimension: int = Field(400, ge=2, description="Number of input features.")

@@ -1,9 +1,6 @@
 """MNIST: four IDX files, downloaded with checksums where they are not in `data_dir`."""
 
 from pathlib import Path
-from typing import Literal
-
-from pydantic import Field
 
 from minima.data.idx import load_idx, published
 from minima.data.pool import Pool
@@ -20,6 +17,8 @@ FILES = published(
 
 
 class Mnist(Recipe):
+    """MNIST, official training and test pools."""
+
     downloaded = True
     facts = Facts(
         "MNIST handwritten digits, 28×28 pixels",
@@ -30,8 +29,6 @@ class Mnist(Recipe):
         class_rows=dict(enumerate([5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949])),
         test_class_rows=dict(enumerate([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])),
     )
-
-    source: Literal["mnist"] = Field(description="MNIST, official training and test pools.")
 
 
 def load(recipe: Mnist, data_dir: Path) -> Pool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 
 class Moons(Recipe):
+    """Two interleaved half circles of radius 1 in the plane."""
+
     facts = Facts("Two interleaved half circles in the plane", shape=(2,))
 
-    source: Literal["moons"] = Field(description="Two interleaved half circles of radius 1 in the plane.")
     spread: float = Field(0.1, ge=0, description="Standard deviation of the noise.")
     normalize: Normalize = Field("none", description=NORMALIZE)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -15,13 +15,12 @@ if TYPE_CHECKING:
 
 
 class SphereTeacher(Recipe):
+    """Uniform points on the unit sphere; targets of a random two-layer ReLU teacher, redrawn with the
+    split."""
+
     targets = "values"
     facts = Facts("Random two-layer ReLU teacher on the unit sphere")
 
-    source: Literal["sphere_teacher"] = Field(
-        description="Uniform points on the unit sphere; targets of a random two-layer ReLU teacher, "
-        "redrawn with the split."
-    )
     labels: Labels = Field("value", description=LABELS)
     dimension: int = Field(10, ge=2, description="Number of input features.")
     teacher_width: int = Field(10, ge=1, description="Hidden units of the teacher.")

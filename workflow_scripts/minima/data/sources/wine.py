@@ -1,9 +1,5 @@
 """Wine recognition, embedded in scikit-learn."""
 
-from typing import Literal
-
-from pydantic import Field
-
 from minima.data.embedded import load
 from minima.plan.recipes import Recipe, uci
 
@@ -11,5 +7,6 @@ __all__ = ["Wine", "load"]
 
 
 class Wine(Recipe):
-    source: Literal["wine"] = Field(description="Wine recognition, 178 rows, 13 features, 3 classes.")
+    """Wine recognition, 178 rows, 13 features, 3 classes."""
+
     facts = uci("Wine recognition", (13,), [59, 71, 48])

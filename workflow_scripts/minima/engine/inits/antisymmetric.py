@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.engine.draws import gaussian
 from minima.plan.inits import LayerInit
@@ -18,8 +16,6 @@ READOUT = (0.5**0.5, -(0.5**0.5))
 
 class Antisymmetric(LayerInit):
     """(f_a − f_b)/√2 with f_a = f_b at the start, so f₀ = 0."""
-
-    scheme: Literal["antisymmetric"] = Field(description="(f_a − f_b)/√2, of twins.")
 
 
 def draw(

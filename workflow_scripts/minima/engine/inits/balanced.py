@@ -11,9 +11,7 @@ that those of a gaussian net's product have.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.plan.inits import LinearInit
 from minima.streams import stream
@@ -24,8 +22,6 @@ if TYPE_CHECKING:
 
 class Balanced(LinearInit):
     """Two linear layers without imbalance."""
-
-    scheme: Literal["balanced"] = Field(description="Two linear layers without imbalance.")
 
 
 def draw(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: ndarray) -> list[ndarray]:

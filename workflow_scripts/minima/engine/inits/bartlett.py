@@ -11,9 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from minima.forms import moving_units
 from minima.plan.files import training_rows
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
 
 class Bartlett(LinearInit):
     """Two linear layers, gaussian of any width, drawn and trained as an equivalent narrow net."""
-
-    scheme: Literal["bartlett"] = Field(description="Gaussian, as an equivalent narrow net.")
 
     def drawn(self, parameters: float, rows: int, features: int, outputs: int) -> float:
         return moving_units(rows, features, outputs) * (features + outputs)

@@ -1,9 +1,7 @@
 """Train f − f₀: the kernel of the gaussian init without its initial function."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from minima.engine.draws import gaussian
 from minima.plan.inits import LayerInit
@@ -11,8 +9,6 @@ from minima.plan.inits import LayerInit
 
 class Centred(LayerInit):
     """Train f − f₀; loss: mse only."""
-
-    scheme: Literal["centred"] = Field(description="Train f − f₀.")
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         yield from super().impossible(cell)

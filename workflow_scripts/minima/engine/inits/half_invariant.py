@@ -7,9 +7,7 @@ min-norm solution needs both conditions (2105.06351, Proposition 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.engine.draws import gaussian
 from minima.plan.inits import LinearInit
@@ -20,8 +18,6 @@ if TYPE_CHECKING:
 
 class HalfInvariant(LinearInit):
     """As `invariant`, with the condition on the last layer only."""
-
-    scheme: Literal["half_invariant"] = Field(description="The same with one condition of two.")
 
 
 def draw(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: ndarray) -> list[ndarray]:

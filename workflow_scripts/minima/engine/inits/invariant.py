@@ -7,9 +7,7 @@ of U2 in the span of the rows of V and U1 is taken out (2105.06351, Proposition 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.engine.draws import gaussian
 from minima.plan.inits import LinearInit
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 class Invariant(LinearInit):
     """Two linear layers, gaussian, from which training goes to the min-norm solution (both conditions of
     2105.06351, Proposition 1)."""
-
-    scheme: Literal["invariant"] = Field(description="Two linear layers on the way to the min-norm solution.")
 
 
 def draw(shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: ndarray) -> list[ndarray]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.plan.inits import ModuleInit
 
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
 
 class Kaiming(ModuleInit):
     """Weights normal with variance 2/fan-in and zero biases, the last layer as in torch_default."""
-
-    scheme: Literal["kaiming"] = Field(description="Normal, variance 2/fan-in.")
 
 
 def draw(entry: Entry, generator: Generator) -> ndarray:

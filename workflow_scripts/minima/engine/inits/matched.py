@@ -35,7 +35,6 @@ class Matched(StartingInit):
     """Start at random, with weights as large as those of a cell of another block of the study, of the same
     seed: one factor multiplies all that is drawn. It tells whether the size of pretrained weights matters."""
 
-    scheme: Literal["matched"] = Field(description="Start at random, as large as a trained cell.")
     match: Literal["norm", "path_norm"] = Field(
         description="What is made equal: the norm of all parameters, or the ℓ2 norm over paths."
     )

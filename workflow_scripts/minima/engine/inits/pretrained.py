@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from minima.plan.inits import StartingInit
 
@@ -17,8 +15,6 @@ class Pretrained(StartingInit):
     """Start where a cell of another block of the study ended: its whole state, of the same seed."""
 
     BEGINS = "pretrained"
-
-    scheme: Literal["pretrained"] = Field(description="Start from a trained cell.")
 
 
 def start(model: Any, options: Mapping[str, Any], seed: int, x: ndarray | None = None) -> list[ndarray]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.plan.inits import ModuleInit
 
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
 
 class TorchDefault(ModuleInit):
     """Weights and biases uniform within ±1/√fan-in."""
-
-    scheme: Literal["torch_default"] = Field(description="Uniform within ±1/√fan-in.")
 
 
 def draw(entry: Entry, generator: Generator) -> ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -21,7 +21,6 @@ class Cnn(ImageNetwork):
 
     SMALLEST = 4
 
-    kind: Literal["cnn"] = Field(description="Small convolutional net.")
     channels: list[Annotated[int, Field(ge=1)]] = Field(
         [16, 32, 32], min_length=3, max_length=3, description="Channels of the three convolutions."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 class Dense(Network):
     """A fully connected ReLU net with biases, as PyTorch has it."""
 
-    kind: Literal["dense"] = Field(description="Fully connected, with biases.")
     hidden: list[Annotated[int, Field(ge=1)]] = Field(
         [100, 100], min_length=1, description="Units of each hidden layer."
     )

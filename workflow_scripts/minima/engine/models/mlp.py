@@ -28,7 +28,6 @@ class FullyConnected(Network):
     DEFAULTS: ClassVar[Mapping[str, Any]] = {}
     NARROW_SHARE: ClassVar[float] = 0.2  # of the rate of products: a vector and a matrix
 
-    kind: Literal["mlp"] = Field("mlp", description="Fully connected, without biases.")
     depth: int = Field(2, ge=2, le=100, description="Number of weight matrices.")
     width: int = Field(256, ge=1, description="Units of each hidden layer.")
     activation: Annotated[str, NameOf("activations")] = Field("relu", description="Nonlinearity.")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from minima.plan.networks import ImageNetwork, Size
 
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
 
 class Resnet18(ImageNetwork):
     """ResNet18 for small images: its first convolution is 3×3 and nothing is pooled before the blocks."""
-
-    kind: Literal["resnet18"] = Field(description="ResNet18 for small images.")
 
     def size(self, shape: Sequence[int], outputs: int) -> Size:
         pixels = prod(shape[1:])

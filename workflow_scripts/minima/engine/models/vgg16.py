@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from minima.plan.networks import ImageNetwork, Size
 
@@ -19,8 +17,6 @@ CHANNELS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 5
 class Vgg16(ImageNetwork):
     """VGG16 for small images: thirteen convolutions and one dense layer; an image of one pixel is not pooled
     any further."""
-
-    kind: Literal["vgg16"] = Field(description="VGG16 for small images.")
 
     def size(self, shape: Sequence[int], outputs: int) -> Size:
         pixels = prod(shape[1:])

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.engine.quotients import descend
 from minima.plan.optimizers import Optimizer, beside_the_root
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 class AdaGradNorm(Optimizer):
     """S ← S + ‖g‖², θ ← θ − η g/(√S + ε): one step size for all coordinates."""
 
-    name: Literal["adagrad_norm"] = Field(description="AdaGrad-Norm.")
     epsilon: float = beside_the_root(1e-10)
     time_of_rate = 2.0
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.engine.quotients import inverse
 from minima.plan.optimizers import Optimizer, beside_the_root, share
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 class Adam(Optimizer):
     """Adam; weight decay is part of the gradient."""
 
-    name: Literal["adam"] = Field(description="Adam.")
     beta1: float = share(0.9, "β1.")
     beta2: float = share(0.999, "β2.")
     epsilon: float = beside_the_root(1e-8)

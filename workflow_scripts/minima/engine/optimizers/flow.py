@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -24,7 +24,6 @@ class Flow(OptimizerBase):
 
     ORDER: ClassVar[float] = 0.5  # of the tolerance: a step's error is of second order in its length
 
-    name: Literal["flow"] = Field(description="Gradient flow, by an integrator with error control.")
     tolerance: float = Field(
         1e-3,
         gt=0,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.plan.optimizers import Optimizer
 
@@ -17,7 +15,6 @@ class GradientDescent(Optimizer):
     """Gradient descent: θ ← θ − η g."""
 
     family = "descent"
-    name: Literal["gd"] = Field("gd", description="Gradient descent.")
 
 
 LINEAR = True

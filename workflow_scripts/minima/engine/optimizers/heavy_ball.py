@@ -6,9 +6,7 @@ v knows no step size: where a schedule lowers η, what was gathered before moves
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.plan.optimizers import OptimizerWithMomentum
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
 class HeavyBall(OptimizerWithMomentum):
     """Polyak's momentum: v ← μ v + g, θ ← θ − η v."""
-
-    name: Literal["heavy_ball"] = Field(description="Polyak's heavy ball.")
 
 
 LINEAR = True

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any
 
 from minima.plan.optimizers import Optimizer, share
 
@@ -17,7 +15,6 @@ class HigherMomentum(Optimizer):
     """v_k = β1 v_{k−1} + β2 v_{k−2} + g, θ ← θ − η v_k."""
 
     family = "descent"
-    name: Literal["higher_momentum"] = Field(description="Momentum with two terms.")
     beta1: float = share(0.2, "β1.")
     beta2: float = share(0.2, "β2.")
 

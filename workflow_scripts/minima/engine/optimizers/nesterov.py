@@ -7,9 +7,7 @@ The weights θ are the points at which the gradient is taken. With one η this i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.plan.optimizers import OptimizerWithMomentum
 
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
 
 class Nesterov(OptimizerWithMomentum):
     """v ← μ v + g, θ ← θ − η(g + μ v): the gradient's point θ is the one recorded."""
-
-    name: Literal["nesterov"] = Field(description="Nesterov's method, constant momentum.")
 
 
 LINEAR = True

@@ -7,7 +7,7 @@ taken; the iterates x are the state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 class NesterovConvex(Optimizer):
     """Nesterov's method with μ_k = (k − 1)/(k + r − 1) at step k = 1, 2 …"""
 
-    name: Literal["nesterov_convex"] = Field(description="Nesterov's method for convex losses.")
     r: float = Field(3.0, ge=1, description="r of μ_k = (k − 1)/(k + r − 1).", json_schema_extra=VARIES)
     time_of_rate = 0.5
 

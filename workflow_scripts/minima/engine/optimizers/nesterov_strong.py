@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -20,7 +20,6 @@ __all__ = ["LINEAR", "start", "step"]
 class NesterovStrong(Optimizer):
     """Nesterov's method with μ = (1 − √(ηm))/(1 + √(ηm))."""
 
-    name: Literal["nesterov_strong"] = Field(description="Nesterov's method for strongly convex losses.")
     curvature: float = Field(gt=0, description="m, the least curvature.", json_schema_extra=VARIES)
     time_of_rate = 0.5
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.engine.quotients import descend, inverse
 from minima.plan.optimizers import Optimizer, beside_the_root
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 class Preconditioned(Optimizer):
     """θ ← θ − η D g with D = 1/(|g₀| + ε) fixed at the first step: a control for the adaptive methods."""
 
-    name: Literal["preconditioned"] = Field(description="Fixed diagonal preconditioner.")
     epsilon: float = beside_the_root(1e-10)
 
 

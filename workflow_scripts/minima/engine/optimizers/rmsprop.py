@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.engine.quotients import descend, inverse
 from minima.plan.optimizers import Optimizer, beside_the_root, share
@@ -17,7 +15,6 @@ if TYPE_CHECKING:
 class RMSprop(Optimizer):
     """S ← αS + (1 − α)g², θ ← θ − η g/(√S + ε)."""
 
-    name: Literal["rmsprop"] = Field(description="RMSprop.")
     alpha: float = share(0.99, "α.")
     epsilon: float = beside_the_root(1e-8)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from minima.engine.optimizers.gd import LINEAR, start, step
@@ -16,5 +14,4 @@ class StochasticGradientDescent(Optimizer):
     """Gradient descent on mini-batches."""
 
     family = "descent"
-    name: Literal["sgd"] = Field(description="Stochastic gradient descent.")
     batch_size: int = Field(1, ge=1, description="Points per step.")

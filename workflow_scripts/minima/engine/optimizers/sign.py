@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
-
-from pydantic import Field
+from typing import TYPE_CHECKING
 
 from minima.plan.optimizers import Optimizer
 
@@ -15,8 +13,6 @@ if TYPE_CHECKING:
 
 class SignDescent(Optimizer):
     """θ ← θ − η sign g."""
-
-    name: Literal["sign"] = Field(description="Sign descent.")
 
 
 def start(theta: Tensor) -> list[Tensor]:

@@ -8,7 +8,7 @@ class computes is no part of a cell's fingerprint, as PyTorch is none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ConfigDict, Field
 
@@ -27,7 +27,6 @@ class TorchOptim(Optimizer):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
     one_by_one = True
 
-    name: Literal["torch_optim"] = Field(description="A subclass of torch.optim.Optimizer.")
     dotted: str = Field(
         alias="class",
         pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)+$",

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from minima.plan.optimizers import Schedule
 
 
 class Constant(Schedule):
     """The same step size throughout."""
-
-    kind: Literal["constant"] = Field("constant", description="No schedule.")
 
 
 def schedule(options: Mapping[str, Any], last: int) -> None:

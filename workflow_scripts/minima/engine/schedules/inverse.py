@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 class Inverse(Schedule):
     """η/(1 + k/length)."""
 
-    kind: Literal["inverse"] = Field("inverse", description="η/(1 + k/length).")
     length: int = Field(ge=1, description="Steps until η has halved.", json_schema_extra=VARIES)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 class Milestones(Schedule):
     """η is multiplied by `factor` at fractions of the whole training."""
 
-    kind: Literal["milestones"] = Field("milestones", description="η ← η · factor at each fraction.")
     at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.5, 0.75], min_length=1, description="Fractions of stop.max_steps."
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 class Step(Schedule):
     """η is multiplied by `factor` every `length` steps."""
 
-    kind: Literal["step"] = Field("step", description="η ← η · factor every length steps.")
     length: int = Field(ge=1, description="Steps between two changes.", json_schema_extra=VARIES)
     factor: float = Field(0.1, gt=0, lt=1, description="What η is multiplied by.", json_schema_extra=VARIES)
 
