@@ -92,6 +92,8 @@ class Plane(Options):
 class Record(Options):
     """What is recorded during training."""
 
+    model_config = ConfigDict(defer_build=True)
+
     steps_per_decade: int = Field(
         10, ge=1, le=1000, description="Number of recorded steps per decade, log-spaced."
     )
@@ -279,5 +281,5 @@ class Config(Options):
 
 @parts.on_change
 def _build_again() -> None:
-    for model in (Training, Block, Study, Config):
+    for model in (Record, Training, Block, Study, Config):
         model.model_rebuild(force=True)
