@@ -147,6 +147,7 @@ def file_of(kind: str, name: str) -> Path:
     return _files(kind)[name][1]
 
 
+@remembered
 def load(kind: str, name: str) -> ModuleType:
     """`load` returns a part's module. Raises `ConfigError` with file and line where it does not import."""
     module, path = _files(kind)[name]
