@@ -161,3 +161,25 @@ def test_what_jobs_get_is_whole(plan, extension):
     assert job.cells == begun.cells
     assert job.figures == begun.figures == []
     assert job.config_digest == begun.config_digest
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("estimands.py", "def number(tree, block:\n", "estimands.py: is no Python"),
+        ("figures/own.py", "CAPTION = 'Own.'\n", "own.py: a figure needs a function tabulate(tree, block)"),
+        ("figures/own.py", "def tabulate(tree, block):\n    ...\n", "own.py: a figure needs a CAPTION"),
+    ],
+)
+def test_code_of_a_study_that_cannot_be_used_is_told_before_any_job(plan, extension, name, text, says):
+    (extension / "figures").mkdir()
+    (extension / "figures" / "own.py").write_text("CAPTION = 'Own.'\ndef tabulate(tree, block): ...\n")
+    (extension / name).write_text(text)
+
+    def make():
+        mine = plan(studies={"mine": {"figures": {"own": {"block": "main"}}}})
+        mine.check()
+        mine.captions("mine")
+
+    (mistake,) = mistakes(make)
+    assert says in mistake

@@ -2,15 +2,13 @@
 importing what draws it."""
 
 import ast
-import re
 from importlib.util import find_spec
 from math import inf
 from pathlib import Path
 
 from minima.plan import parts
-from minima.plan.studies import folders, own_files
-
-HEAD = re.compile(r"^def tabulate\(.*?\)[^\n()]*:$", re.DOTALL | re.MULTILINE)
+from minima.plan.mistakes import ConfigError, Mistake
+from minima.plan.studies import folders, functions_of, own_files
 
 
 @parts.remembered
@@ -34,23 +32,19 @@ def _own(study: str) -> dict[str, str]:
 
 def caption(module: str) -> str:
     """`caption` returns what a figure shows in words: CAPTION of its module."""
-    for node in ast.parse(_text(module)).body:
+    path = Path(find_spec(module).origin)
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CAPTION":
             return ast.literal_eval(node.value)
-    raise ValueError(f"{module} has no CAPTION")
+    raise ConfigError([Mistake(str(path), "a figure needs a CAPTION, a text")])
 
 
 def blocks_drawn(module: str) -> tuple[int, float]:
     """`blocks_drawn` returns of how many blocks a figure is drawn, at least and at most, by the arguments of
     its `tabulate(tree, block, …)`."""
-    text = _text(module)
-    head = HEAD.search(text)  # alone: every job asks this of every figure
-    body = ast.parse(f"{head[0]} ..." if head else text).body
-    (signature,) = (node.args for node in body if getattr(node, "name", None) == "tabulate")
+    path = Path(find_spec(module).origin)
+    signature = next((node.args for node in functions_of(path) if node.name == "tabulate"), None)
+    if signature is None:
+        raise ConfigError([Mistake(str(path), "a figure needs a function tabulate(tree, block)")])
     blocks = len(signature.args) - 1
     return blocks - len(signature.defaults), inf if signature.vararg else blocks
-
-
-@parts.remembered
-def _text(module: str) -> str:
-    return Path(find_spec(module).origin).read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from minima.plan import parts
 from minima.plan.layers import listed, read_yaml, shown
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.options import Options
-from minima.plan.studies import estimand_module, folders, own_files
+from minima.plan.studies import estimand_module, folders, functions_of, own_files
 
 LEAST_FOR_BOOTSTRAP = 20  # units: with fewer, BCa's 95 % interval covers 84 % (n = 5) to 90 % (n = 10)
 
@@ -215,8 +215,8 @@ def known_estimands() -> dict[str, ast.arguments]:
 
 
 def _functions(module: str, path: Path) -> Iterable[tuple[str, ast.arguments]]:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+    for node in functions_of(path):
+        if not node.name.startswith("_"):
             yield f"{module}.{node.name}", node.args
 
 

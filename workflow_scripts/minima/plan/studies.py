@@ -4,12 +4,15 @@ A folder of `studies` with a study.yaml is a study of its name. It may have esti
 its own, which its claims and figures find before those of all studies.
 """
 
+import ast
 import re
 from importlib import import_module
 from pathlib import Path
 
 from minima.plan import parts
 from minima.plan.mistakes import ConfigError, Mistake
+
+HEAD = re.compile(r"^def .*?\)[^\n()]*:$", re.DOTALL | re.MULTILINE)  # of a function
 
 
 @parts.remembered
@@ -40,6 +43,20 @@ def files_in(folder: Path) -> list[Path]:
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     left_out = re.compile(r"(^|/)(\.|__pycache__)")
     return [path for path in files if not left_out.search(path.relative_to(folder).as_posix())]
+
+
+def functions_of(path: Path) -> list[ast.FunctionDef]:
+    """`functions_of` returns the functions of a module with their signatures, read and not imported. Raises
+    `ConfigError` where the file is no Python."""
+    text = path.read_text(encoding="utf-8")
+    heads = HEAD.findall(text)  # alone where these are all, for every job asks this
+    if len(heads) == len(re.findall("^def ", text, re.MULTILINE)):
+        text = "\n".join(f"{head} ..." for head in heads)
+    try:
+        body = ast.parse(text).body
+    except SyntaxError as error:
+        raise ConfigError([Mistake(str(path), f"is no Python: {error.msg}")]) from None
+    return [node for node in body if isinstance(node, ast.FunctionDef)]
 
 
 def estimand_module(estimand: str) -> str:
