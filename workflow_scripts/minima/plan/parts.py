@@ -225,6 +225,8 @@ class OneOf:
         return options(self.kind)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        for cls in self.members().values():
+            cls.model_rebuild()  # once: else each union of parts makes their schemas anew
         parts = tuple(Annotated[cls, Tag(name)] for name, cls in self.members().items())
         union = Union[parts]  # noqa: UP007 a | of many
         return handler.generate_schema(Annotated[union, tagged(self.tag, self.default)])
