@@ -41,6 +41,7 @@ LOOKS = {
     "adagrad to the averaged flow": Look("#009E73", "^", "--"),
     "network": Look("#0072B2", "o", "-"),
     "linearized network": Look("#D55E00", "s", "--"),
+    "frozen kernel": Look("#D55E00", "s", "--"),
 }
 SERIES = list(LOOKS.values())[:5]
 GUIDE = {"color": "#666666", "linestyle": ":", "linewidth": 0.9}

@@ -5,8 +5,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means, places
+from minima.findings.lines import Lines
 from minima.findings.measures import rms
-from minima.findings.style import LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
     "Relative distance on test points between the minimizer reached with mini-batches and the one reached "
@@ -46,18 +46,12 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """A panel for the networks and one for the linearized ones, per place in the grid."""
-    titles = list(dict.fromkeys(table.panel))
-    figure, (axes,) = panels(1, len(titles))
-    for ax, title in zip(axes, titles, strict=True):
-        here = table[table.panel == title]
-        ax.set_xscale("log")
-        log_y(ax)
-        for series, points in here.groupby("series", sort=False):
-            label = str(series) if " to " in str(series) else f"{series} to its full batch"
-            line(ax, points, LOOKS[str(series)], label)
-        ax.set_title(f"{title}, {number_of_seeds(here)}")
-        ax.set_xlabel("batch size")
-        ticks_at(ax, sorted(set(here.x)))
-    axes[0].set_ylabel("relative distance on test points")
-    max(axes, key=lambda ax: len(ax.get_lines())).legend()
-    return figure
+    drawn = Lines(
+        "batch size",
+        "relative distance on test points",
+        panel="panel",
+        series="series",
+        name=lambda series: series if " to " in series else f"{series} to its full batch",
+        legend="fullest",
+    )
+    return drawn.draw(table)

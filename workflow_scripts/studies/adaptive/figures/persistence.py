@@ -6,8 +6,9 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means
+from minima.findings.lines import Lines, at_zero
 from minima.findings.measures import half_difference, rms
-from minima.findings.style import GUIDE, LOOKS, Look, line, number_of_seeds, panels, ticks_at
+from minima.findings.style import LOOKS, Look, number_of_seeds
 
 CAPTION = (
     "What is left of the effects in narrow networks, against the width: the cosine between AdaGrad's "
@@ -51,16 +52,17 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """A panel per measure."""
-    titles = list(dict.fromkeys(table.panel))
-    figure, (axes,) = panels(1, len(titles), 2.7, 2.6, share=False)
-    for ax, title in zip(axes, titles, strict=True):
-        here = table[table.panel == title]
-        ax.set_xscale("log")
-        for series, points in here.groupby("series", sort=False):
-            line(ax, points, SERIES[str(series)], str(series))
-        ax.axhline(0, **GUIDE)
-        ax.set_title(f"{title}\n{number_of_seeds(here)}")
-        ax.set_xlabel("width")
-        ticks_at(ax, sorted(set(here.x)))
-    axes[-1].legend(loc="lower right", bbox_to_anchor=(1, 0.12))
-    return figure
+    drawn = Lines(
+        "width",
+        "",
+        panel="panel",
+        series="series",
+        look=SERIES.__getitem__,
+        log="x",
+        guide=at_zero,
+        title=lambda name, here: f"{name}\n{number_of_seeds(here)}",
+        legend_at={"loc": "lower right", "bbox_to_anchor": (1, 0.12)},
+        width=2.7,
+        share=False,
+    )
+    return drawn.draw(table)

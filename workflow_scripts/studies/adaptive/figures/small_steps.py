@@ -2,11 +2,13 @@
 
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means
+from minima.findings.lines import Lines, power
 from minima.findings.measures import rms
-from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
+from minima.findings.style import number_of_seeds
 
 CAPTION = (
     "Left: relative distance on test points of the linearized network trained by AdaGrad from the limit "
@@ -35,21 +37,20 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """A panel per axis."""
-    titles = list(dict.fromkeys(table.panel))
-    figure, (axes,) = panels(1, len(titles), share=False)
-    for ax, title in zip(axes, titles, strict=True):
-        here = table[table.panel == title].sort_values("x")
-        ax.set_xscale("log")
-        log_y(ax)
-        line(ax, here, LOOKS["linearized network"], "distance")
-        known = here[here.estimate.notna()]
-        if len(known):
-            first = known.iloc[-1]
-            guide = first.estimate * (known.x / first.x) ** PANELS[title]
-            ax.plot(known.x, guide, label=f"order {PANELS[title]}", **GUIDE)
-        ax.set_title(number_of_seeds(here))
-        ax.set_xlabel(title)
-        ticks_at(ax, sorted(set(here.x)))
-        ax.legend()
-    axes[0].set_ylabel("relative distance on test points")
-    return figure
+
+    def guide(ax: Axes, here: pd.DataFrame) -> None:
+        order = PANELS[here.panel.iloc[0]]
+        power(order, f"order {order}", through="last")(ax, here)
+
+    drawn = Lines(
+        str,
+        "relative distance on test points",
+        panel="panel",
+        series="series",
+        name=lambda series: "distance",
+        guide=guide,
+        title=lambda name, here: number_of_seeds(here),
+        legend="each",
+        share=False,
+    )
+    return drawn.draw(table)

@@ -4,8 +4,9 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.findings.lines import Lines, at_zero
 from minima.findings.stats import mean_interval
-from minima.findings.style import GUIDE, LOOKS, line, number_of_seeds, panels, ticks_at
+from minima.findings.style import LOOKS, number_of_seeds
 
 CAPTION = (
     "Test accuracy lost by the adversarial start, in points, at the first epoch that fits all training "
@@ -28,14 +29,14 @@ def tabulate(tree: xr.DataTree, block: str, beside: str) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """One panel."""
-    figure, ((ax,),) = panels(1, 1)
     dose = str(table.dose.iloc[0])
-    if dose == "copies":
-        ax.set_xscale("log")
-        ticks_at(ax, sorted(table.x))
-    line(ax, table, LOOKS["adversarial"], number_of_seeds(table))
-    ax.axhline(0, **GUIDE)
-    ax.set_xlabel(NAMES.get(dose, dose))
-    ax.set_ylabel("accuracy lost, points")
-    ax.legend()
-    return figure
+    drawn = Lines(
+        NAMES.get(dose, dose),
+        "accuracy lost, points",
+        look=lambda series: LOOKS["adversarial"],
+        name=lambda series: number_of_seeds(table),
+        log="x" if dose == "copies" else "",
+        guide=at_zero,
+        title=None,
+    )
+    return drawn.draw(table)

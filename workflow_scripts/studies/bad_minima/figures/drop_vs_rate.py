@@ -4,8 +4,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.findings.lines import Lines, at_zero
 from minima.findings.stats import mean_interval
-from minima.findings.style import GUIDE, LOOKS, line, panels, ticks_at
 
 CAPTION = (
     "Test accuracy lost by a start, in points below that of a random start of the same seed, against the "
@@ -34,13 +34,15 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """One panel, a line per start."""
-    figure, ((ax,),) = panels(1, 1, width=4.6)
-    ax.set_xscale("log")
-    ticks_at(ax, sorted(set(table.x)))
-    for start in dict.fromkeys(table.start):
-        line(ax, table[table.start == start], LOOKS[start], start.replace("_", " "))
-    ax.axhline(0, **GUIDE)
-    ax.set_xlabel("learning rate")
-    ax.set_ylabel("accuracy lost, points")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
-    return figure
+    drawn = Lines(
+        "learning rate",
+        "accuracy lost, points",
+        series="start",
+        name=lambda start: start.replace("_", " "),
+        log="x",
+        guide=at_zero,
+        title=None,
+        legend_at={"loc": "upper left", "bbox_to_anchor": (1, 1)},
+        width=4.6,
+    )
+    return drawn.draw(table)

@@ -5,8 +5,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means, places
+from minima.findings.lines import Lines, power
 from minima.findings.measures import converged, rms
-from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
     "Relative distance on test points of the trained network from two predictions of its own kernel at the "
@@ -31,25 +31,12 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """A panel per place in the grid, but for the width."""
-    names = list(dict.fromkeys(table.panel))
-    figure, (axes,) = panels(1, len(names))
-    for ax, name in zip(axes, names, strict=True):
-        here = table[table.panel == name]
-        ax.set_xscale("log")
-        log_y(ax)
-        for series, points in here.groupby("series", sort=False):
-            line(
-                ax,
-                points,
-                LOOKS[str(series)],
-                f"to the {series}" + (" limit" if series == "linearized" else ""),
-            )
-        guide = here[here.series == "linearized"].sort_values("x")
-        first = guide.iloc[0]
-        ax.plot(guide.x, first.estimate * (guide.x / first.x) ** -0.5, label="width^(−1/2)", **GUIDE)
-        ax.set_title(", ".join(filter(None, [name, number_of_seeds(here)])))
-        ax.set_xlabel("width")
-        ticks_at(ax, sorted(set(here.x)))
-    axes[0].set_ylabel("relative distance on test points")
-    axes[-1].legend()
-    return figure
+    drawn = Lines(
+        "width",
+        "relative distance on test points",
+        panel="panel",
+        series="series",
+        name={"linearized": "to the linearized limit", "interpolant": "to the interpolant"}.__getitem__,
+        guide=power(-0.5, "width^(−1/2)", of="linearized"),
+    )
+    return drawn.draw(table)

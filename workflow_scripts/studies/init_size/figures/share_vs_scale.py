@@ -5,8 +5,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.curves import at_place, means, places, same_networks
+from minima.findings.lines import Lines, power
 from minima.findings.measures import converged, fixed, half_difference, rms
-from minima.findings.style import GUIDE, LOOKS, line, log_y, number_of_seeds, panels, ticks_at
 
 CAPTION = (
     "The share of the minimizer that the initialization decides, ‖(f₊ − f₋)/2‖ over pairs of networks "
@@ -32,23 +32,15 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """A panel per place in the grid, but for σ."""
-    names = list(dict.fromkeys(table.panel))
-    figure, (axes,) = panels(1, len(names))
-    for ax, name in zip(axes, names, strict=True):
-        here = table[table.panel == name]
-        ax.set_xscale("log")
-        log_y(ax)
-        for series, points in here.groupby("series", sort=False):
-            line(ax, points, LOOKS[str(series)], str(series))
-        guide = here[here.series == "linearized"].sort_values("x")
-        first = guide.iloc[0]
-        ax.plot(guide.x, first.estimate * (guide.x / first.x) ** first.depth, label="σ^H", **GUIDE)
-        ax.set_title(f"{name}, {number_of_seeds(here)}")
-        ax.set_xlabel("initialization scale σ")
-        ticks_at(ax, sorted(set(here.x)))
-    axes[0].set_ylabel("‖(f₊ − f₋)/2‖ on test points")
-    max(axes, key=lambda ax: len(ax.get_lines())).legend()
-    return figure
+    drawn = Lines(
+        "initialization scale σ",
+        "‖(f₊ − f₋)/2‖ on test points",
+        panel="panel",
+        series="series",
+        guide=power("depth", "σ^H", of="linearized"),
+        legend="fullest",
+    )
+    return drawn.draw(table)
 
 
 def _share(tree: xr.DataTree, block: str, source: str) -> xr.DataArray:

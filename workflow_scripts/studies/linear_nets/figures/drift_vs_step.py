@@ -4,9 +4,10 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from minima.findings.lines import Lines, power
 from minima.findings.measures import converged
 from minima.findings.stats import mean_interval
-from minima.findings.style import GUIDE, Look, line, log_y, number_of_seeds, panels, ticks_at
+from minima.findings.style import Look
 
 CAPTION = (
     "Drift ‖Λ − Λ(0)‖/‖Λ(0)‖ of the imbalance Λ = U1ᵀU1 − VᵀV of two linear layers, trained to the end, "
@@ -29,16 +30,12 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
 
 def draw(table: pd.DataFrame) -> Figure:
     """One panel."""
-    figure, ((ax,),) = panels(1, 1)
-    ax.set_xscale("log")
-    log_y(ax)
-    for series, points in table.groupby("series", sort=False):
-        line(ax, points, LOOKS[str(series)], {"gd": "gradient descent", "heavy_ball": "heavy ball"}[series])
-    guide = table[table.series == "gd"].sort_values("x")
-    ax.plot(guide.x, guide.estimate.iloc[0] * guide.x / guide.x.iloc[0], label="∝ η", **GUIDE)
-    ax.set_title(number_of_seeds(table))
-    ax.set_xlabel("step size η")
-    ax.set_ylabel("drift of the imbalance")
-    ticks_at(ax, sorted(set(table.x)))
-    ax.legend()
-    return figure
+    drawn = Lines(
+        "step size η",
+        "drift of the imbalance",
+        series="series",
+        look=LOOKS.__getitem__,
+        name={"gd": "gradient descent", "heavy_ball": "heavy ball"}.__getitem__,
+        guide=power(1, "∝ η", of="gd"),
+    )
+    return drawn.draw(table)

@@ -2,10 +2,12 @@
 
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from minima.findings.lines import Lines
 from minima.findings.stats import mean_interval
-from minima.findings.style import GUIDE, LOOKS, line, panels
+from minima.findings.style import GUIDE
 from minima.findings.trajectories import predicted_loss, relative_loss
 from studies.momentum.curves import between, each, envelope_power, slowest, where_it_can
 
@@ -32,12 +34,20 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    figure, ((ax,),) = panels(1, 1, width=4.2, height=3.2)
-    for series, look in (("trained", LOOKS["trained"]), ("frozen kernel", LOOKS["linearized"])):
-        line(ax, table[table.series == series], look, series)
-    r = sorted(set(table.x))
-    ax.plot(r, [-value for value in r], label="−r", **GUIDE)
-    ax.set_xlabel("r")
-    ax.set_ylabel("slope of log L in log k")
-    ax.legend()
-    return figure
+    """One panel."""
+
+    def slope(ax: Axes, here: pd.DataFrame) -> None:
+        r = sorted(set(here.x))
+        ax.plot(r, [-value for value in r], label="−r", **GUIDE)
+
+    drawn = Lines(
+        "r",
+        "slope of log L in log k",
+        series="series",
+        log="",
+        guide=slope,
+        title=None,
+        width=4.2,
+        height=3.2,
+    )
+    return drawn.draw(table)

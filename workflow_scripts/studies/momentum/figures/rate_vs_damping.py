@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from minima.findings.lines import Lines
 from minima.findings.stats import mean_interval
-from minima.findings.style import GUIDE, LOOKS, line, panels
+from minima.findings.style import GUIDE
 from minima.findings.trajectories import predicted_loss, relative_loss
 from studies.momentum.curves import between, each, rate, slowest, where_it_can
 
@@ -34,13 +36,21 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    figure, ((ax,),) = panels(1, 1, width=4.2, height=3.2)
-    for series, look in (("trained", LOOKS["trained"]), ("frozen kernel", LOOKS["linearized"])):
-        line(ax, table[table.series == series], look, series)
-    b = np.linspace(0, table.x.max(), 200)
-    ax.plot(b, np.where(b <= 2, b, b - np.sqrt(np.maximum(b**2 - 4, 0))), label="ODE", **GUIDE)
-    ax.plot(b[b >= 2], b[b >= 2], label="rate b, continued", **(GUIDE | {"linestyle": "--"}))
-    ax.set_xlabel("damping b / √λmin")
-    ax.set_ylabel("rate / √(ηλmin)")
-    ax.legend()
-    return figure
+    """One panel."""
+
+    def rates(ax: Axes, here: pd.DataFrame) -> None:
+        b = np.linspace(0, here.x.max(), 200)
+        ax.plot(b, np.where(b <= 2, b, b - np.sqrt(np.maximum(b**2 - 4, 0))), label="ODE", **GUIDE)
+        ax.plot(b[b >= 2], b[b >= 2], label="rate b, continued", **(GUIDE | {"linestyle": "--"}))
+
+    drawn = Lines(
+        "damping b / √λmin",
+        "rate / √(ηλmin)",
+        series="series",
+        log="",
+        guide=rates,
+        title=None,
+        width=4.2,
+        height=3.2,
+    )
+    return drawn.draw(table)
