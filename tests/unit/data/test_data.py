@@ -202,8 +202,8 @@ def test_real_images(source):
         pytest.skip("MINIMA_DATA_DIR names no folder with the real files")
     recipe = {"source": source, "classes": [3, 8], "train_size": 50, "test_size": 30}
     pool = load(recipe, Path(folder))
-    assert pool.x.shape == (60000, 784)
-    assert (pool.x.dtype, pool.x.max(), pool.shape) == (np.uint8, 255, (1, 28, 28))
+    assert pool.x.shape == (60000, 28, 28)
+    assert (pool.x.dtype, pool.x.max(), pool.row_shape) == (np.uint8, 255, (1, 28, 28))
     known = parts.options("sources")[source].facts
     for y, facts in ((pool.y, known.class_rows), (pool.test_y, known.test_class_rows)):
         assert dict(enumerate(np.bincount(y).tolist())) == facts

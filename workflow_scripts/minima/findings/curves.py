@@ -8,6 +8,7 @@ import xarray as xr
 
 from minima.findings.measures import shared
 from minima.findings.stats import mean_interval
+from minima.findings.words import label
 
 SYMBOLS = {"scale": "σ = ", "depth": "H = "}  # in titles; other axes by name
 
@@ -17,12 +18,7 @@ def places(values: xr.DataArray, *but: str) -> Iterator[tuple[str, dict[str, Any
     across = [str(dim) for dim in values.dims if dim not in but]
     for labels in product(*(values[dim].values.tolist() for dim in across)):
         place = dict(zip(across, labels, strict=True))
-        yield ", ".join(SYMBOLS.get(dim, f"{dim} ") + text(label) for dim, label in place.items()), place
-
-
-def text(label: Any) -> str:
-    """`text` returns a coordinate as a title shows it: 1, not 1.0."""
-    return f"{label:g}" if isinstance(label, float) else str(label)
+        yield ", ".join(SYMBOLS.get(dim, f"{dim} ") + label(value) for dim, value in place.items()), place
 
 
 def means(values: xr.DataArray, x: str) -> list[tuple]:

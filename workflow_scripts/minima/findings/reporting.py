@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
+from minima.findings import words as said
 from minima.findings.figures import nearest_minimizer
 from minima.findings.report import FigureEntry, NearestMap, Place, StudySection, render, write_report
 
@@ -94,7 +95,7 @@ def _axes(grid: "Grid") -> str:
     *axes, seeds = grid.axes
     words = []
     for axis in axes:
-        labels = [f"{label:g}" if isinstance(label, float) else str(label) for label in axis.labels]
+        labels = [*map(said.label, axis.labels)]
         many = len(labels) > 4
         words.append(
             f"{axis.dimension} {labels[0]} … {labels[-1]} ({len(labels)})"

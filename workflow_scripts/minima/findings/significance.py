@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import bdtr, nctdtr, stdtr, stdtrit
 
 from minima.findings.stats import Interval
+from minima.findings.words import p_value
 
 if TYPE_CHECKING:
     from minima.plan.register import Pilot
@@ -95,7 +96,7 @@ def corrected(verdicts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         verdict = claim[f"verdict{suffix}"]
         claim[f"survives{suffix}"] = p <= LEVEL if verdict != INCONCLUSIVE else None
         if verdict == REFUTED and p > LEVEL:
-            why = f"refuted at 95 %, but p = {p:.2g} after Holm's correction over {len(tested)} statements"
+            why = f"refuted at 95 %, but {p_value(p)} after Holm's correction over {len(tested)} statements"
             claim[f"verdict{suffix}"] = INCONCLUSIVE
             claim[f"reason{suffix}"] = "; ".join(filter(None, [why, claim[f"reason{suffix}"]]))
             claim[f"survives{suffix}"] = None

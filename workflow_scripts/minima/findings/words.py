@@ -82,7 +82,7 @@ def survival(claim: Mapping[str, Any], suffix: str = "") -> str:
         return UNKNOWN
     if claim[f"p_holm{suffix}"] is None:
         return "exact"
-    return f"{'yes' if claim[f'survives{suffix}'] else 'no'}, p {_below(claim[f'p_holm{suffix}'])}"
+    return f"{'yes' if claim[f'survives{suffix}'] else 'no'}, {p_value(claim[f'p_holm{suffix}'])}"
 
 
 def beside(claim: Mapping[str, Any]) -> str:
@@ -143,5 +143,11 @@ def row(*cells: str) -> str:
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _below(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"= {p:.2g}"
+def p_value(p: float) -> str:
+    """`p_value` returns `p = 0.03`, or that it is below what anyone asks."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def label(coordinate: Any) -> str:
+    """`label` returns a coordinate as titles show it: 1, not 1.0."""
+    return f"{coordinate:g}" if isinstance(coordinate, float) else str(coordinate)

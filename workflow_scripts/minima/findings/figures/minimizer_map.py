@@ -6,10 +6,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minima.findings.curves import places, text
+from minima.findings.curves import places
 from minima.findings.measures import rms
 from minima.findings.stats import mean_interval
 from minima.findings.style import panels
+from minima.findings.words import label
 
 CAPTION = (
     "Distance in function space between the minimizers that two optimizers reach from the same start, "
@@ -34,7 +35,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
             title = ", ".join(filter(None, [panel, SOURCES[source]]))
             here = f.sel(place)
             for i, one in enumerate(names):
-                rows += [(title, text(one), text(two), *_apart(here, one, two)) for two in names[:i]]
+                rows += [(title, label(one), label(two), *_apart(here, one, two)) for two in names[:i]]
     columns = ["panel", "y_label", "x_label", "estimate", "low", "high", "n", "spread"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from minima.findings.curves import places, text
+from minima.findings.curves import places
 from minima.findings.stats import mean_interval
 from minima.findings.style import ink_on, panels
+from minima.findings.words import label
 
 CAPTION = (
     "The minimizer nearest to the trained networks among all that theory computed: at each place of the grid "
@@ -38,7 +39,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
     for panel, here in places(status, x, y, "seed"):
         for _, inner in places(status.sel(here), "seed"):
             place = here | inner
-            axes = [part for axis in (x, y) for part in (axis, text(inner.get(axis, "")))]
+            axes = [part for axis in (x, y) for part in (axis, label(inner.get(axis, "")))]
             rows.append((panel, *axes, *_answer(node.sel(place), status.sel(place))))
     return pd.DataFrame(rows, columns=COLUMNS)
 

@@ -8,10 +8,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from minima.findings.curves import SYMBOLS, text
+from minima.findings.curves import SYMBOLS
 from minima.findings.measures import converged, fixed
 from minima.findings.stats import mean_interval
 from minima.findings.style import LOOKS, log_y, number_of_seeds, ticks_at
+from minima.findings.words import label
 
 CAPTION = (
     "Test error at the largest initialization scale σ of the block, and what limits it: a smaller σ, the "
@@ -43,7 +44,7 @@ def tabulate(tree: xr.DataTree, block: str, *beside: str) -> pd.DataFrame:
             rows += _of_decays(tree, name)
     names = list(dict.fromkeys(strategy for strategy, *_ in rows))
     scale = float(tree[f"trained/{block}"].ds.scale.max())
-    panel = SYMBOLS["scale"] + text(scale)
+    panel = SYMBOLS["scale"] + label(scale)
     table = [
         (panel, strategy, series, cost, names.index(strategy), *mean_interval(errors.values))
         for strategy, series, cost, errors in rows
