@@ -317,3 +317,32 @@ def test_dependent_rows_cannot_be_whitened():
             [0],
             ".",
         )
+
+
+FEW = '''"""A source that draws too few test rows."""
+
+from minima.data.pool import Pool
+from minima.plan.recipes import Recipe
+
+
+class Few(Recipe):
+    """Too few test rows."""
+
+
+def draw(recipe, split):
+    import numpy as np
+
+    x = np.zeros((recipe.train_size, 2))
+    return Pool(x, np.arange(len(x)) % 2, x[:3], np.arange(3) % 2)
+'''
+
+
+def test_a_users_source_that_draws_other_rows_than_asked_is_told_so(tmp_path):
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "few.py").write_text(FEW)
+    parts.extend([tmp_path])
+    try:
+        with pytest.raises(DataError, match="few: draw returned 3 test rows with 3 targets, and 5 are asked"):
+            prepare({"source": "few", "train_size": 8, "test_size": 5}, [0], ".")
+    finally:
+        parts.extend([])

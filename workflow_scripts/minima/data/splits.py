@@ -36,7 +36,9 @@ def splits_of(recipe: "Recipe", splits: Sequence[int], data_dir: str | Path) -> 
 
     @lru_cache(maxsize=1)  # the first one is asked for its shapes before it is made
     def draw(split: int) -> dict[str, Blocks]:
-        rows = source.draw(recipe, split) if drawn else _chosen(recipe, pool, classes, split)
+        rows = (
+            _as_asked(recipe, source.draw(recipe, split)) if drawn else _chosen(recipe, pool, classes, split)
+        )
         return _split(recipe, rows, classes, split)
 
     variables = {
@@ -90,6 +92,20 @@ def _chosen(recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int)
         raise DataError(f"{where}: test_size {test} is more than the {left} rows left for it")
     rows, test_rows = order[:train], test_order[:test]
     return Pool(pool.x[rows], pool.y[rows], test_x[test_rows], test_y[test_rows])
+
+
+def _as_asked(recipe: "Recipe", rows: Pool) -> Pool:
+    """`_as_asked` returns the rows that a source drew, which must be those that the recipe asks for."""
+    asked = {
+        "training": (rows.x, rows.y, recipe.train_size),
+        "test": (rows.test_x, rows.test_y, recipe.test_size),
+    }
+    for kind, (x, y, size) in asked.items():
+        drawn = [0 if part is None else len(part) for part in (x, y)]
+        if drawn != [size, size]:
+            told = f"{drawn[0]} {kind} rows with {drawn[1]} targets"
+            raise DataError(f"{recipe.source}: draw returned {told}, and {size} are asked for")
+    return rows
 
 
 def _split(recipe: "Recipe", rows: Pool, classes: list[int] | None, split: int) -> dict[str, Blocks]:
