@@ -1,5 +1,5 @@
 """What the engine's parts declare of themselves, said once for the engine and the plan. Imports neither: a
-declaration is read from the syntax tree of the part's module, so that the plan needs no arrays.
+module that is not loaded is read as a syntax tree, so that the plan needs no arrays.
 
 A kind of network declares STACKED where many are trained together, and FORMS, the other coordinates in which
 they may be trained exactly and cheaper; these declare ONLY_FOR an activation, and FLOWS; a probe SAME_IN, the
@@ -8,6 +8,7 @@ linearly.
 """
 
 import ast
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
@@ -24,6 +25,8 @@ GRAM_POINTS_PER_FEATURE = 1.25
 def declared(module: str, name: str, default: Any = False) -> Any:
     """`declared` returns the constant `name` of a module of minima without importing the module, also where
     the module takes the constant over from another one; `default` where there is none."""
+    if loaded := sys.modules.get(module):
+        return getattr(loaded, name, default)
     text = Path(str(find_spec(module).origin)).read_text(encoding="utf-8")
     for node in ast.parse(text).body if name in text else ():  # to look is cheaper than to parse
         if isinstance(node, ast.Assign) and any(

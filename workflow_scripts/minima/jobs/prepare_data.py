@@ -27,6 +27,5 @@ def refuse_misfits(cells: Iterable[Cell], row_shape: Iterable[int]) -> None:
     shape = tuple(row_shape)
     found = [(cell, reason) for cell in cells for reason in misfits(shape, cell.values)]
     if found:
-        recipe = found[0][0].recipe
-        where = ", ".join(map(str, recipe.own_files(Path()))) or recipe.source
+        where = found[0][0].recipe.where()
         raise DataError(f"{where}: {'; '.join(dict.fromkeys(reason for _, reason in found))}")

@@ -3,24 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
-from typing import Any, Protocol
-
-from pydantic import BaseModel
+from typing import Any
 
 from minima.plan import parts
 from minima.plan.digest import canonical
 from minima.plan.networks import kind_of
 from minima.plan.recipes import recipe_of
+from minima.plan.sections import Section, shared
 
 # The sections that the rules look at.
 LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record")
-
-
-class Section(Protocol):
-    """`Section` is what is seen of one: the validated options, and these as plain values."""
-
-    model: Any
-    values: Any
 
 
 def impossible(variants: Mapping[str, list[Section]]) -> list[str]:
@@ -32,19 +24,7 @@ def impossible(variants: Mapping[str, list[Section]]) -> list[str]:
 def _different(sections: list[Section]) -> list[Section]:
     """`_different` returns one of each set of sections that differ in plain numbers of single networks alone:
     a grid over a thousand scales is one combination."""
-    return list({canonical(_without_numbers(one.model, one.values)): one for one in sections}.values())
-
-
-def _without_numbers(model: Any, values: Any) -> Any:
-    if not isinstance(model, BaseModel):
-        return values
-    fields = {field.alias or name: (name, field) for name, field in type(model).model_fields.items()}
-    return {
-        key: None
-        if isinstance(value, float) and (fields[key][1].json_schema_extra or {}).get("varies")
-        else _without_numbers(getattr(model, fields[key][0]), value)
-        for key, value in values.items()
-    }
+    return list({canonical(shared(one.model, one.values, float)): one for one in sections}.values())
 
 
 def _reasons(sections: Sequence[Section]) -> Iterator[str]:
@@ -61,7 +41,7 @@ def _parts(sections: Sequence[Section], cell: Mapping[str, Any]) -> Iterator[par
             yield section.model
             yield from (inner for _, inner in section.model if isinstance(inner, parts.Part))
     named = {"losses": [cell["loss"]], "probes": cell["record"]["probes"], "predictors": cell["predict"]}
-    yield from (parts.declaration(kind, name)() for kind, names in named.items() for name in names)
+    yield from (parts.mark(kind, name) for kind, names in named.items() for name in names)
 
 
 def _others(cell: Mapping[str, Any]) -> Iterator[str]:

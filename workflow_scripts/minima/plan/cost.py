@@ -241,7 +241,7 @@ def _prediction_work(cell: Cell, sizes: Sizes, run: float) -> dict[str, float]:
 
 
 def _predictors(cell: Cell) -> list[Predictor]:
-    return [parts.declaration("predictors", name)() for name in cell["predict"]]
+    return [parts.mark("predictors", name) for name in cell["predict"]]
 
 
 def _runs(cell: Cell) -> bool:

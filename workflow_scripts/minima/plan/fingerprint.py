@@ -9,7 +9,7 @@ itself: what it says to the plan stands, value by value, in a cell's fields.
 import ast
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from minima.forms import forms_of, probe_module
 from minima.plan import parts
@@ -93,19 +93,30 @@ def _code_used(package: Path, modules: Iterable[str]) -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         if name not in found:
-            found[name], imports = _read(package, name)
-            waiting += imports
+            code = _read(package, name)
+            found[name] = code.digest
+            waiting += code.imports
     return found
 
 
+class _Code(NamedTuple):
+    """`_Code` is what is kept of a module: the digest of its code, the modules of minima that it imports, and
+    the names in it that declare a part to the plan."""
+
+    digest: str
+    imports: tuple[str, ...]
+    declares: frozenset[str]
+
+
 @parts.remembered
-def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
-    """`_read` returns the digest of a module's code and the modules of minima that it imports."""
+def _read(package: Path, module: str) -> _Code:
     tree = ast.parse(_path(package, module).read_text(encoding="utf-8"))
-    tree.body = [node for node in tree.body if not _is_for_type_hints(node)]
-    if _is_part(module):
-        declared_here = _declarations(package, module)
-        tree.body = [node for node in tree.body if not _declares(node, declared_here)]
+    declares = _declarations(package, tree) if _is_part(module) else frozenset()
+    tree.body = [
+        node
+        for node in tree.body
+        if not _is_for_type_hints(node) and not (_is_part(module) and _declares(node, declares))
+    ]
     _drop_docstring(tree)
     imports: set[str] = set()
     for node in _statements(tree.body):
@@ -117,7 +128,8 @@ def _read(package: Path, module: str) -> tuple[str, tuple[str, ...]]:
         elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
     ours = (name for name in imports if name.startswith(("minima.", f"{parts.STUDIES}.")))
-    return digest(_written(tree)), tuple(name for name in ours if _path(package, name).exists())
+    found = tuple(name for name in ours if _path(package, name).exists())
+    return _Code(digest(_written(tree)), found, declares)
 
 
 def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
@@ -149,22 +161,21 @@ def _is_for_type_hints(node: ast.AST) -> bool:
 
 
 def _is_part(module: str) -> bool:
-    package = module.rpartition(".")[0]
-    return any(package in kind.packages for kind in parts.KINDS.values() if kind.declared)
+    kind = parts.kind_of(module)
+    return kind is not None and kind.declared
 
 
-@parts.remembered
-def _declarations(package: Path, module: str) -> frozenset[str]:
+def _declarations(package: Path, tree: ast.Module) -> frozenset[str]:
     """`_declarations` returns the names in a part's module that declare it to the plan: what comes from
     `minima.plan`, the classes that subclass it, and such classes of other parts."""
     found: set[str] = set()
-    for node in ast.parse(_path(package, module).read_text(encoding="utf-8")).body:
+    for node in tree.body:
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
             taken = {alias.name: alias.asname or alias.name for alias in node.names}
             if node.module.startswith("minima.plan"):
                 found |= {*taken.values()}
             elif _is_part(node.module):
-                found |= {taken[name] for name in taken.keys() & _declarations(package, node.module)}
+                found |= {taken[name] for name in taken.keys() & _read(package, node.module).declares}
         elif isinstance(node, ast.ClassDef) and any(ast.unparse(base) in found for base in node.bases):
             found.add(node.name)
     return frozenset(found)
@@ -176,6 +187,7 @@ def _declares(node: ast.AST, declarations: frozenset[str]) -> bool:
     return isinstance(node, ast.ClassDef) and node.name in declarations
 
 
+@parts.remembered
 def _path(package: Path, module: str) -> Path:
     """`_path` returns the file of a module of minima, of a study, or of an extension that joined them."""
     top, *names = module.split(".")

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
+from minima.atomic import write_text
 from minima.plan import parts, recipes
 from minima.plan.config import (
     Augment,
@@ -183,5 +184,5 @@ def _kind(schema: dict[str, Any], definitions: dict[str, Any]) -> str:
 
 if __name__ == "__main__":
     for path, content in generated_files().items():
-        path.write_text(content, encoding="utf-8")
+        write_text(content, path)
         print(f"wrote {path.relative_to(ROOT)}")

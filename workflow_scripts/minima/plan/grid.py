@@ -14,6 +14,7 @@ from minima.plan.axes import Axis, read_axes
 from minima.plan.combinations import impossible
 from minima.plan.config import Block, Training
 from minima.plan.digest import digest
+from minima.plan.layers import mapping
 from minima.plan.mistakes import ConfigError, Mistake, explain
 from minima.plan.recipes import Recipe
 from minima.plan.sections import SECTION_TYPES, Section, section_of, set_by_user
@@ -165,18 +166,14 @@ def _product(axes: Sequence[Axis], per_section: Mapping[str, list[Section]], see
 def _with_defaults(block: Block, base: dict[str, Any]) -> dict[str, Any]:
     """`_with_defaults` fills in what a block means where it says nothing, if all its kinds of network mean
     the same."""
-    networks = _mapping(block.axes.get("network")).values() or [base.get("network")]
-    kinds = block.axes.get("network.kind") or [_mapping(network).get("kind") for network in networks]
+    networks = mapping(block.axes.get("network")).values() or [base.get("network")]
+    kinds = block.axes.get("network.kind") or [mapping(network).get("kind") for network in networks]
     if not isinstance(kinds, list) or any(kind not in parts.names("models") for kind in kinds):
         return base
     first, *others = (parts.declaration("models", kind).DEFAULTS for kind in kinds)
     if any(other != first for other in others):
         return base
     return base | {
-        name: default | _mapping(base.get(name)) if isinstance(default, dict) else base.get(name, default)
+        name: default | mapping(base.get(name)) if isinstance(default, dict) else base.get(name, default)
         for name, default in first.items()
     }
-
-
-def _mapping(value: Any) -> dict:
-    return value if isinstance(value, dict) else {}

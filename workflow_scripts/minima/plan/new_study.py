@@ -7,6 +7,7 @@ make new-study NAME=my_question INTO=mine  into another
 import argparse
 from pathlib import Path
 
+from minima.atomic import write_text
 from minima.plan.parts import NAME, STUDIES
 from minima.plan.studies import folders
 
@@ -94,9 +95,7 @@ def write_study(name: str, extension: Path) -> Path:
     if folder.exists() or name in folders():
         raise SystemExit(f"there is a study '{name}': {folders().get(name, folder)}")
     for path, text in FILES.items():
-        file = folder / path.format(name=name)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text.format(name=name), encoding="utf-8")
+        write_text(text.format(name=name), folder / path.format(name=name))
     return folder
 
 

@@ -52,6 +52,8 @@ KINDS = {
     "figures": Kind("kind of figure", ("minima.findings.figures",), declared=False),
 }
 STUDIES = "studies"  # folders, not modules: each a whole question
+# Package → the folder of an extension that joins it.
+JOINED = {kind.packages[0]: name for name, kind in KINDS.items()} | {STUDIES: STUDIES}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -106,6 +108,12 @@ def remembered(function: Callable[_P, _R]) -> Callable[_P, _R]:
 _classes: dict[str, dict[str, type[Part]]] = {}  # module → the classes that it declares
 _ours: dict[str, list[str]] = {}  # package → its path without extensions
 _in_use: list[Path] = []  # extensions
+
+
+def kind_of(module: str) -> Kind | None:
+    """`kind_of` returns the kind of the part that a module is; None for a module that is no part."""
+    package = module.rpartition(".")[0]
+    return next((kind for kind in KINDS.values() if package in kind.packages), None)
 
 
 def names(kind: str) -> list[str]:
@@ -204,11 +212,17 @@ def declaration(kind: str, name: str) -> type[Part]:
     return own[0]
 
 
+@remembered
+def mark(kind: str, name: str) -> Part:
+    """`mark` returns a part that has no options, as a cell names it."""
+    return declaration(kind, name)()
+
+
 def _tag(cls: type[Part]) -> str:
     """`_tag` returns the option by which a config names the part that a class declares; "" for what parts
     share, and where parts have no such option."""
-    package = cls.__module__.rpartition(".")[0]
-    return next((kind.tag for kind in KINDS.values() if package in kind.packages), "")
+    kind = kind_of(cls.__module__)
+    return kind.tag if kind else ""
 
 
 @dataclass(frozen=True)
@@ -303,8 +317,7 @@ def extend(folders: Sequence[str | Path]) -> None:
             mistakes.append(Mistake("extensions", f"{folder} has none of the folders {', '.join(known)}"))
     if mistakes:
         raise ConfigError(mistakes)
-    packages = {kind.packages[0]: name for name, kind in KINDS.items()} | {STUDIES: STUDIES}
-    for package, name in packages.items():
+    for package, name in JOINED.items():
         path = import_module(package).__path__
         ours = _ours.setdefault(package, list(path))
         path[:] = [*ours, *(str(folder / name) for folder in wanted if (folder / name).is_dir())]
@@ -332,7 +345,7 @@ def extend(folders: Sequence[str | Path]) -> None:
 
 def joined(module: str) -> Iterator[Path]:
     """`joined` yields where extensions would hold a module: its path without the ending."""
-    for package, name in [*((kind.packages[0], name) for name, kind in KINDS.items()), (STUDIES, STUDIES)]:
+    for package, name in JOINED.items():
         if module.startswith(f"{package}."):
             tail = module.removeprefix(f"{package}.").split(".")
             yield from (folder.joinpath(name, *tail) for folder in _in_use)

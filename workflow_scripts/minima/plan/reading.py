@@ -61,8 +61,13 @@ def _read_blocks(
     """`_read_blocks` returns the well-formed blocks of a study, the grids of these and of what is sound in
     the others, and mistakes beside those of form."""
     raw = mapping(entry.get("blocks"))
-    blocks = _well_formed(raw, Block.model_validate)
-    sound = _well_formed({n: _sound_part(b) for n, b in raw.items() if n not in blocks}, Block.model_validate)
+    blocks: dict[str, Block] = {}
+    sound: dict[str, Block] = {}
+    for name, block in raw.items():
+        try:
+            blocks[name] = Block.model_validate(block)
+        except ValidationError as error:
+            sound |= _well_formed({name: _sound_part(block, error)}, Block.model_validate)
     mistakes: list[Mistake] = []
     grids: dict[str, Grid] = {}
     for name in raw:
@@ -94,17 +99,13 @@ def _well_formed(raw: Mapping[str, Any], validate: Callable[[Any], Any]) -> dict
     return good
 
 
-def _sound_part(block: Any) -> Any:
-    """`_sound_part` returns a malformed block without its malformed sections and the axes over these, so that
-    mistakes in the rest are found in the same run."""
-    try:
-        Block.model_validate(block)
-    except ValidationError as error:
-        bad = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
-        rest = {key: value for key, value in mapping(block).items() if key not in bad}
-        axes = mapping(rest.get("axes")).items()
-        return rest | {"axes": {path: v for path, v in axes if str(path).split(".")[0] not in bad}}
-    return block
+def _sound_part(block: Any, error: ValidationError) -> Any:
+    """`_sound_part` returns a block without the sections that the error is about and the axes over these, so
+    that mistakes in the rest are found in the same run."""
+    bad = {str(detail["loc"][0]) for detail in error.errors() if detail["loc"]}
+    rest = {key: value for key, value in mapping(block).items() if key not in bad}
+    axes = mapping(rest.get("axes")).items()
+    return rest | {"axes": {path: v for path, v in axes if str(path).split(".")[0] not in bad}}
 
 
 def _figure_mistakes(study: str, entry: Mapping[str, Any], path: str) -> list[Mistake]:
@@ -121,9 +122,7 @@ def _figure_mistakes(study: str, entry: Mapping[str, Any], path: str) -> list[Mi
         ]
         if kind not in (kinds := known_figures(study)):
             mistakes.append(Mistake(f"{path}.{name}", unknown(kind, kinds, "no kind of figure")))
-        elif wrong := _wrong_number(
-            kind, kinds[kind], sum(key == "beside" for key, wanted in drawn if wanted)
-        ):
+        elif wrong := _wrong_number(kind, kinds[kind], sum(key == "beside" for key, _ in drawn)):
             mistakes.append(Mistake(f"{path}.{name}.beside", wrong))
         for key, wanted in drawn:
             if wanted not in blocks:

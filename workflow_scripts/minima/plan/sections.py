@@ -44,7 +44,7 @@ def section_of(name: str, base: Mapping[str, Any], settings: Mapping[str, Any]) 
         adapter = _adapter(name)
         model = adapter.validate_python(value)
         values = adapter.dump_python(model, mode="json")
-        _read[key] = Section(model, values, canonical(values), canonical(_shared(model, values)))
+        _read[key] = Section(model, values, canonical(values), canonical(shared(model, values)))
     return _read[key]
 
 
@@ -56,15 +56,16 @@ def with_leaf(value: Any, keys: Sequence[str], leaf: Any) -> Any:
     return inner | {keys[0]: with_leaf(inner.get(keys[0]), keys[1:], leaf)}
 
 
-def _shared(model: Any, values: Any) -> Any:
-    """The values without the fields marked VARIES."""
+def shared(model: Any, values: Any, left_out: type = object) -> Any:
+    """`shared` returns the values without the fields marked VARIES that hold a value of the type
+    `left_out`."""
     if not isinstance(model, BaseModel):
         return values
     fields = {field.alias or name: (name, field) for name, field in type(model).model_fields.items()}
     return {
-        key: _shared(getattr(model, fields[key][0]), value)
+        key: shared(getattr(model, fields[key][0]), value, left_out)
         for key, value in values.items()
-        if not (fields[key][1].json_schema_extra or {}).get("varies")
+        if not ((fields[key][1].json_schema_extra or {}).get("varies") and isinstance(value, left_out))
     }
 
 

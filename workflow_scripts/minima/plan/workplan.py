@@ -13,7 +13,7 @@ from minima.plan.figures import caption, figure_module
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
 from minima.plan.fingerprint import cell_fingerprint, fingerprint, preparing_modules, reference_modules
 from minima.plan.grid import Cell, Grid, by_group
-from minima.plan.layers import CLAIMS, lay
+from minima.plan.layers import CLAIMS, lay, listed, mapping
 from minima.plan.layout import Layout
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.packs import Pack, make_packs
@@ -27,8 +27,7 @@ class Plan:
     """All that a validated config asks for. Reads nothing but the config and minima's own code."""
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
-        folders = raw.get("extensions") if isinstance(raw, Mapping) else None
-        parts.extend([one for one in folders if isinstance(one, str)] if isinstance(folders, list) else [])
+        parts.extend([one for one in listed(mapping(raw).get("extensions")) if isinstance(one, str)])
         laid = lay(raw)
         self.config, self.grids = read_config(laid)
         # What jobs get, so that an edit of a study during a run is seen by the next one.
