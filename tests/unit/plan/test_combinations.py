@@ -4,6 +4,7 @@ import pytest
 from tests.unit.helpers import grid
 
 from minima.plan.mistakes import ConfigError
+from minima.plan.networks import kind_of
 
 IMAGES = {"source": "digits", "train_size": 13, "test_size": 10, "labels": "onehot"}
 CNN = {
@@ -61,3 +62,12 @@ def test_probes_of_gradients_and_kernels_are_refused_of_modules(probe):
             record={"probes": [probe]},
             **(CNN | {"recipe": IMAGES | {"train_size": 12}}),
         )
+
+
+@pytest.mark.parametrize(("batch_norm", "ties"), [(True, True), (False, False)])
+@pytest.mark.parametrize("kind", ["cnn", "resnet18", "vgg16"])
+def test_batch_normalization_in_training_ties_points(kind, batch_norm, ties):
+    """Who needs f of single points asks the kind of network, and is told what to do."""
+    options = {"kind": kind, "batch_norm": batch_norm}
+    assert ("say batch_norm: frozen" in kind_of(options).ties_points(options)) is ties
+    assert not kind_of({"kind": "mlp"}).ties_points({"kind": "mlp"})

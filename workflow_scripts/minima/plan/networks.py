@@ -70,6 +70,13 @@ class Network(Part):
         """`shape_problem` returns why this kind cannot take rows of this shape; "" where it can."""
         return ""
 
+    @classmethod
+    def ties_points(cls, options: Mapping[str, Any]) -> str:
+        """`ties_points` returns why f at one point depends on the other points of its batch, so that the
+        network has no tangent kernel, and what to do; "" where each point stands for itself. `options` are
+        plain values."""
+        return ""
+
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         optimizer, kind = cell["optimizer"], self.called()
         if self.BY_LAYERS:
@@ -111,6 +118,13 @@ class ImageNetwork(Network):
                 f"network.kind: {kind} needs images of {least}×{least} pixels or more, not {tuple(shape[1:])}"
             )
         return ""
+
+    @classmethod
+    def ties_points(cls, options: Mapping[str, Any]) -> str:
+        if options["batch_norm"] is not True:
+            return ""
+        instead = "say batch_norm: frozen, which keeps the statistics of the start"
+        return f"network.batch_norm: true ties the points of a batch together; {instead}"
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         yield from super().impossible(cell)

@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Discriminator, model_validator
 # A field marked so may differ between the cells of one pack (a number the engine takes per network);
 # every other field shapes the arrays or picks code, and is shared.
 VARIES = {"varies": True}
+# A field marked so came when cells had been trained already: a cell with its default is written as before, so
+# that it is the same cell.
+LATER = {"later": True}
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"  # names become paths
 

@@ -1,9 +1,10 @@
 """The sections of a cell: each validated once, however many blocks and axes name it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter
+from pydantic.fields import FieldInfo
 
 from minima.plan import parts
 from minima.plan.config import Training
@@ -16,8 +17,8 @@ SECTION_TYPES = {"data": DataRecipe} | {
 
 
 class Section(NamedTuple):
-    """`Section` is one validated section of a cell: model, values, their JSON, and the JSON of the fields
-    that a pack shares."""
+    """`Section` is one validated section of a cell: model, values, their JSON as `written`, and the JSON of
+    the fields that a pack shares."""
 
     model: Any
     values: Any
@@ -44,7 +45,8 @@ def section_of(name: str, base: Mapping[str, Any], settings: Mapping[str, Any]) 
         adapter = _adapter(name)
         model = adapter.validate_python(value)
         values = adapter.dump_python(model, mode="json")
-        _read[key] = Section(model, values, canonical(values), canonical(shared(model, values)))
+        said = written(model, values)
+        _read[key] = Section(model, values, canonical(said), canonical(shared(model, said)))
     return _read[key]
 
 
@@ -59,14 +61,28 @@ def with_leaf(value: Any, keys: Sequence[str], leaf: Any) -> Any:
 def shared(model: Any, values: Any, left_out: type = object) -> Any:
     """`shared` returns the values without the fields marked VARIES that hold a value of the type
     `left_out`."""
+    return _without(model, values, lambda field, value: _is("varies", field) and isinstance(value, left_out))
+
+
+def written(model: Any, values: Any) -> Any:
+    """`written` returns the values as a cell's JSON has them: without the fields marked LATER that hold their
+    default."""
+    return _without(model, values, lambda field, value: _is("later", field) and value == field.default)
+
+
+def _without(model: Any, values: Any, leave_out: Callable[[FieldInfo, Any], bool]) -> Any:
     if not isinstance(model, BaseModel):
         return values
     fields = {field.alias or name: (name, field) for name, field in type(model).model_fields.items()}
     return {
-        key: shared(getattr(model, fields[key][0]), value, left_out)
+        key: _without(getattr(model, fields[key][0]), value, leave_out)
         for key, value in values.items()
-        if not ((fields[key][1].json_schema_extra or {}).get("varies") and isinstance(value, left_out))
+        if not leave_out(fields[key][1], value)
     }
+
+
+def _is(mark: str, field: FieldInfo) -> bool:
+    return bool((field.json_schema_extra or {}).get(mark))
 
 
 def set_by_user(value: Any) -> Any:
