@@ -138,7 +138,7 @@ def net_of(name: str) -> ModuleNet:
     """`net_of` returns a net by its name; by autograd where the name says so."""
     if name.startswith("plain "):
         net = net_of(name.removeprefix("plain "))
-        return ByAutograd(net.module, net.row)
+        return ByAutograd(net.module, net.row, channels_last=net.channels_last)
     if name == "ResNet18":
         return resnet18.build({"batch_norm": True}, (3, 32, 32), CLASSES)
     if name == "dense":

@@ -54,6 +54,7 @@ SCHEDULES = [*parts("engine/schedules", "schedule")]
 LOSSES = [*parts("engine/losses", "loss")]
 MODELS = [*parts("engine/models", "build")]
 INITS = [*parts("engine/inits", "draw"), *parts("engine/inits", "start")]
+INITS.remove("own")  # of modules of a user's own
 ACTIVATIONS = [*parts("engine/activations", "value")]
 PROBES = [*parts("engine/probes", "measure"), *parts("theory/probes", "measure")]
 PREDICTORS = [*parts("theory/predictors", "predict")]

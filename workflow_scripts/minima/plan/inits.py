@@ -56,7 +56,11 @@ class LayerInit(Init):
     def not_for(cls, network: Mapping[str, Any]) -> str:
         if kind_of(network).BY_LAYERS:
             return ""
-        others = [name for name, init in parts.options("inits").items() if issubclass(init, ModuleInit)]
+        others = [
+            name
+            for name, init in parts.options("inits").items()
+            if issubclass(init, ModuleInit) and not init.not_for(network)
+        ]
         return f"init: {cls.called()} is for network.kind: mlp; {network['kind']} has {' and '.join(others)}"
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
@@ -80,7 +84,7 @@ class ModuleInit(Init):
 
     scale: Factor = Field(
         1.0,
-        description="σ: multiplies all weights and biases except those of batch normalization.",
+        description="σ: multiplies all weights and biases except those of normalizations.",
         json_schema_extra=VARIES,
     )
 

@@ -34,6 +34,7 @@ class Network(Part):
     not known by layers."""
 
     BY_LAYERS: ClassVar[bool] = False  # whether its tangent kernel is known, layer by layer
+    OWN_START: ClassVar[bool] = False  # whether its module has an initialization of its own
     # What a block of such networks means where it says nothing.
     DEFAULTS: ClassVar[Mapping[str, Any]] = {
         "init": {"scheme": "kaiming"},

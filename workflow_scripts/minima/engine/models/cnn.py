@@ -60,4 +60,4 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
             nn.ReLU(),
             nn.Linear(network["hidden"], outputs),
         )
-    return ModuleNet(module, shape)
+    return ModuleNet(module, shape, channels_last=True)

@@ -260,7 +260,7 @@ KINDS: dict[type[nn.Module], type[Layer]] = {
 def columns_of(module: nn.Module, row: Sequence[int]) -> int:
     """`columns_of` returns the numbers in the columns of a chain's largest convolution, for one point of
     shape `row`; 1 without convolutions, and 0 where the module is no chain of layers with passes by hand."""
-    if not isinstance(module, nn.Sequential) or not all(has_pass(layer) for layer in module):
+    if not _is_chain(module) or not all(has_pass(layer) for layer in module):
         return 0
     if isinstance(module[0], nn.ReLU):  # in place, it would change the points
         return 0
@@ -273,6 +273,12 @@ def columns_of(module: nn.Module, row: Sequence[int]) -> int:
     return largest
 
 
+def _is_chain(module: nn.Module) -> bool:
+    """`_is_chain` returns whether a module does nothing but call one layer after another."""
+    hooks = any(m._forward_hooks or m._forward_pre_hooks for m in module.modules())
+    return getattr(type(module), "forward", None) is nn.Sequential.forward and not hooks
+
+
 def has_pass(layer: nn.Module) -> bool:
     """`has_pass` returns whether there is a pass by hand for this layer."""
     if isinstance(layer, nn.Conv2d):  # the image keeps its size
@@ -281,6 +287,8 @@ def has_pass(layer: nn.Module) -> bool:
         return size % 2 == 1 and layer.bias is not None and repr(layer) == repr(usual)
     if isinstance(layer, nn.MaxPool2d):
         return repr(layer) == repr(nn.MaxPool2d(layer.kernel_size)) and isinstance(layer.kernel_size, int)
+    if isinstance(layer, nn.Flatten):
+        return repr(layer) == repr(nn.Flatten())
     return type(layer) in KINDS and (not isinstance(layer, nn.Linear) or layer.bias is not None)
 
 

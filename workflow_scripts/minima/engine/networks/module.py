@@ -2,7 +2,8 @@
 
 Every parameter is a tensor [B, out, in] like a weight matrix: a kernel [B, o, i·k·k], a bias [B, 1, o]. What
 a module remembers beside them, the running statistics of batch normalization, goes along behind them as
-tensors that are never trained or decayed: passes in training update them in place, evaluation uses them.
+tensors that are never trained or decayed: passes in training update them in place, evaluation uses them. A
+tensor that stands in several places of a module counts once; buffers of integers stay in the module.
 
 On a CPU a network is called alone, so that its numbers do not depend, to the last bit, on what is trained
 beside it: a chain of layers by the passes of `minima.engine.networks.layers`, any other module by autograd.
@@ -10,7 +11,8 @@ On a GPU several networks are vmapped; on a CPU that gains little (benchmarks/mo
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import prod
 from typing import Any
@@ -21,6 +23,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from minima.engine.block import Block, Memory
+from minima.engine.foreign import plain_attention, seeded
 from minima.engine.networks.layers import Own, Pass, Room, columns_of
 from minima.streams import stream
 
@@ -30,6 +33,9 @@ PASSES_KEPT = 8  # of one net, for evaluation
 LARGEST = 2**15  # numbers in the columns of a convolution for one point: above, PyTorch's own are faster
 COLUMNS = 2**20  # numbers in the columns of a convolution, for all points of a block
 
+CONVOLUTIONS = nn.Conv1d | nn.Conv2d | nn.Conv3d
+NORMALIZATIONS = nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -38,14 +44,16 @@ class Entry:
     name: str
     shape: tuple[int, ...]
     fan_in: int | None = None  # of its layer; None for what is not drawn
-    constant: float = 0.0  # what it starts at where it is not drawn
+    constant: float = 0.0  # what it starts at where it is not drawn and the module has no start of its own
     bias: bool = False
     last: bool = False  # of the last layer
+    scaled: bool = False  # whether `init.scale` multiplies it: parameters, but not those of normalizations
+    aliases: tuple[str, ...] = ()  # where else the module holds the same tensor
 
     @property
     def matrix(self) -> tuple[int, int]:
         """`matrix` returns the tensor's shape as a matrix [out, in]."""
-        return (self.shape[0], prod(self.shape[1:])) if len(self.shape) > 1 else (1, self.shape[0])
+        return (self.shape[0], prod(self.shape[1:])) if len(self.shape) > 1 else (1, prod(self.shape))
 
     def uniform(self, generator: np.random.Generator) -> np.ndarray:
         """`uniform` draws the matrix within ±1/√fan-in, as PyTorch does."""
@@ -60,51 +68,81 @@ class Tape:
     """`Tape` holds what a forward pass in training leaves for the backward pass."""
 
     f: Tensor
-    leaves: list[Tensor]
+    leaves: dict[int, Tensor]
 
 
 @dataclass(frozen=True)
 class ModuleNet:
-    """`ModuleNet` wraps a torch module for rows of shape `row`. The module itself lives on the device `meta`:
-    it holds shapes and no numbers."""
+    """`ModuleNet` wraps a torch module for rows of shape `row`. Of the module itself only shapes and buffers
+    of integers are used: ours live on the device `meta`."""
 
     module: nn.Module
     row: tuple[int, ...]
+    make: Callable[[], nn.Module] | None = None  # makes the module with its own initialization
+    channels_last: bool = False  # whether the module takes images that lie so in memory
+
+    @classmethod
+    def of(cls, make: Callable[[], nn.Module], row: tuple[int, ...]) -> "ModuleNet":
+        """`of` returns the net of a module that has an initialization of its own: what `make` makes."""
+        with seeded(0):
+            return cls(_without_counts(make()), row, make)
 
     @cached_property
     def entries(self) -> list[Entry]:
         """The parameters, then the buffers."""
-        layers = [(name, m) for name, m in self.module.named_modules() if [*m.parameters(recurse=False)]]
-        last = layers[-1][0]
-        found = [entry for name, layer in layers for entry in _entries(name, layer, name == last)]
-        return found + [
-            Entry(name, tuple(buffer.shape), constant=float(name.endswith("running_var")))
-            for name, buffer in self.module.named_buffers()
-        ]
+        layers = dict(self.module.named_modules())
+        last = [name for name, layer in layers.items() if [*layer.parameters(recurse=False)]][-1:]
+        found: dict[int, Entry] = {}
+        for name, layer in layers.items():
+            for own, parameter in layer._parameters.items():
+                if parameter is not None:
+                    _add(found, parameter, _entry(name, layer, own, parameter, [name] == last))
+        for name, layer in layers.items():
+            for own, buffer in layer._buffers.items():
+                if buffer is not None and buffer.is_floating_point():
+                    ones = float(own == "running_var")
+                    _add(found, buffer, Entry(_joined(name, own), tuple(buffer.shape), constant=ones))
+        return [*found.values()]
 
     @cached_property
     def parameters(self) -> list[int]:
         """`parameters` returns the indices of the tensors that are parameters, not buffers."""
         return list(range(sum(1 for _ in self.module.parameters())))
 
-    @property
+    @cached_property
     def trained(self) -> list[int]:
-        return self.parameters
+        """`trained` returns the indices of the parameters that ask for gradients."""
+        return [i for i, parameter in enumerate(self.module.parameters()) if parameter.requires_grad]
 
-    @property
+    @cached_property
     def weight_shapes(self) -> list[tuple[int, int]]:
         return [entry.matrix for entry in self.entries]
+
+    def own(self, seed: int) -> list[np.ndarray] | None:
+        """One array [1, out, in] per tensor of one network as the module itself starts; None where the module
+        has no start of its own. PyTorch's and NumPy's global generators are left as they were."""
+        if self.make is None:
+            return None
+        with seeded(int(stream(seed, "weights/own").integers(2**32))):
+            module = self.make()
+        tensors = dict(module.named_parameters()) | dict(module.named_buffers())
+        return [
+            tensors[entry.name].detach().cpu().numpy().astype(np.float64).reshape(1, *entry.matrix)
+            for entry in self.entries
+        ]
 
     def drawn(
         self, draw: Draw, options: Mapping[str, Any], seed: int, x: np.ndarray | None = None
     ) -> list[np.ndarray]:
         """One array [1, out, in] per tensor of one network, at the scale that its `init` section says. Each
-        has a stream of its own, so that none depends on another's size; what is not drawn is constant."""
+        has a stream of its own, so that none depends on another's size; what is not drawn is as the module
+        itself has it, else constant."""
+        own = self.own(seed) or [np.full((1, *entry.matrix), entry.constant) for entry in self.entries]
         return [
-            np.full((1, *entry.matrix), entry.constant)
+            start
             if entry.fan_in is None
             else options["scale"] * draw(entry, stream(seed, f"weights/{i}"))[None]
-            for i, entry in enumerate(self.entries)
+            for i, (entry, start) in enumerate(zip(self.entries, own, strict=True))
         ]
 
     def forward(
@@ -119,8 +157,8 @@ class ModuleNet:
         # One network goes without its dimension: views and their gradients cost a tenth of its time.
         given = [weight[0] for weight in weights] if len(x) == 1 else list(weights)
         if training:
-            leaves = [given[i].detach().requires_grad_() for i in self.trained]
-            f = self._call([*leaves, *given[len(leaves) :]], x)
+            leaves = {i: given[i].detach().requires_grad_() for i in self.trained}
+            f = self._call([leaves.get(i, weight) for i, weight in enumerate(given)], x)
             return f.detach(), Tape(f, leaves)
         with torch.no_grad():
             if self._columns and x.device.type == "cpu":
@@ -144,7 +182,9 @@ class ModuleNet:
     ) -> None:
         """Writes ∂L/∂W to `out`, None where not wanted, from delta = ∂L/∂f [B, n, outputs]."""
         wanted = [i for i in self.trained if out[i] is not None]
-        gradients = torch.autograd.grad(tape.f, [tape.leaves[i] for i in wanted], delta)
+        gradients = torch.autograd.grad(  # 0 for a parameter that the module does not use
+            tape.f, [tape.leaves[i] for i in wanted], delta, allow_unused=True, materialize_grads=True
+        )
         for i, gradient in zip(wanted, gradients, strict=True):
             out[i].copy_(gradient.view_as(out[i]))
 
@@ -171,6 +211,8 @@ class ModuleNet:
     def _columns(self) -> int:
         """`_columns` returns the numbers in the columns of the largest convolution, per point; 0 where the
         module is no chain of layers with passes by hand, or where the columns would not pay."""
+        if len(self.trained) < sum(1 for _ in self.module.named_parameters(remove_duplicate=False)):
+            return 0  # these passes know neither frozen nor shared tensors
         largest = columns_of(self.module, self.row)
         return largest if largest <= LARGEST else 0
 
@@ -224,8 +266,8 @@ class ModuleNet:
         """f [B, n, outputs]: of one network with weights [out, in], or of a stack [B, out, in]."""
         if len(x) == 1:
             # Not for float64, which has no fast convolutions, nor under vmap, which has them by groups.
-            channels_last = x.dtype == torch.float32 and x.device.type == "cpu" and len(self.row) == 3
-            return self._one(weights, x[0], channels_last).unsqueeze(0)
+            fast = self.channels_last and x.dtype == torch.float32 and x.device.type == "cpu"
+            return self._one(weights, x[0], fast).unsqueeze(0)
         return vmap(self._one, randomness="error")(weights, x)
 
     def _one(self, weights: Sequence[Tensor], x: Tensor, channels_last: bool = False) -> Tensor:
@@ -238,7 +280,16 @@ class ModuleNet:
                 name: w.contiguous(memory_format=torch.channels_last) if w.ndim == 4 else w
                 for name, w in named.items()
             }
-        return functional_call(self.module, named, (x,), tie_weights=False)  # to look for ties costs 0.2 ms
+        named |= {alias: named[entry.name] for entry in self.entries for alias in entry.aliases}
+        named |= {name: buffer.to(x.device) for name, buffer in self._still}
+        with nullcontext() if self.make is None else plain_attention():
+            # Ties are in `aliases`: to look for them costs 0.2 ms.
+            return functional_call(self.module, named, (x,), tie_weights=False)
+
+    @cached_property
+    def _still(self) -> list[tuple[str, Tensor]]:
+        """`_still` returns the buffers that are no floating point numbers."""
+        return [(name, b) for name, b in self.module.named_buffers() if not b.is_floating_point()]
 
 
 def _channels_last(x: Tensor) -> Tensor:
@@ -250,28 +301,39 @@ def _channels_last(x: Tensor) -> Tensor:
     return x.contiguous().as_strided(x.shape, (height * width, 1, width, 1))
 
 
-def _entries(name: str, layer: nn.Module, last: bool) -> list[Entry]:
-    """The parameters of one layer."""
-    drawn = isinstance(layer, nn.Conv2d | nn.Linear)
-    fan_in = prod(layer.weight.shape[1:]) if drawn else None
-    return [
-        Entry(
-            f"{name}.{own}",
-            tuple(parameter.shape),
-            fan_in,
-            constant=float(own == "weight"),  # of batch normalization
-            bias=own == "bias",
-            last=last,
-        )
-        for own, parameter in layer.named_parameters()
-    ]
+def _entry(name: str, layer: nn.Module, own: str, parameter: Tensor, last: bool) -> Entry:
+    """`_entry` returns what is known of a parameter that a layer holds under the name `own`."""
+    drawn = isinstance(layer, CONVOLUTIONS | nn.Linear) and own in ("weight", "bias")
+    return Entry(
+        _joined(name, own),
+        tuple(parameter.shape),
+        prod(layer.weight.shape[1:]) if drawn else None,
+        constant=float(own == "weight"),  # of a normalization
+        bias=own == "bias",
+        last=last,
+        scaled=not isinstance(layer, NORMALIZATIONS),
+    )
+
+
+def _add(found: dict[int, Entry], tensor: Tensor, entry: Entry) -> None:
+    """`_add` notes an entry, or that a tensor which is there stands in one more place."""
+    known = found.get(id(tensor))
+    found[id(tensor)] = replace(known, aliases=(*known.aliases, entry.name)) if known else entry
+
+
+def _joined(layer: str, own: str) -> str:
+    return f"{layer}.{own}" if layer else own
+
+
+def _without_counts(module: nn.Module) -> nn.Module:
+    """`_without_counts` has batch normalizations count no batches, as running means with a fixed momentum do
+    not use that number."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._NormBase) and layer.momentum is not None:
+            layer.num_batches_tracked = None
+    return module
 
 
 def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
-    """`norm` returns a list of one batch normalization, empty where the net has none. The layer does not
-    count batches, as running means with a fixed momentum do not use that number."""
-    if not batch_norm:
-        return []
-    layer = nn.BatchNorm2d(channels)
-    layer.num_batches_tracked = None
-    return [layer]
+    """`norm` returns a list of one batch normalization, empty where the net has none."""
+    return [_without_counts(nn.BatchNorm2d(channels))] if batch_norm else []

@@ -39,4 +39,4 @@ def resnet18(shape: tuple[int, ...], outputs: int, batch_norm: bool) -> ModuleNe
             layers += [Block(into, out, stride, batch_norm), Block(out, out, 1, batch_norm)]
             into = out
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(into, outputs)]
-        return ModuleNet(nn.Sequential(*layers), shape)
+        return ModuleNet(nn.Sequential(*layers), shape, channels_last=True)
