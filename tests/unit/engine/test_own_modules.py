@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from minima.engine.draws import start
 from minima.engine.ensemble import Ensemble
+from minima.engine.foreign import seeded
 from minima.engine.inits import kaiming, own
 from minima.engine.networks.module import ModuleNet
 
@@ -122,12 +123,12 @@ def test_a_module_starts_as_it_starts_itself_by_the_seed(make):
     assert torch.equal(torch.get_rng_state(), before)
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not np.array_equal(first[0], other[0])
-    theirs = dict(make().named_parameters())
+    with seeded(0):
+        theirs = dict(make().named_parameters())
     for entry, weight in zip(net.entries, first, strict=True):
-        if entry.name in theirs:
-            assert weight.std() == pytest.approx(
-                float(theirs[entry.name].detach().std(correction=0)), rel=0.5
-            )
+        if entry.name in theirs and weight.size >= 24:  # of which the deviation is known to a third
+            deviation = float(theirs[entry.name].detach().std(correction=0))
+            assert weight.std() == pytest.approx(deviation, rel=0.5)
 
 
 def test_scale_multiplies_all_but_normalizations_and_buffers():
