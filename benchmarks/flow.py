@@ -27,11 +27,11 @@ from minima.engine import flow
 from minima.engine.core import Finished, Recipe, Rules, train
 from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
+from minima.engine.jacobians import tangent_kernel
 from minima.engine.losses import mse
 from minima.engine.networks import gram
 from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import gd
-from minima.engine.tangent import tangent_kernel
 
 POINTS, TESTS, RESIDUAL = 40, 200, 1e-3
 SETTINGS = [("tanh", 256, 1.0), ("relu", 256, 2.0), ("relu", 256, 1.0), ("relu", 256, 0.5)]

@@ -23,13 +23,12 @@ from scipy.special import zeta
 from minima.data.prepare import prepare
 from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
+from minima.engine.jacobians import jacobian
 from minima.engine.networks.mlp import MLP
-from minima.engine.tangent import jacobian
 from minima.streams import stream
 from minima.theory import linear_nets
 from minima.theory.flows import Rule, limit_of_flow
 from minima.theory.infinite_width import trained_limit
-from minima.theory.jacobian import FlatJacobian
 from minima.theory.kernels import nngp_diagonal
 from minima.theory.linearization import Linearization
 from studies.momentum.theory import loss_rate, window
@@ -235,7 +234,7 @@ def _linearized_digits(seed: int, width: int) -> Linearization:
     ensemble, weights, x = _network(data, seed, width)
     f, tangent = jacobian(ensemble, weights, x)
     targets = torch.tensor(data.y_train.values)[None]
-    kernel = tangent.kernel(tangent.first(targets.shape[1]))
+    kernel = tangent.first(targets.shape[1]).kernel()
     return Linearization(ensemble, weights, x, f, targets, kernel, growth=1.2)
 
 
@@ -244,7 +243,7 @@ def _random_model(seed: int, points: int = 6) -> tuple[Array, Array, Array]:
     ensemble, draw = Ensemble(MLP((5, 20, 1), "relu", "ntk")), stream(seed, "checks")
     layers = gaussian(ensemble.model.weight_shapes, ensemble.model.draw_stds, seed)
     x = torch.tensor(draw.standard_normal((1, points + 4, 5)))
-    rows = FlatJacobian(jacobian(ensemble, [torch.tensor(layer)[None] for layer in layers], x)[1])
+    _, rows = jacobian(ensemble, [torch.tensor(layer)[None] for layer in layers], x)
     unit = torch.eye(x.shape[1], dtype=torch.float64)
     full = np.concatenate([rows.transposed(row[None, :, None]).numpy() for row in unit])
     full = full[:, np.abs(full[:points]).sum(0) > 0]

@@ -119,7 +119,7 @@ class Nothing(Predictor):
 def predict(linearization):
     import torch
 
-    dual = linearization.solve(linearization.within, linearization.targets)
+    dual = linearization.solve(linearization.kernel, linearization.targets)
     return linearization.of_dual(dual, torch.zeros_like(linearization.start))
 ''',
     "references/laplace.py": '''"""exp(−‖x − x'‖/√d)."""

@@ -40,7 +40,7 @@ class Halfway(Predictor):
 
 
 def predict(linearization):
-    dual = linearization.solve(linearization.within, linearization.error)
+    dual = linearization.solve(linearization.kernel, linearization.error)
     return linearization.of_dual(dual / 2)
 '''
 REFERENCE = '''from pydantic import Field

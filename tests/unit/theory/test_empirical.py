@@ -1,4 +1,4 @@
-"""The tangent kernel, layer by layer and by jvp and vjp, is the one of the Jacobian that autograd finds."""
+"""The tangent kernel, of layers and of modules, is the one of the Jacobian that autograd finds."""
 
 from itertools import product
 
@@ -7,10 +7,10 @@ import torch
 from tests.unit.helpers import PHI, jacobian, weights
 from torch import nn
 
-from minima.engine import tangent
 from minima.engine.ensemble import Ensemble
+from minima.engine.jacobians import layers
 from minima.engine.networks.mlp import MLP
-from minima.theory.empirical import function_kernel, module_kernel, tangent_kernel, tangent_trace
+from minima.theory.empirical import module_kernel, tangent_kernel
 
 READOUTS = {"one copy": (1.0,), "antisymmetric": (0.5**0.5, -(0.5**0.5)), "three": (0.3, -1.2, 0.5)}
 
@@ -76,24 +76,13 @@ def test_the_kernel_leaves_its_inputs(activation):
     assert all(torch.equal(*pair) for pair in zip(before, (*theta, x), strict=True))
 
 
-@pytest.mark.parametrize("readout", READOUTS.values(), ids=READOUTS)
-@pytest.mark.parametrize("outputs", [1, 3])
-def test_the_trace_is_the_sum_over_equal_outputs(readout, outputs):
-    """Σ_a Θ[(x, a), (x', a)] of the full kernel, with fewer columns than rows."""
-    ensemble = Ensemble(net(3, "erf", "standard", outputs), readout)
-    theta, x = weights(ensemble.model, 2, len(readout), seed=3), points(2)
-    full = tangent_kernel(ensemble, theta, x, 4).unflatten(2, (4, outputs)).unflatten(1, (6, outputs))
-    expected = full.diagonal(dim1=2, dim2=4).sum(-1)
-    torch.testing.assert_close(tangent_trace(ensemble, theta, x, 4), expected, rtol=1e-12, atol=1e-12)
-
-
 def test_blocks_of_rows_do_not_show(monkeypatch):
     """Row by row it is the kernel computed at once, of several networks with copies."""
     ensemble = Ensemble(net(4, "tanh", "ntk", 2), READOUTS["three"])
     theta, x = weights(ensemble.model, 2, 3), points(2)
     whole = tangent_kernel(ensemble, theta, x, 5)
     for block in (1, 2 * 5 * 4 * 4):
-        monkeypatch.setattr(tangent, "BLOCK", block)
+        monkeypatch.setattr(layers, "BLOCK", block)
         torch.testing.assert_close(tangent_kernel(ensemble, theta, x, 5), whole, rtol=1e-13, atol=1e-13)
 
 
@@ -132,17 +121,15 @@ class Module(nn.Module):
         return x
 
 
-@pytest.mark.parametrize("trace", [False, True])
-@pytest.mark.parametrize("chunk", [1, 5, 64])
-def test_a_modules_kernel_is_the_structured_one(trace, chunk):
-    """By jvp and vjp of a module, square and rectangular, however many columns at once."""
+def test_a_modules_kernel_is_the_structured_one():
+    """Of a module whose weights are in no layer, square and rectangular."""
     ensemble = Ensemble(net(3, "relu", "ntk", 3))
     theta, x = weights(ensemble.model, 1), points(1)
-    structured = (tangent_trace if trace else tangent_kernel)(ensemble, theta, x, 4)[0]
+    structured = tangent_kernel(ensemble, theta, x, 4)[0]
     module = Module([weight[0, 0] for weight in theta])
-    found = module_kernel(module, x[0], x[0, :4], trace, chunk)
+    found = module_kernel(module, x[0], x[0, :4])
     torch.testing.assert_close(found, structured, rtol=1e-12, atol=1e-12)
-    square = module_kernel(module, x[0], trace=trace, chunk=chunk)
+    square = module_kernel(module, x[0])
     torch.testing.assert_close(square, square.T, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(square[:, : found.shape[1]], found, rtol=1e-12, atol=1e-12)
 
@@ -157,22 +144,6 @@ def test_a_modules_frozen_parameters_have_no_part():
     torch.testing.assert_close(module_kernel(module, x[0]), expected, rtol=1e-12, atol=1e-12)
 
 
-def test_any_function_of_parameters_and_points_will_do():
-    """A convolution: points of any shape, parameters in any container; against its Jacobian."""
-    generator = torch.Generator().manual_seed(0)
-    filters = torch.randn(3, 1, 2, 2, generator=generator, dtype=torch.float64)
-    readout = torch.randn(3, 2, generator=generator, dtype=torch.float64)
-    x = torch.randn(5, 1, 4, 4, generator=generator, dtype=torch.float64)
-
-    def f(parameters, images):
-        return nn.functional.conv2d(images, parameters[0]).relu().mean((2, 3)) @ parameters[1]
-
-    jacobians = torch.func.jacrev(f)((filters, readout), x)
-    rows = torch.cat([part.flatten(2).flatten(0, 1) for part in jacobians], dim=1)
-    found = function_kernel(f, (filters, readout), x)
-    torch.testing.assert_close(found, rows @ rows.T, rtol=1e-10, atol=1e-10)
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_device_does_not_matter(dtype):
@@ -182,8 +153,7 @@ def test_the_device_does_not_matter(dtype):
     there, x_there = [weight.cuda() for weight in theta], x.cuda()
     largest = float(tangent_kernel(ensemble, theta, x, 6).max())
     close = {"rtol": 0, "atol": 100 * torch.finfo(dtype).eps * largest}
-    for kernel in (tangent_kernel, tangent_trace):
-        expected = kernel(ensemble, theta, x, 6)
-        torch.testing.assert_close(kernel(ensemble, there, x_there, 6).cpu(), expected, **close)
+    expected = tangent_kernel(ensemble, theta, x, 6)
+    torch.testing.assert_close(tangent_kernel(ensemble, there, x_there, 6).cpu(), expected, **close)
     found = module_kernel(Module([weight[0, 0] for weight in there]), x_there[0])
     torch.testing.assert_close(found.cpu(), tangent_kernel(ensemble, theta, x, 6)[0], **close)

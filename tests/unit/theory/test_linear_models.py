@@ -10,13 +10,11 @@ from tests.unit.helpers import weights as random_weights
 from minima.engine.batches import Batches
 from minima.engine.core import train
 from minima.engine.ensemble import Ensemble
+from minima.engine.jacobians import jacobian, layers
 from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import sgd
 from minima.engine.record import Rules
 from minima.engine.schedules import cosine
-from minima.engine.tangent import jacobian
-from minima.theory import jacobian as products
-from minima.theory.jacobian import FlatJacobian
 from minima.theory.linear_model import KernelModel, LinearizedNetwork
 from minima.theory.trajectories import run_linear, spectrum
 
@@ -72,7 +70,7 @@ def close(found, wanted, relative=1e-12):
 
 def test_products_are_those_of_the_jacobian(problem):
     """Ju and Jᵀc of autograd's J."""
-    flat, size = FlatJacobian(problem.factors), problem.rows.shape[2]
+    flat, size = problem.factors, problem.rows.shape[2]
     assert flat.parameters == size
     u = problem.draw(NETWORKS, size)
     close(flat.times(u).flatten(1), (problem.rows @ u[:, :, None])[:, :, 0])
@@ -82,11 +80,11 @@ def test_products_are_those_of_the_jacobian(problem):
 @pytest.mark.parametrize("cache", [2**20, 2000])
 def test_weighted_kernels_are_those_of_the_jacobian(problem, cache, monkeypatch):
     """JDJᵀ, in one block or in many."""
-    monkeypatch.setattr(products, "cache_bytes", lambda: cache)
+    monkeypatch.setattr(layers, "cache_bytes", lambda: cache)
     weights = problem.draw(NETWORKS, problem.rows.shape[2]).abs()
     weights[:, ::3] = 0
     wanted = (problem.rows * weights[:, None]) @ problem.rows.mT
-    close(FlatJacobian(problem.factors).weighted_kernel(weights), wanted)
+    close(problem.factors.weighted_kernel(weights), wanted)
 
 
 @pytest.mark.parametrize("size", [None, 1, 2, 5])
@@ -100,7 +98,7 @@ def test_squares_are_the_mean_over_all_batches(problem, size):
     each = torch.einsum("enap,eqna->eqnp", rows, errors)  # of each point
     batches = torch.combinations(torch.arange(POINTS), r=size or POINTS)
     wanted = (POINTS * each[:, :, batches].mean(3)).square().mean(2).sum(1)
-    close(FlatJacobian(problem.factors).squares(errors, noise), wanted, 1e-11)
+    close(problem.factors.squares(errors, noise), wanted, 1e-11)
 
 
 # Models
@@ -135,7 +133,7 @@ def test_a_linearized_network_trains_as_a_linear_model(problem, name):
     numbers, make = TORCH[name]
     model = LinearizedNetwork(problem.ensemble)
     start = [torch.zeros_like(weight) for weight in problem.weights]
-    x = model.features(problem.factors)
+    x = model.features(problem.factors, [slice(None)] * 3)
     for done in run(model, start, x, problem.error, recipe(name, numbers)):
         own = {key: value[done.index] for key, value in numbers.items()}
         moved = torch.cat([done.weights[layer].flatten() for layer in problem.ensemble.trained])

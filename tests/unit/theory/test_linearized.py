@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from tests.unit.helpers import arrays, cell, cells, jacobian, naive, trained
+from tests.unit.predictions import OnMatrix
 
 from minima.engine.ensemble import Ensemble
 from minima.engine.networks.mlp import MLP
 from minima.streams import stream
-from minima.theory.linearization import Linearization
 from minima.theory.predictors import interpolant, linearized, linearized_gd
 
 SPLIT = arrays(points=6, outputs=2, tests=5)
@@ -152,9 +152,12 @@ def test_wide_networks_end_at_their_linearization():
 
 
 def of_kernel(kernel, start, targets):
-    """A linearization that knows no network: one of E = 1."""
-    kernel, start, targets = (torch.tensor(array)[None] for array in (kernel, start, targets))
-    return Linearization(None, [], None, start, targets, kernel)
+    """A linearization that knows no network: one of E = 1, with J = √Λ in the basis of the kernel's own
+    eigenvectors."""
+    values, vectors = np.linalg.eigh(kernel[: kernel.shape[1]])
+    rows = np.concatenate([vectors * values**0.5, kernel[kernel.shape[1] :] @ vectors / values**0.5])
+    rows = rows.reshape(len(start), targets.shape[1], -1)
+    return OnMatrix(*(torch.tensor(array)[None] for array in (rows, start, targets)))
 
 
 def limit(predictor, *problem):

@@ -11,12 +11,11 @@ from tests.unit.helpers import weights as random_weights
 from tests.unit.predictions import ADAGRAD, BARELY, SPLIT, distance, linearization, predicted
 
 from minima.engine.ensemble import Ensemble
+from minima.engine.jacobians import jacobian as factors_of
 from minima.engine.networks.mlp import MLP
-from minima.engine.tangent import jacobian as factors_of
 from minima.plan import parts
-from minima.theory import linearized_run
+from minima.theory import linear_model
 from minima.theory.flows import LinearPath, Rule, follow, limit_of_flow
-from minima.theory.jacobian import FlatJacobian
 from minima.theory.linearization import Linearization
 from minima.variables import PREDICTED
 
@@ -48,7 +47,7 @@ def test_no_preconditioner_is_the_linearized_limit():
     """D = 1 gives f₀ + Θ_xΘ⁻¹e₀, with nothing across the rows of J."""
     here, rows = linearization()
     found = here.of_weights(torch.ones_like(rows[:, 0]))
-    limit = here.of_dual(here.solve(here.within, here.error))
+    limit = here.of_dual(here.solve(here.kernel, here.error))
     torch.testing.assert_close(found.test, limit.test, rtol=1e-9, atol=1e-10)
     torch.testing.assert_close(found.length, limit.length, rtol=1e-9, atol=1e-10)
     assert (found.across < 1e-7 * found.length).all()
@@ -184,7 +183,7 @@ def test_inputs_that_no_point_reaches_change_nothing(monkeypatch):
     }
     without = predicted(split, **asked)
     monkeypatch.setattr(
-        linearized_run, "reached", lambda here: [torch.arange(h.shape[2]) for h in here.factors.hidden]
+        linear_model, "reached", lambda rows, _: [torch.arange(h.shape[2]) for h in rows.hidden]
     )
     whole = predicted(split, **asked)
     assert without["linearized_trained_steps"] == whole["linearized_trained_steps"] > 3
@@ -261,7 +260,7 @@ def test_networks_that_no_step_moves_are_told():
     dead[0][0] = -dead[0][0].abs()
     x = here.x.abs()
     f, factors = factors_of(here.ensemble, dead, x)
-    kernel = factors.kernel(factors.first(here.points))
+    kernel = factors.first(here.points).kernel()
     both = Linearization(here.ensemble, dead, x, f, here.targets, kernel)
     alone = Linearization(here.ensemble, [w[1:] for w in dead], x[1:], f[1:], here.targets[1:], kernel[1:])
     found = limit_of_flow(both, Rule())
@@ -272,7 +271,7 @@ def test_networks_that_no_step_moves_are_told():
 def test_following_stops_at_its_residual():
     """Each network at its own piece, none later than it has to."""
     here, _ = linearization(networks=3)
-    end = follow(LinearPath(FlatJacobian(here.factors.first(here.points)), here.error), Rule(), 1e-2, 1.3)
+    end = follow(LinearPath(here.rows, here.error), Rule(), 1e-2, 1.3)
     assert (end.residual <= 1e-2).all()
     for i in range(3):
         part = Linearization(

@@ -52,6 +52,19 @@ class Ensemble:
         targets = [None if target is None else target.flatten(0, 1) for target in out]
         self.model.gradients(flat(weights), tape, delta, targets)
 
+    def moved(self, weights: Sequence[Tensor], u: Tensor) -> list[Tensor]:
+        """`moved` returns θ + u, weights [E, K, out, in] and a vector [E, p] of all trained parameters."""
+        found, begin = list(weights), 0
+        for layer in self.trained:
+            shape = found[layer].shape[1:]
+            found[layer] = found[layer] + u[:, begin : begin + shape.numel()].unflatten(1, shape)
+            begin += shape.numel()
+        return found
+
+    def vector(self, weights: Sequence[Tensor]) -> Tensor:
+        """`vector` returns the trained parameters [E, p]."""
+        return torch.cat([weights[layer].flatten(1) for layer in self.trained], dim=1)
+
     def path_norms(self, weights: Sequence[Tensor]) -> Tensor:
         """(Σ over paths of ∏|w|^p)^(1/p) for p = 1, 2, in float64: [E, 2], over all copies as read out."""
         copies = len(self.readout)

@@ -5,7 +5,7 @@ With e = y − f and a Jacobian J that does not change, Θ = JJᵀ, the flow is 
     e(h) = e^{−Θh/N} e,   θ(h) = θ + Jᵀ c,   c = Θ⁻¹(1 − e^{−Θh/N}) e.
 
 A step takes J at its start (exponential Euler, first order), then J̄ between the start and the point so found
-(`minima.engine.mean_jacobian`), by the same formula (second order). As f(θ + u) − f(θ) = J̄u exactly,
+(`minima.engine.jacobians`), by the same formula (second order). As f(θ + u) − f(θ) = J̄u exactly,
 e follows the formula up to the distance between the two points, ReLU's kinks included. A step counts where
 the e's of both orders differ by at most tolerance · ‖e₀‖, else a shorter one is tried; the predictions at the
 end are then wrong by about the tolerance, relatively (measured: tanh 0.1 to 0.3 times it, ReLU 0.7 to 4,
@@ -22,11 +22,10 @@ from torch import Tensor
 
 from minima.engine.decompositions import eigh
 from minima.engine.ensemble import Ensemble
+from minima.engine.jacobians import Jacobian, Place, mean_jacobian, place
 from minima.engine.losses import mse
-from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
 from minima.engine.record import Finished, Record, Rules
 from minima.engine.state import State
-from minima.engine.tangent import Jacobian
 
 FIRST = 0.5  # first step in units of N/λmax
 SAFETY = 0.9
@@ -72,9 +71,12 @@ class _Point:
     """One network at one time; tensors have a leading dimension of 1."""
 
     weights: list[Tensor]
-    f: Tensor
+    place: Place
     error: Tensor  # y − f, flat, in float64
-    activity: Activity
+
+    @property
+    def f(self) -> Tensor:
+        return self.place.f
 
 
 def train_flow(
@@ -129,7 +131,7 @@ class _Flow:
         self, here: _Point, trial: float | None, goal: float, start_norm: float
     ) -> tuple[_Point, float, float] | None:
         """The next point, the time it took and the time to try next; None where the flow stands still."""
-        tangent = mean_jacobian(self.ensemble, here.activity, here.activity)
+        tangent = mean_jacobian(self.ensemble, here.place, here.place)
         first = self.linear(tangent, here.error)
         top, rounding = float(first.rates[-1]), torch.finfo(self.y.dtype).eps
         if float((first.rates * first.parts).norm()) <= rounding * top * float(here.error.norm()):
@@ -140,7 +142,7 @@ class _Flow:
         while trial > rounding / top:
             length = first.time_to(LANDING * goal, trial)
             ahead = self.at(self.moved(here, tangent, first.force(length)))
-            mean = mean_jacobian(self.ensemble, here.activity, ahead.activity)
+            mean = mean_jacobian(self.ensemble, here.place, ahead.place)
             if ahead.error.isfinite().all():
                 second = self.linear(mean, here.error)
                 length = second.time_to(LANDING * goal, length)
@@ -156,18 +158,14 @@ class _Flow:
         return None
 
     def at(self, weights: list[Tensor]) -> _Point:
-        f, found = activity(self.ensemble, weights, self.x)
-        return _Point(weights, f, (self.y - f).flatten().double(), found)
+        found = place(self.ensemble, weights, self.x)
+        return _Point(weights, found, (self.y - found.f).flatten().double())
 
     def linear(self, jacobian: Jacobian, error: Tensor) -> _Linear:
         points = self.y.shape[1]
-        values, basis = eigh(jacobian.kernel(jacobian)[0].double() / points)
+        values, basis = eigh(jacobian.kernel()[0].double() / points)
         return _Linear(values.clamp(min=0), basis, basis.mT @ error, points)
 
     def moved(self, here: _Point, jacobian: Jacobian, force: Tensor) -> list[Tensor]:
         """θ + Jᵀc."""
-        weights = list(here.weights)
-        for layer in self.ensemble.trained:
-            weights[layer] = weights[layer].clone()
-        jacobian.add_transposed(force.to(self.y).view_as(self.y), weights)
-        return weights
+        return self.ensemble.moved(here.weights, jacobian.transposed(force.to(self.y).view_as(self.y)))

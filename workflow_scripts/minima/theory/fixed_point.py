@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from minima.engine.decompositions import eigh
+from minima.engine.jacobians import Jacobian
 from minima.theory.flows import piece
-from minima.theory.jacobian import FlatJacobian
 
 
 class FixedPoint(NamedTuple):
@@ -26,7 +26,7 @@ class FixedPoint(NamedTuple):
 
 
 def self_consistent(
-    jacobian: FlatJacobian, error: Tensor, tolerance: float = 1e-8, most: int = 100
+    jacobian: Jacobian, error: Tensor, tolerance: float = 1e-8, most: int = 100
 ) -> FixedPoint:
     """`self_consistent` iterates D ← S(D)^{−1/2} from D₀ = 1/|g₀| until log D changes by no more than the
     tolerance, and returns D with the last change.
@@ -51,7 +51,7 @@ def self_consistent(
     return FixedPoint(weights, change, iterations)
 
 
-def gathered(jacobian: FlatJacobian, weights: Tensor, error: Tensor) -> Tensor:
+def gathered(jacobian: Jacobian, weights: Tensor, error: Tensor) -> Tensor:
     """S(D) [E, p] of the whole flow under D = diag(weights), from e₀ [E, n, o]."""
     flow = piece(jacobian, weights, error)
     rates = flow.rates[:, :, None] + flow.rates[:, None, :]

@@ -5,7 +5,7 @@ As η → 0 AdaGrad (time t = η²·steps), RMSprop and Adam (t = η·steps, κ 
     du/dt = c(t) Jᵀe/√S,   dS/dt = a g² − b S,   g = Jᵀe,   e = y − f
 
 with (a, b, c) = (1, 0, 1), (κ, κ, 1) and (κ, κ, √(1 − e^{−κt})): the limit of AdaGrad has no step size in it.
-The averaged flow of mini-batches has their mean squared gradient in place of g² (`FlatJacobian.squares`).
+The averaged flow of mini-batches has their mean squared gradient in place of g² (`Jacobian.squares`).
 
 S = 0 at the start is a singularity of t alone: with s = √t
 
@@ -36,8 +36,7 @@ from torch import Tensor
 from minima.engine.core import Recipe
 from minima.engine.decompositions import eigh
 from minima.engine.ensemble import Ensemble
-from minima.engine.mean_jacobian import Activity, activity, mean_jacobian
-from minima.theory.jacobian import FlatJacobian
+from minima.engine.jacobians import Jacobian, Place, mean_jacobian, place
 from minima.theory.linearization import Linearization, Predicted
 
 LANDING = 1e-3  # residual from which a fixed D goes on
@@ -53,7 +52,7 @@ class Rule:
     gain: Tensor | float = 1.0  # a
     decay: Tensor | float = 0.0  # b
     corrected: bool = False  # c = √(1 − e^{−bt}), else 1
-    noise: float = 0.0  # of mini-batches, as in `FlatJacobian.squares`
+    noise: float = 0.0  # of mini-batches, as in `Jacobian.squares`
 
     def kept(self, begin: Tensor, end: Tensor) -> Tensor:
         """The part of S that is left from one s to another, [E, …]."""
@@ -73,7 +72,7 @@ class Point:
 
     moved: Tensor  # u = θ − θ₀ [E, p]
     error: Tensor  # e = y − f [E, n, o]
-    activity: Activity | None = None  # of networks
+    place: Place | None = None  # of networks
 
 
 class Path(Protocol):
@@ -84,7 +83,7 @@ class Path(Protocol):
     def at(self, moved: Tensor, error: Tensor) -> Point:
         """The point at u; `error` is what a piece's own J makes of e."""
 
-    def jacobian(self, begin: Point, end: Point) -> FlatJacobian:
+    def jacobian(self, begin: Point, end: Point) -> Jacobian:
         """J from one point to another."""
 
 
@@ -92,7 +91,7 @@ class Path(Protocol):
 class LinearPath:
     """`LinearPath` follows linearized networks, which have one Jacobian throughout."""
 
-    tangent: FlatJacobian
+    tangent: Jacobian
     error: Tensor  # e₀ [E, n, o]
 
     def start(self) -> Point:
@@ -101,7 +100,7 @@ class LinearPath:
     def at(self, moved: Tensor, error: Tensor) -> Point:
         return Point(moved, error)
 
-    def jacobian(self, begin: Point, end: Point) -> FlatJacobian:
+    def jacobian(self, begin: Point, end: Point) -> Jacobian:
         return self.tangent
 
 
@@ -116,31 +115,21 @@ class NetworkPath:
     targets: Tensor  # [E, n, o]
 
     def start(self) -> Point:
-        sizes = [self.weights[layer][0].numel() for layer in self.ensemble.trained]
-        return self.at(self.targets.new_zeros(len(self.targets), sum(sizes)), self.targets)
+        return self.at(torch.zeros_like(self.ensemble.vector(self.weights)), self.targets)
 
     def at(self, moved: Tensor, error: Tensor) -> Point:
-        f, found = activity(self.ensemble, self.weights_at(moved), self.x)
-        return Point(moved, self.targets - f, found)
+        found = place(self.ensemble, self.ensemble.moved(self.weights, moved), self.x)
+        return Point(moved, self.targets - found.f, found)
 
-    def jacobian(self, begin: Point, end: Point) -> FlatJacobian:
-        return FlatJacobian(mean_jacobian(self.ensemble, begin.activity, end.activity))
-
-    def weights_at(self, moved: Tensor) -> list[Tensor]:
-        """θ₀ + u."""
-        weights, begin = list(self.weights), 0
-        for layer in self.ensemble.trained:
-            shape = weights[layer].shape[1:]
-            weights[layer] = weights[layer] + moved[:, begin : begin + shape.numel()].unflatten(1, shape)
-            begin += shape.numel()
-        return weights
+    def jacobian(self, begin: Point, end: Point) -> Jacobian:
+        return mean_jacobian(self.ensemble, begin.place, end.place)
 
 
 @dataclass(frozen=True)
 class Piece:
     """`Piece` is the flow under a constant D and J, in the eigenbasis of JDJᵀ = VΛVᵀ; lengths h are [E]."""
 
-    jacobian: FlatJacobian
+    jacobian: Jacobian
     weights: Tensor  # D [E, p]
     rates: Tensor  # Λ [E, n·o]
     basis: Tensor  # V
@@ -162,7 +151,7 @@ class Piece:
         return self.weights * self.jacobian.transposed(integral)
 
 
-def piece(jacobian: FlatJacobian, weights: Tensor, error: Tensor) -> Piece:
+def piece(jacobian: Jacobian, weights: Tensor, error: Tensor) -> Piece:
     """`piece` returns the flow from an error [E, n, o] on, under D = diag(weights)."""
     rates, basis = eigh(jacobian.weighted_kernel(weights))
     parts = (basis.mT @ error.flatten(1)[:, :, None])[:, :, 0]
@@ -221,7 +210,7 @@ def follow(
         length = torch.minimum(growth * length, (growth - 1) / fades.clamp(min=1e-300))
 
 
-def _first_length(rule: Rule, jacobian: FlatJacobian, error: Tensor) -> Tensor:
+def _first_length(rule: Rule, jacobian: Jacobian, error: Tensor) -> Tensor:
     """h with h·λmax = 0.05 under the D(h) of an e that stays: near 0 D is a power of s (0 for AdaGrad)."""
     zero = torch.zeros_like(error[:, 0, 0])
     squares, still = jacobian.transposed(error) * 0, error[:, None].expand(-1, len(NODES[0]), -1, -1)
@@ -243,7 +232,7 @@ def _nodes(length: Tensor) -> Tensor:
 
 
 def _gathered(
-    rule: Rule, jacobian: FlatJacobian, s: Tensor, length: Tensor, squares: Tensor, errors: Tensor
+    rule: Rule, jacobian: Jacobian, s: Tensor, length: Tensor, squares: Tensor, errors: Tensor
 ) -> Tensor:
     """S [E, p] at s + h, from S at s and the errors [E, q, n, o] at the nodes between."""
     begin, times, end = s[:, None], s[:, None] + _nodes(length), (s + length)[:, None]

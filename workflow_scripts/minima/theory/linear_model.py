@@ -7,13 +7,15 @@ x [E, n, features]: the loop cuts batches and drops finished networks as it does
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from minima.engine.ensemble import Ensemble
-from minima.engine.tangent import Jacobian
+from minima.engine.jacobians import Jacobian
+from minima.engine.jacobians.layers import LayersJacobian
+from minima.engine.jacobians.modules import ModulesJacobian
 
 
 class Tape(NamedTuple):
@@ -38,14 +40,12 @@ class LinearizedNetwork:
     def trained(self) -> list[int]:
         return self.ensemble.trained
 
-    def features(self, jacobian: Jacobian) -> Tensor:
-        """x [E, n, features]; in memory a row per feature, as the products want it."""
+    def features(self, jacobian: LayersJacobian, inputs: Sequence[Tensor]) -> Tensor:
+        """x [E, n, features] of these inputs of each layer; in memory a row per feature, as the products want
+        it."""
         columns = []
-        for layer, copy in self._parts():
-            hidden = jacobian.hidden[layer].unflatten(0, (-1, len(self.ensemble.readout)))[:, copy]
-            signals = jacobian.signals[layer].unflatten(0, (-1, len(self.ensemble.readout)))[:, copy]
-            factor = self.ensemble.readout[copy] * self.ensemble.model.factors[layer]
-            columns += [hidden.mT, factor * signals.flatten(2).mT]
+        for (layer, _), part in zip(self._parts(), jacobian.parts, strict=True):
+            columns += [part.hidden[:, :, inputs[layer]].mT, part.signals.flatten(1, 2)]
         return torch.cat(columns, dim=1).mT
 
     def forward(
@@ -87,6 +87,44 @@ class LinearizedNetwork:
 
 
 @dataclass(frozen=True)
+class LinearizedModule:
+    """`LinearizedModule` is the model f = Jθ of any torch module, with the network's own tensors. The
+    features of a point are its rows of J where these fit the budget, else the point itself, where J is taken
+    anew."""
+
+    jacobian: ModulesJacobian
+
+    @property
+    def trained(self) -> list[int]:
+        return self.jacobian.ensemble.trained
+
+    def features(self) -> Tensor:
+        """x [E, n, features]."""
+        return self.jacobian.x if self.jacobian.formed is None else self.jacobian.formed.flatten(2)
+
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: object = None, training: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        """Jθ [E, n, o] at the points of x, which are the tape."""
+        theta = self.jacobian.ensemble.vector(weights)
+        if self.jacobian.formed is None:
+            return self.jacobian.at(x).times(theta), x
+        return torch.einsum("enop,ep->eno", x.unflatten(2, (-1, theta.shape[1])), theta), x
+
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Tensor, delta: Tensor, out: Sequence[Tensor | None]
+    ) -> None:
+        """Writes Jᵀδ to `out`; arguments as those of `Ensemble.gradients`."""
+        if self.jacobian.formed is None:
+            found = self.jacobian.at(tape).transposed(delta)
+        else:
+            found = torch.einsum("enop,eno->ep", tape.unflatten(2, (delta.shape[2], -1)), delta)
+        parts = found.split([weights[layer][0].numel() for layer in self.trained], dim=1)
+        for layer, part in zip(self.trained, parts, strict=True):
+            out[layer].copy_(part.view_as(out[layer]))
+
+
+@dataclass(frozen=True)
 class KernelModel:
     """`KernelModel` is the model f = Θα with θ − θ₀ = Jᵀα, by which optimizers whose steps are linear in the
     gradients train a linearized network at O(n²) a step. It has one layer of weights, α [E, 1, 1, n·o]."""
@@ -116,3 +154,35 @@ class KernelModel:
         outputs = delta.shape[2]
         place = tape[:, :, -1:].long() * outputs + torch.arange(outputs, device=delta.device)
         target.zero_()[:, 0, 0].scatter_add_(1, place.flatten(1), delta.flatten(1))
+
+
+class Linear(NamedTuple):
+    """`Linear` is a linearized network for the engine's loop to train: the model f = Jθ, its points and θ₀;
+    and which inputs of each tensor its weights have."""
+
+    model: Any
+    x: Tensor
+    start: list[Tensor]
+    inputs: list[Tensor | slice]
+
+
+def linearized(jacobian: Jacobian, ensemble: Ensemble, weights: Sequence[Tensor], everything: bool) -> Linear:
+    """`linearized` returns networks linearized at these weights, with J of their training points.
+
+    Inputs of a fully connected layer that no point of any network reaches are left out, unless `everything`
+    is wanted.
+    """
+    if not isinstance(jacobian, LayersJacobian):
+        module = LinearizedModule(jacobian)
+        return Linear(module, module.features(), list(weights), [slice(None)] * len(weights))
+    inputs = reached(jacobian, everything)
+    model = LinearizedNetwork(ensemble)
+    start = [weight[..., own] for weight, own in zip(weights, inputs, strict=True)]
+    return Linear(model, model.features(jacobian, inputs), start, inputs)
+
+
+def reached(jacobian: LayersJacobian, everything: bool) -> list[Tensor]:
+    """`reached` returns the inputs of each layer that a point of some network reaches. All other columns of J
+    are 0, a quarter of digits' first layer, and only a weight decay moves their weights: then `everything`
+    counts."""
+    return [((h.abs().amax((0, 1)) > 0) | everything).nonzero()[:, 0] for h in jacobian.hidden]

@@ -14,8 +14,7 @@ from torch import Tensor
 
 from minima.engine.core import Recipe
 from minima.engine.ensemble import Ensemble
-from minima.engine.tangent import Jacobian, jacobian
-from minima.theory.jacobian import FlatJacobian
+from minima.engine.jacobians import Jacobian, jacobian
 from minima.theory.solve import solve
 
 
@@ -45,7 +44,7 @@ class Linearization:
     x: Tensor  # [E, n + t, d]
     start: Tensor  # f₀ [E, n + t, o], 0 for centred networks
     targets: Tensor  # y [E, n, o]
-    kernel: Tensor  # [E, (n + t)·o, n·o], rows by point, then output
+    kernel: Tensor  # Θ [E, n·o, n·o], rows by point, then output
     recipe: Recipe | None = None  # of the training; None for gradient flow
     residual: float = 1e-4  # where the training of the linearized network stops
     max_steps: int = 100_000
@@ -64,11 +63,6 @@ class Linearization:
         return self.targets.shape[1]
 
     @property
-    def within(self) -> Tensor:
-        """`within` returns Θ [E, n·o, n·o]."""
-        return self.kernel[:, : self.kernel.shape[2]]
-
-    @property
     def error(self) -> Tensor:
         """`error` returns e₀ [E, n, o]."""
         return self.targets - self.start[:, : self.points]
@@ -84,18 +78,14 @@ class Linearization:
         return self._tangent[0]
 
     @property
-    def factors(self) -> Jacobian:
-        """`factors` returns J of all points, in factors."""
+    def all_rows(self) -> Jacobian:
+        """`all_rows` returns J of the training points, then of the test points."""
         return self._tangent[1]
 
     @cached_property
-    def all_rows(self) -> FlatJacobian:
-        return FlatJacobian(self.factors)
-
-    @cached_property
-    def rows(self) -> FlatJacobian:
+    def rows(self) -> Jacobian:
         """`rows` returns J of the training points."""
-        return FlatJacobian(self.factors.first(self.points))
+        return self.all_rows.first(self.points)
 
     def solve(self, kernel: Tensor, right: Tensor) -> Tensor:
         """`solve` returns K⁻¹r [E, n, o] for K [E, n·o, n·o] and r [E, n, o], by `minima.theory.solve`."""
@@ -107,7 +97,7 @@ class Linearization:
         """`of_dual` returns the prediction with u = Jᵀα for α [E, n, o], added to f₀ or to `start`
         [E, n + t, o]."""
         start = self.start if start is None else start
-        moved = torch.einsum("eij,ej->ei", self.kernel, dual.flatten(1)).view_as(start)
+        moved = self.all_rows.times(self.rows.transposed(dual))
         length = (moved[:, : self.points] * dual).sum((1, 2)).clamp(min=0).sqrt()
         error = self.targets - start[:, : self.points]
         return self._predicted(start + moved, error, steps, length, length, torch.zeros_like(length))
@@ -116,7 +106,7 @@ class Linearization:
         """`of_moved` returns the prediction with u [E, p]. A given f [E, n + t, o] replaces that of the
         linearization, for predictors that follow the networks themselves."""
         f = self.start + self.all_rows.times(u) if f is None else f
-        dual = self.solve(self.within, (f - self.start)[:, : self.points])
+        dual = self.solve(self.kernel, (f - self.start)[:, : self.points])
         along = self.rows.transposed(dual)
         return self._predicted(f, self.error, steps, *(part.norm(dim=1) for part in (u, along, u - along)))
 

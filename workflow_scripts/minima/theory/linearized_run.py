@@ -7,7 +7,7 @@ residual's square), and under a fixed one the limit is known: it goes on to that
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,7 +16,7 @@ from minima.engine.core import Recipe, train
 from minima.engine.losses import mse
 from minima.engine.record import Finished, Rules
 from minima.engine.stack import layers_of
-from minima.theory.linear_model import LinearizedNetwork
+from minima.theory.linear_model import linearized
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.trajectories import run_linear, spectrum
 
@@ -35,7 +35,7 @@ def run(linearization: Linearization) -> Run:
     converge are NaN."""
     recipe = linearization.recipe
     if recipe is None:  # gradient flow
-        return Run(linearization.of_dual(linearization.solve(linearization.within, linearization.error)))
+        return Run(linearization.of_dual(linearization.solve(linearization.kernel, linearization.error)))
     assert recipe.loss is mse.loss
     if recipe.decay_toward is None and getattr(recipe.optimizer, "LINEAR", False):
         return Run(_descend(linearization) if _is_plain(recipe) else _on_the_kernel(linearization))
@@ -48,7 +48,7 @@ def _is_plain(recipe: Recipe) -> bool:
 
 
 def _descend(linearization: Linearization) -> Predicted:
-    modes = spectrum(linearization.within, linearization.error)
+    modes = spectrum(linearization.kernel, linearization.error)
     rate = linearization.recipe.numbers["lr"].to(modes.parts) / linearization.points
     steps = modes.steps_to(linearization.residual, rate, linearization.max_steps)
     found = linearization.of_dual(modes.dual(steps, rate).view_as(linearization.error), steps=steps)
@@ -56,7 +56,7 @@ def _descend(linearization: Linearization) -> Predicted:
 
 
 def _on_the_kernel(linearization: Linearization) -> Predicted:
-    done = run_linear(linearization.within, linearization.error, linearization.recipe, _rules(linearization))
+    done = run_linear(linearization.kernel, linearization.error, linearization.recipe, _rules(linearization))
     dual = torch.stack([one.weights[0].flatten() for one in done]).view_as(linearization.error)
     return linearization.of_dual(dual, steps=_steps(done, dual)).where(_good(done, dual))
 
@@ -64,22 +64,13 @@ def _on_the_kernel(linearization: Linearization) -> Predicted:
 def _on_the_parameters(linearization: Linearization) -> Run:
     """`_on_the_parameters` trains the linearized networks coordinate by coordinate. Their weights are θ, not
     u, as a decay toward 0 pulls at θ; the targets of Jθ are then y − f₀ + Jθ₀."""
-    recipe, model = linearization.recipe, LinearizedNetwork(linearization.ensemble)
-    inputs = reached(linearization)
-    factors = linearization.factors.first(linearization.points)
-    hidden = [h[:, :, own] for h, own in zip(factors.hidden, inputs, strict=True)]
-    x = model.features(replace(factors, hidden=hidden))
-    start = [weight[..., own] for weight, own in zip(linearization.weights, inputs, strict=True)]
+    recipe = linearization.recipe
+    model, x, start, inputs = linearized(
+        linearization.rows, linearization.ensemble, linearization.weights, recipe.decay_toward is not None
+    )
     offset, _ = model.forward(start, x)
     done = sorted(
-        train(
-            model,
-            start,
-            x,
-            linearization.error + offset,
-            recipe,
-            _rules(linearization),
-        ),
+        train(model, start, x, linearization.error + offset, recipe, _rules(linearization)),
         key=lambda one: one.index,
     )
 
@@ -111,18 +102,6 @@ def _on_the_parameters(linearization: Linearization) -> Run:
         limit = linearization.limit(torch.where(there, ends, 1), torch.where(there, moved, 0))
         moved = torch.where(there, limit, moved)
     return Run(linearization.of_moved(moved, steps).where(good), ends)
-
-
-def reached(linearization: Linearization) -> list[Tensor]:
-    """`reached` returns the inputs of each layer that a training point of some network reaches. All other
-    columns of J are 0, a quarter of digits' first layer, and only a weight decay moves their weights."""
-    everything = linearization.recipe.decay_toward is not None
-    return [
-        (h[:, : linearization.points].abs().amax((0, 1)) > 0)
-        .logical_or(torch.tensor(everything))
-        .nonzero()[:, 0]
-        for h in linearization.factors.hidden
-    ]
 
 
 def _rules(linearization: Linearization) -> Rules:

@@ -8,45 +8,62 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from minima.engine import budget
 from minima.engine.decompositions import eigh, eigvalsh
 from minima.engine.ensemble import Ensemble
-from minima.engine.tangent import tangent_kernel
+from minima.engine.jacobians import jacobian
+from minima.theory.lanczos import largest_eigenvalue
 from minima.training import kernel_units
 from minima.training.start import Start
 
 Array = NDArray[np.float64]
+LANCZOS_FROM = 100_000  # points × outputs²: from here on products with J are cheaper than the kernel
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """`Kernel` is one network's: between all points and the training points, in float64, and the ascending
-    eigenvalues between the training points."""
+    """`Kernel` is one network's: between the training points, in float64, and its ascending eigenvalues.
+    Where only the largest is asked for and it was cheaper to find alone, there is no more than that."""
 
-    values: Array
+    values: Array | None
     spectrum: Array
-
-    @property
-    def between_training_points(self) -> Array:
-        return self.values[: self.values.shape[1]]
 
 
 def kernels_of(cells: Sequence[Mapping[str, Any]], ensemble: Ensemble, start: Start) -> list[Kernel | None]:
     """`kernels_of` returns the kernel of each network, None for a network that does not need its kernel."""
-    return [_kernel(ensemble, start, row) if _needs(cell) else None for row, cell in enumerate(cells)]
+    return [
+        _kernel(ensemble, start, row, _needs_values(cell))
+        if _needs_values(cell) or _needs_edge(cell)
+        else None
+        for row, cell in enumerate(cells)
+    ]
 
 
-def _needs(cell: Mapping[str, Any]) -> bool:
-    options = cell["optimizer"].get("lr"), cell["optimizer"].get("momentum")
-    return bool(cell["predict"]) or cell["record"]["spectrum"] or any(map(kernel_units.is_relative, options))
+def _needs_values(cell: Mapping[str, Any]) -> bool:
+    rate, momentum = (cell["optimizer"].get(name) for name in ("lr", "momentum"))
+    least = kernel_units.is_relative(momentum) or (kernel_units.is_relative(rate) and "relative" not in rate)
+    return bool(cell["predict"]) or cell["record"]["spectrum"] or least
 
 
-def _kernel(ensemble: Ensemble, start: Start, row: int) -> Kernel:
+def _needs_edge(cell: Mapping[str, Any]) -> bool:
+    return kernel_units.is_relative(cell["optimizer"].get("lr"))
+
+
+def _kernel(ensemble: Ensemble, start: Start, row: int, values: bool) -> Kernel:
     """`_kernel` returns one network's kernel: one at a time needs memory for one network's signals, whatever
-    the stack."""
+    the stack. Without `values` the edge is enough."""
     weights = [weight[row : row + 1].double() for weight in start.weights]
-    kernel = tangent_kernel(ensemble, weights, start.x_all[row : row + 1].double(), start.points)
-    values = kernel[0].cpu().numpy()
-    return Kernel(values, eigvalsh(torch.from_numpy(values[: values.shape[1]])).numpy())
+    f, rows = jacobian(ensemble, weights, start.x[row : row + 1].double())
+    if not values and _is_dear(f.shape[1], f.shape[2]):
+        return Kernel(None, np.array([largest_eigenvalue(rows, f)]))
+    kernel = rows.kernel()[0].cpu()
+    return Kernel(kernel.numpy(), eigvalsh(kernel).numpy())
+
+
+def _is_dear(points: int, outputs: int) -> bool:
+    """`_is_dear` returns whether products with J are cheaper than the kernel."""
+    size = points * outputs
+    return size * outputs > LANCZOS_FROM or 3 * size**2 > budget.numbers(8)
 
 
 def stored(kernel: Kernel | None, start: Start, row: int, spectrum: bool) -> dict[str, Any]:
@@ -55,9 +72,12 @@ def stored(kernel: Kernel | None, start: Start, row: int, spectrum: bool) -> dic
     `minima.theory.dynamics` predicts a training curve."""
     if kernel is None:
         return {}
-    values = {"kernel_max": kernel.spectrum[-1], "kernel_min": kernel.spectrum[0]}
+    values = {"kernel_max": kernel.spectrum[-1]}
+    if kernel.values is None:
+        return values
+    values["kernel_min"] = kernel.spectrum[0]
     if not spectrum:
         return values
-    eigenvalues, basis = eigh(torch.from_numpy(kernel.between_training_points))
+    eigenvalues, basis = eigh(torch.from_numpy(kernel.values))
     error = (start.f[row, : start.points] - start.y[row]).double().cpu().numpy()
     return values | {"kernel_spectrum": eigenvalues.numpy(), "start_error": basis.numpy().T @ error.ravel()}

@@ -70,6 +70,13 @@ class MLP:
         """`phi` returns the module of φ."""
         return import_module(f"minima.engine.activations.{self.activation}")
 
+    @property
+    def jacobians(self) -> ModuleType:
+        """`jacobians` returns who has the Jacobian of such nets."""
+        from minima.engine.jacobians import layers
+
+        return layers
+
     @cached_property
     def trained(self) -> list[int]:
         return [layer for layer in range(len(self.sizes) - 1) if layer not in self.frozen]

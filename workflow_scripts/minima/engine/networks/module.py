@@ -12,9 +12,11 @@ On a GPU several networks are vmapped; on a CPU that gains little (benchmarks/mo
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import prod
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -144,6 +146,19 @@ class ModuleNet:
             else options["scale"] * draw(entry, stream(seed, f"weights/{i}"))[None]
             for i, (entry, start) in enumerate(zip(self.entries, own, strict=True))
         ]
+
+    @property
+    def jacobians(self) -> ModuleType:
+        """`jacobians` returns who has the Jacobian of modules."""
+        from minima.engine.jacobians import modules
+
+        return modules
+
+    def alone(self, weights: Sequence[Tensor], x: Tensor) -> Tensor:
+        """`alone` returns f [n, outputs] of one network with tensors [out, in] at x [n, d], in evaluation:
+        what PyTorch is to differentiate."""
+        self.module.eval()
+        return self._one(weights, x)
 
     def forward(
         self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False
@@ -290,6 +305,14 @@ class ModuleNet:
     def _still(self) -> list[tuple[str, Tensor]]:
         """`_still` returns the buffers that are no floating point numbers."""
         return [(name, b) for name, b in self.module.named_buffers() if not b.is_floating_point()]
+
+
+def net_of(module: nn.Module, row: tuple[int, ...]) -> tuple[ModuleNet, list[Tensor]]:
+    """`net_of` returns a torch module as a `ModuleNet` for rows of a shape, and its tensors
+    [1, 1, out, in] as they are now."""
+    net = ModuleNet(_without_counts(deepcopy(module)), tuple(row), make=lambda: module)
+    now = dict(module.named_parameters()) | dict(module.named_buffers())
+    return net, [now[entry.name].detach().reshape(1, 1, *entry.matrix) for entry in net.entries]
 
 
 def _channels_last(x: Tensor) -> Tensor:

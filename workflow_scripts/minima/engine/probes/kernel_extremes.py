@@ -21,7 +21,7 @@ class KernelExtremes(ProbeOfLayers):
 def measure(state: State) -> Tensor:
     """`measure` returns the smallest and the largest eigenvalue [E, 2]."""
     from minima.engine.decompositions import eigvalsh
-    from minima.engine.tangent import tangent_kernel
+    from minima.engine.jacobians import jacobian
 
-    kernel = tangent_kernel(state.ensemble, state.weights, state.x, state.x.shape[1])
-    return eigvalsh(kernel)[:, [0, -1]]
+    _, rows = jacobian(state.ensemble, state.weights, state.x)
+    return eigvalsh(rows.kernel())[:, [0, -1]]

@@ -28,9 +28,6 @@ class Decayed(Predictor):
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns the minimizer of least ‖θ₀ + u‖, the limit λ → 0."""
-    import torch
-
-    weights = [linearization.weights[layer] for layer in linearization.ensemble.trained]
-    moved = -torch.cat([weight.flatten(1) for weight in weights], dim=1)
-    dual = linearization.solve(linearization.within, linearization.error - linearization.rows.times(moved))
+    moved = -linearization.ensemble.vector(linearization.weights)
+    dual = linearization.solve(linearization.kernel, linearization.error - linearization.rows.times(moved))
     return linearization.of_moved(moved + linearization.rows.transposed(dual))

@@ -21,5 +21,5 @@ def predict(linearization: Linearization) -> Predicted:
     """`predict` returns f_int, by the formula of the linearized limit with f₀ = 0."""
     import torch
 
-    dual = linearization.solve(linearization.within, linearization.targets)
+    dual = linearization.solve(linearization.kernel, linearization.targets)
     return linearization.of_dual(dual, torch.zeros_like(linearization.start))

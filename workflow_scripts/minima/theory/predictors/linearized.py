@@ -22,4 +22,4 @@ class Linearized(Predictor):
 
 def predict(linearization: Linearization) -> Predicted:
     """`predict` returns f for u = JᵀΘ⁻¹e₀, the shortest way to the targets."""
-    return linearization.of_dual(linearization.solve(linearization.within, linearization.error))
+    return linearization.of_dual(linearization.solve(linearization.kernel, linearization.error))

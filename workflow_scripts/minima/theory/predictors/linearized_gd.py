@@ -27,7 +27,7 @@ def predict(linearization: Linearization) -> Predicted:
     import numpy as np
     import torch
 
-    kernels, errors = linearization.within.cpu().numpy(), linearization.error.flatten(1).cpu().numpy()
+    kernels, errors = linearization.kernel.cpu().numpy(), linearization.error.flatten(1).cpu().numpy()
     runs = [_descend(kernel, error) for kernel, error in zip(kernels, errors, strict=True)]
     dual = torch.as_tensor(np.stack([dual for dual, _ in runs])).to(linearization.error)
     steps = torch.tensor([float(steps) for _, steps in runs]).to(dual)

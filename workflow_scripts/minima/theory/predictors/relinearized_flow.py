@@ -38,6 +38,8 @@ def predict(linearization: Linearization) -> Predicted:
     targets = linearization.error + linearization.at_start[:, :points]  # centred networks train f − f₀
     path = NetworkPath(linearization.ensemble, linearization.weights, linearization.x[:, :points], targets)
     end = follow(path, rule, RESIDUAL, GROWTH)
-    f, _ = linearization.ensemble.forward(path.weights_at(end.point.moved), linearization.x)
+    f, _ = linearization.ensemble.forward(
+        linearization.ensemble.moved(linearization.weights, end.point.moved), linearization.x
+    )
     f = linearization.start + f - linearization.at_start
     return linearization.of_moved(end.point.moved, end.pieces, f).where(end.residual <= RESIDUAL)
