@@ -56,6 +56,22 @@ def test_train_and_test_rows_do_not_depend_on_each_other_s_size(recipe):
     np.testing.assert_array_equal(data.x_test[:, :10], fewer_test.x_test)
 
 
+def test_rows_are_reshaped_as_the_recipe_says():
+    """The numbers are the same, and so is their digest, by which cells are known."""
+    plain, reshaped = prepare(DIGITS, [0], "."), prepare(DIGITS | {"shape": [8, 8]}, [0], ".")
+    assert reshaped.x_train.attrs["row_shape"].tolist() == [8, 8]
+    np.testing.assert_array_equal(plain.x_train, reshaped.x_train)
+    assert plain.digest.item() == reshaped.digest.item()
+
+
+def test_rows_of_another_size_are_not_reshaped(tmp_path):
+    np.savez(tmp_path / "rows.npz", x=np.ones((9, 12)), y=np.arange(9.0))
+    recipe = {"source": "file", "path": str(tmp_path / "rows.npz"), "train_size": 4, "test_size": 4}
+    assert prepare(recipe | {"shape": [3, 2, 2]}, [0], ".").x_train.attrs["row_shape"].tolist() == [3, 2, 2]
+    with pytest.raises(DataError, match=r"shape \[3, 3\] has 9 numbers, and a row has the shape \(12,\)"):
+        prepare(recipe | {"shape": [3, 3]}, [0], ".")
+
+
 def test_rows_are_drawn_without_replacement():
     everything = {
         "source": "digits",

@@ -27,6 +27,7 @@ def test_defaults_are_filled_in():
         "test_size": 100,
         "labels": "sign",
         "normalize": "sphere",
+        "shape": None,
         "label_noise": 0.0,
         "confusion": None,
         "split": "seed",
@@ -114,6 +115,19 @@ def test_shapes_are_known_before_the_data():
     assert counts(parse("sphere_teacher", dimension=7)) == ((7,), 1)
     assert counts(parse("linear_teacher", dimension=200, test_size=9, outputs=3)) == ((200,), 3)
     assert counts(parse("file", path="a.csv", labels="onehot")) == (None, 10)
+
+
+def test_a_recipe_may_reshape_its_rows():
+    """What the network gets; the source's own shape where the recipe says nothing."""
+    assert parse("digits", labels="onehot", shape=[8, 8]).input_shape() == (8, 8)
+    assert parse("digits", labels="onehot").input_shape() == (1, 8, 8)
+    assert parse("file", path="a.csv", shape=[1, 4, 4]).expected_input_shape() == (1, 4, 4)
+    with pytest.raises(
+        ValidationError, match=r"shape \[1, 8, 9\] is of 72 numbers, and digits has rows of 64"
+    ):
+        parse("digits", labels="onehot", shape=[1, 8, 9])
+    with pytest.raises(ValidationError, match="normalize: channels needs images"):
+        parse("digits", labels="onehot", shape=[8, 8], normalize="channels")
 
 
 def test_own_files_are_named(tmp_path):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from importlib import import_module
+from math import prod
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -111,9 +112,8 @@ def _as_asked(recipe: "Recipe", rows: Pool) -> Pool:
 def _split(recipe: "Recipe", rows: Pool, classes: list[int] | None, split: int) -> dict[str, Blocks]:
     """`_split` returns the arrays of one split by name, those of `ARRAYS` first."""
     x_train, x_test = _flat(rows.x), _flat(rows.test_x)
-    normalize = _normalization(
-        recipe, x_train, rows.row_shape
-    )  # of the rows as they are, whatever is trained on
+    # of the rows as they are, whatever is trained on
+    normalize = _normalization(recipe, x_train, _input_shape(recipe, rows))
 
     def inputs(x: np.ndarray) -> np.ndarray:  # float64 only here: a pool of bytes stays small
         return normalize(x.astype(np.float64))
@@ -131,6 +131,16 @@ def _split(recipe: "Recipe", rows: Pool, classes: list[int] | None, split: int) 
         encode = partial(_encode, classes=classes, coding=recipe.labels)
         targets = [_in_blocks(y, outputs, encode) for y in (y_train, rows.test_y)]
     return dict(zip(ARRAYS, (train_inputs, targets[0], test_inputs, targets[1]), strict=True)) | labels
+
+
+def _input_shape(recipe: "Recipe", pool: Pool) -> tuple[int, ...]:
+    """`_input_shape` returns the shape of a row as networks get it: the one that the recipe asks for."""
+    if recipe.shape is None:
+        return pool.row_shape
+    if prod(recipe.shape) != prod(pool.row_shape):
+        numbers = f"shape {recipe.shape} has {prod(recipe.shape)} numbers"
+        raise DataError(f"{recipe.where()}: {numbers}, and a row has the shape {pool.row_shape}")
+    return tuple(recipe.shape)
 
 
 def _flat(rows: np.ndarray) -> np.ndarray:
@@ -254,7 +264,7 @@ def _dims(name: str) -> tuple[str, ...]:
 def _attributes(name: str, recipe: "Recipe", pool: Pool, classes: list[int] | None) -> dict[str, Any]:
     attributes: dict[str, Any] = {"long_name": LONG_NAMES[name], "units": "1"}
     if name.startswith("x_"):
-        attributes["row_shape"] = np.array(pool.row_shape)  # flattened to `feature`
+        attributes["row_shape"] = np.array(_input_shape(recipe, pool))  # flattened to `feature`
     if name.startswith("y_") and classes is not None:
         attributes |= {"coding": recipe.labels, "classes": np.array(classes)}
     return attributes

@@ -137,7 +137,7 @@ def _cell_mb(cell: Cell) -> float:
     steps = len(step_grid(record, cell["stop"]["max_steps"]))
     numbers = points * outputs + steps * (1 + network.get("depth", 10) * len(record["probes"]))
     if cell["keep_parameters"]:
-        numbers += cell.part("network").size(cell.recipe.expected_shape(), outputs).parameters
+        numbers += cell.part("network").size(cell.recipe.expected_input_shape(), outputs).parameters
     return LABELS_MB + 8e-6 * numbers
 
 

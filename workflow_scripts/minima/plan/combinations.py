@@ -49,7 +49,7 @@ def _others(cell: Mapping[str, Any]) -> Iterator[str]:
     augment, loss = cell["augment"], cell["loss"]
     if (augment["shift"] or augment["flip"]) and cell["optimizer"].get("batch_size") is None:
         yield "augment needs mini-batches: give optimizer.batch_size"
-    if shape := recipe_of(cell["data"]).row_shape():
+    if shape := recipe_of(cell["data"]).input_shape():
         yield from misfits(shape, cell)
     if cell["record"]["spectrum"] and loss != "mse":
         yield f"record.spectrum is about loss: mse, not {loss}"

@@ -146,7 +146,7 @@ class Sizes:
 
 
 def sizes_of(cell: Cell) -> Sizes:
-    data, outputs, shape = cell["data"], cell.recipe.output_count(), cell.recipe.expected_shape()
+    data, outputs, shape = cell["data"], cell.recipe.output_count(), cell.recipe.expected_input_shape()
     rows, features = training_rows(data), prod(shape)
     size = cell.part("network").size_in_training(cell, shape, outputs)
     drawn = cell.part("init").drawn(size.parameters, rows, features, outputs)

@@ -132,7 +132,7 @@ class ImageNetwork(Network):
         data, optimizer = cell["data"], cell["optimizer"]
         rows, batch = training_rows(data), optimizer.get("batch_size")
         recipe = recipe_of(data)
-        if recipe.row_shape() is None and recipe.images() is False:
+        if recipe.input_shape() is None and recipe.images() is False:
             yield f"network.kind: {self.called()} needs images, and {recipe.where()} has rows of numbers"
         if not self.batch_norm:
             return

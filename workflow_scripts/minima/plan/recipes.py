@@ -6,6 +6,7 @@ lets an impossible recipe be refused while the config is read.
 """
 
 from collections.abc import Iterator, Mapping
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
@@ -14,7 +15,7 @@ from pydantic_core import from_json
 
 from minima.plan import parts
 from minima.plan.digest import canonical
-from minima.plan.options import Options
+from minima.plan.options import LATER, Options
 
 Labels = Literal["sign", "onehot", "value"]
 Normalize = Literal["none", "unit", "sphere", "standardize", "whiten", "range", "channels"]
@@ -88,6 +89,14 @@ class Recipe(parts.Part):
     test_size: int = Field(100, ge=1, description="Number of test rows.")
     labels: Labels = Field("sign", description=LABELS)
     normalize: Normalize = Field("sphere", description=NORMALIZE)
+    shape: list[Annotated[int, Field(ge=1)]] | None = Field(
+        None,
+        min_length=1,
+        max_length=4,
+        description="Shape of a row as the network gets it, such as [1, 8, 8] or, of 8 tokens, [8, 8]; null: "
+        "the source's own.",
+        json_schema_extra=LATER,
+    )
     label_noise: float = Field(
         0.0, ge=0, lt=1, description="Fraction of the training labels replaced by another class."
     )
@@ -101,16 +110,27 @@ class Recipe(parts.Part):
     )
 
     def row_shape(self) -> tuple[int, ...] | None:
-        """`row_shape` returns the shape of one row, images as (channels, height, width); None where only the
-        user's file knows."""
+        """`row_shape` returns the shape of one row of the source, images as (channels, height, width); None
+        where only the user's file knows."""
         return self.facts.shape
 
     def expected_shape(self) -> tuple[int, ...]:
-        """`expected_shape` returns the shape of one row, or what it is taken for until the rows are read."""
+        """`expected_shape` returns the shape of one row of the source, or what it is taken for until the rows
+        are read."""
         return self.row_shape() or UNKNOWN
 
+    def input_shape(self) -> tuple[int, ...] | None:
+        """`input_shape` returns the shape of one row as networks get it; None where only the user's file
+        knows."""
+        return tuple(self.shape) if self.shape else self.row_shape()
+
+    def expected_input_shape(self) -> tuple[int, ...]:
+        """`expected_input_shape` returns the shape of one row as networks get it, or what it is taken for
+        until the rows are read."""
+        return self.input_shape() or self.expected_shape()
+
     def images(self) -> bool | None:
-        """`images` returns whether the rows are images; None where only the user's file knows."""
+        """`images` returns whether the source has images; None where only the user's file knows."""
         shape = self.row_shape()
         return None if shape is None else len(shape) == 3
 
@@ -128,7 +148,7 @@ class Recipe(parts.Part):
 
     def problems(self) -> Iterator[str]:
         """`problems` yields why the recipe is impossible, as far as that is known before its rows are."""
-        found = [*self._label_problems(), *self._class_problems(), *self._normal_problems()]
+        found = [*self._label_problems(), *self._class_problems(), *self._shape_problems()]
         yield from found or self._size_problems()
 
     @model_validator(mode="after")
@@ -148,10 +168,15 @@ class Recipe(parts.Part):
         if self.confusion and self.labels == "value":
             yield "confusion draws classes: it needs labels: sign or onehot"
 
-    def _normal_problems(self) -> Iterator[str]:
+    def _shape_problems(self) -> Iterator[str]:
+        known = self.row_shape()
+        if self.shape and known and prod(self.shape) != prod(known):
+            has = f"{self.source} has rows of {prod(known)}"
+            yield f"shape {self.shape} is of {prod(self.shape)} numbers, and {has}"
         if self.normalize == "range" and self.facts.largest is None:
             yield f"normalize: range needs a source whose largest value is known, and {self.source} has none"
-        if self.normalize == "channels" and self.images() is False:
+        images = len(self.shape) == 3 if self.shape else self.images()
+        if self.normalize == "channels" and images is False:
             yield f"normalize: channels needs images, and {self.where()} has none"
 
     def _class_problems(self) -> Iterator[str]:
@@ -209,9 +234,10 @@ def _recipe_of(written: str) -> Recipe:
         return Recipe.model_validate({name: values[name] for name in Recipe.model_fields if name in values})
 
 
-def row_shape(data: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """`row_shape` returns the shape of one row of a cell's data; None where only the user's file knows."""
-    return recipe_of(data).row_shape()
+def input_shape(data: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """`input_shape` returns the shape of one row of a cell's data as its network gets it; None where only the
+    user's file knows."""
+    return recipe_of(data).input_shape()
 
 
 def output_count(data: Mapping[str, Any]) -> int:

@@ -126,7 +126,7 @@ def _misfits(cell: Cell, start: Cell) -> list[str]:
         problems.append("has another network")
     if not is_whole(start["init"]["scheme"]):
         problems.append(f"is {start['init']['scheme']}: not a network of its own")
-    shapes = [(each.recipe.row_shape(), each.recipe.output_count()) for each in (cell, start)]
+    shapes = [(each.recipe.input_shape(), each.recipe.output_count()) for each in (cell, start)]
     if shapes[0] != shapes[1]:
         problems.append("has rows of another shape, or another number of outputs")
     return problems
