@@ -4,7 +4,8 @@ module that is not loaded is read as a syntax tree, so that the plan needs no ar
 A kind of network declares STACKED where many are trained together, and FORMS, the other coordinates in which
 they may be trained exactly and cheaper; these declare ONLY_FOR an activation, and FLOWS; a probe SAME_IN, the
 coordinates in which it measures the same. An optimizer declares LINEAR where a step combines gradients
-linearly.
+linearly. An initialization that leaves drawing to another declares DRAWS = False, and a kind of network DRAW,
+the scheme by which it starts then.
 """
 
 import ast
@@ -44,6 +45,15 @@ def is_linear(optimizer: str) -> bool:
     return declared(f"minima.engine.optimizers.{optimizer}", "LINEAR")
 
 
+def degree(optimizer: str) -> float | None:
+    """`degree` returns the power of the gradient with which an optimizer's steps grow: 1 where it combines
+    gradients linearly, 0 where it divides each coordinate's by its own size; None where that is not known."""
+    module = f"minima.engine.optimizers.{optimizer}"
+    if declared(module, "LINEAR"):
+        return 1.0
+    return 0.0 if declared(module, "SQUARES", None) else declared(module, "DEGREE", None)
+
+
 def probe_module(name: str) -> str:
     """`probe_module` returns the module of a probe: of the engine, or of theory where it needs theory."""
     of_theory = (Path(__file__).parent / "theory" / "probes" / f"{name}.py").exists()
@@ -54,6 +64,15 @@ def is_stacked(network: Mapping[str, Any]) -> bool:
     """`is_stacked` returns whether networks like a cell's `network` section are trained together also on a
     CPU."""
     return declared(f"minima.engine.models.{network['kind']}", "STACKED")
+
+
+def drawing_scheme(network: Mapping[str, Any], init: Mapping[str, Any]) -> str:
+    """`drawing_scheme` returns the initialization that draws the weights, by a cell's `network` and `init`
+    sections: the scheme itself or, where that trains another function of networks that start by any scheme,
+    what its option `draw` names, else what the kind of network starts by."""
+    if declared(f"minima.engine.inits.{init['scheme']}", "DRAWS", True):
+        return init["scheme"]
+    return init.get("draw") or declared(f"minima.engine.models.{network['kind']}", "DRAW", "kaiming")
 
 
 def forms_of(network: Mapping[str, Any]) -> list[str]:
@@ -84,6 +103,16 @@ def form_of(cell: Mapping[str, Any], sizes: Sequence[int], points: int) -> str |
         if flows and known and pays(sizes, network["frozen"], points):
             return form
     return None
+
+
+def laid_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """`laid_over` returns a mapping with another one laid over it, and so the mappings in it."""
+    inner = {
+        key: laid_over(below[key], value)
+        for key, value in above.items()
+        if isinstance(value, Mapping) and isinstance(below.get(key), Mapping)
+    }
+    return {**below, **above, **inner}
 
 
 def moving_units(points: int, features: int, outputs: int) -> int:

@@ -1,7 +1,5 @@
 """Initialization schemes start where they say, with the kernel they say."""
 
-from importlib import import_module
-
 import numpy as np
 import pytest
 import torch
@@ -13,6 +11,7 @@ from minima.engine.inits import antisymmetric
 from minima.engine.networks.mlp import MLP
 from minima.streams import stream
 from minima.theory.empirical import tangent_kernel
+from minima.training.start import network_of, start_of
 
 SCHEMES = ("gaussian", "antisymmetric", "centred")
 SPLIT = arrays(points=8, outputs=3)
@@ -30,19 +29,26 @@ def start_function(values):
     return np.concatenate([values["start_train"], values["start_test"]])
 
 
+def weights_at_start(seed=0, **sections):
+    """The weights [E, K, out, in] with which a cell starts."""
+    one = cell(seed=seed, **sections)
+    network = network_of(one, SPLIT)
+    return start_of(network, [one], [SPLIT], torch.device("cpu")).weights
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("seed", [0, 7])
 def test_weights_depend_on_seed_and_layer_alone(scheme, seed):
     """Another width or depth redraws no other layer, so that grids over shapes are paired."""
-    draw = import_module(f"minima.engine.inits.{scheme}").draw
-    first, second, last = draw([(6, 5), (4, 6), (2, 4)], [1.0, 1.0, 1.0], seed)
-    wider = draw([(6, 5), (9, 6), (2, 9)], [1.0, 2.0, 1.0], seed)
-    assert np.array_equal(first, wider[0])
-    assert np.array_equal(2 * second.ravel(), wider[1].reshape(len(second), -1)[:, :24].ravel())
-    assert np.array_equal(draw([(6, 5)], [1.0], seed)[0], first)
-    assert last.shape == (len(first), 2, 4)
-    expected = stream(seed, "weights/1").standard_normal((4, 6))
-    assert all(np.array_equal(copy, expected) for copy in second)
+    init = {"scheme": scheme}
+    first, second, last = weights_at_start(seed, network={"depth": 3, "width": 6}, init=init)
+    wider = weights_at_start(seed, network={"depth": 3, "width": 9}, init=init)
+    assert torch.equal(first[:, :, :6].flatten(2), wider[0].flatten(2)[..., :30])
+    assert torch.equal(second.flatten(2), wider[1].flatten(2)[..., :36])
+    assert torch.equal(weights_at_start(seed, network={"depth": 2, "width": 6}, init=init)[0], first)
+    expected = stream(seed, "weights/1").standard_normal((6, 6))
+    assert last.shape[:2] == (1, 2 if scheme == "antisymmetric" else 1)
+    assert all(np.array_equal(copy, expected) for copy in second[0])
 
 
 def test_layers_and_seeds_are_unrelated():

@@ -92,9 +92,9 @@ def test_the_config_that_the_others_break_is_right():
         ),
         (
             f"{MAIN}.init",
-            {"scheme": "kaiming", "layer_scales": [1]},
-            f"{MAIN}.init.layer_scales",
-            "known: scale, scheme)",
+            {"scheme": "kaiming", "width_power": 1},
+            f"{MAIN}.init.width_power",
+            "known: flip, layer_scales, scale, scheme)",
         ),
         (
             f"{MAIN}.optimizer.lr",
@@ -377,7 +377,7 @@ def test_a_block_of_modules_has_the_defaults_of_its_kind():
     said = changed(said, [*MAIN.split("."), "init"], {"scale": 2})
     said = changed(said, [*MAIN.split("."), "axes"], {"network.kind": ["cnn", "resnet18", "vgg16"]})
     for cell in Plan(said).cells.values():
-        assert (cell["dtype"], cell["init"]) == ("float64", {"scheme": "kaiming", "scale": 2.0})
+        assert (cell["dtype"], cell.written("init")) == ("float64", '{"scale":2.0,"scheme":"kaiming"}')
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,11 @@ def start(
     return model.drawn(init.draw, options, seed, x)
 
 
+def copied(weights: "Sequence[ndarray]", copies: int) -> "list[ndarray]":
+    """`copied` returns weights [copies, out, in] of all copies, equal ones where one was drawn."""
+    return [weight if len(weight) == copies else weight.repeat(copies, axis=0) for weight in weights]
+
+
 def gaussian(
     shapes: Sequence[tuple[int, int]], stds: Sequence[float], seed: int, x: "ndarray | None" = None
 ) -> "list[ndarray]":

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minima.forms import forms_of, probe_module
+from minima.forms import drawing_scheme, forms_of, probe_module
 from minima.plan import parts
 from minima.plan.digest import digest
 from minima.plan.references import KernelOfNetworks
@@ -35,7 +35,7 @@ def training_modules(cell: Mapping) -> list[str]:
             if name in parts.names("activations")
         ),
         *forms_of(network),
-        *(f"minima.engine.inits.{cell['init'][name]}" for name in ("scheme", "draw") if name in cell["init"]),
+        *(f"minima.engine.inits.{scheme}" for scheme in _schemes(network, cell["init"])),
         f"minima.engine.losses.{cell['loss']}",
         f"minima.engine.optimizers.{optimizer['name']}",
         *([f"minima.engine.schedules.{optimizer['schedule']['kind']}"] if "schedule" in optimizer else []),
@@ -44,6 +44,11 @@ def training_modules(cell: Mapping) -> list[str]:
         *(["minima.training.predictions"] if cell["predict"] else []),
         *(f"minima.theory.predictors.{predictor}" for predictor in cell["predict"]),
     ]
+
+
+def _schemes(network: Mapping, init: Mapping) -> set[str]:
+    """`_schemes` returns the initializations that a cell uses."""
+    return {init["scheme"], drawing_scheme(network, init)} | ({init["draw"]} if init.get("draw") else set())
 
 
 def cell_fingerprint(cell: "Cell") -> str:

@@ -28,6 +28,7 @@ from minima.plan.config import (
     Study,
 )
 from minima.plan.inits import LayerInit, ModuleInit, StartingInit
+from minima.plan.networks import Network
 from minima.plan.optimizers import Damping, Optimizer, RateOfLeast, RelativeRate, WeightDecay
 
 ROOT = Path(__file__).parents[3]
@@ -40,6 +41,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "studies.&lt;name&gt;.references": parts.each_of("references"),
     "studies.&lt;name&gt;.blocks.&lt;name&gt;": Block,
     "seed": SeedRange,
+    "network, all kinds but mlp": Network,
     "init, of mlp": LayerInit,
     "init, of the other kinds": ModuleInit,
     "init, of a trained cell": StartingInit,

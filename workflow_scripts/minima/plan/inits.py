@@ -3,14 +3,27 @@
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
 
+from minima.forms import drawing_scheme
 from minima.plan import parts
+from minima.plan.mistakes import unknown
 from minima.plan.networks import is_two_linear_layers, kind_of
-from minima.plan.options import NAME_PATTERN, VARIES
+from minima.plan.options import LATER, NAME_PATTERN, VARIES
 from minima.plan.parts import Part
 
 Factor = Annotated[float, Field(gt=0, le=1e6)]
+LayerScales = list[Factor] | dict[str, Factor]
+
+
+def _draws(scheme: str) -> str:
+    known = [name for name, init in parts.options("inits").items() if not issubclass(init, StartingInit)]
+    if scheme not in (known := list(filter(is_whole, known))):
+        raise ValueError(unknown(scheme, known, "no scheme that draws"))
+    return scheme
+
+
+Drawing = Annotated[str, AfterValidator(_draws)]
 
 
 class Init(Part):
@@ -70,6 +83,44 @@ class LayerInit(Init):
             yield f"init.layer_scales has {len(self.layer_scales)} numbers for {depth} layers"
 
 
+class ChangedInit(LayerInit):
+    """Another function than the network's own is trained; another scheme draws the weights."""
+
+    draw: Drawing | None = Field(
+        None,
+        description="The scheme that draws; null: gaussian of mlp, own of module, kaiming of others.",
+        json_schema_extra=LATER,
+    )
+    layer_scales: LayerScales | None = Field(
+        None, description="A factor of its own for what is drawn of each layer.", json_schema_extra=VARIES
+    )
+
+    @classmethod
+    def not_for(cls, network: Mapping[str, Any]) -> str:
+        return ""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        by_layers, kind = kind_of(cell["network"]).BY_LAYERS, cell["network"]["kind"]
+        yield from impossible_draw(drawing_scheme(cell["network"], cell["init"]), cell)
+        if by_layers and isinstance(self.layer_scales, dict):
+            yield "init.layer_scales is a list for network.kind: mlp, whose layers have no names"
+        elif by_layers:
+            yield from super().impossible(cell)
+        elif others := {"output", "width_power"} & _changed(self):
+            yield f"init.{' and '.join(sorted(others))}: for network.kind: mlp, not {kind}"
+
+
+def impossible_draw(scheme: str, cell: Mapping[str, Any]) -> Iterator[str]:
+    """`impossible_draw` yields why a scheme cannot draw the weights of a cell that starts otherwise."""
+    yield from parts.declaration("inits", scheme)().impossible(cell)
+
+
+def _changed(options: Part) -> set[str]:
+    """`_changed` returns the options that have another value than their default."""
+    fields = type(options).model_fields
+    return {name for name, field in fields.items() if getattr(options, name) != field.default}
+
+
 class LinearInit(LayerInit):
     """How two linear layers start."""
 
@@ -86,6 +137,16 @@ class ModuleInit(Init):
         1.0,
         description="σ: multiplies all weights and biases except those of normalizations.",
         json_schema_extra=VARIES,
+    )
+    layer_scales: LayerScales | None = Field(
+        None,
+        description="A factor of its own for each layer that is drawn: layer → factor, or a list in order.",
+        json_schema_extra=VARIES | LATER,
+    )
+    flip: bool = Field(
+        False,
+        description="Negate the last layer, weights and biases: the antithetic twin, f₀ → −f₀.",
+        json_schema_extra=VARIES | LATER,
     )
 
     @classmethod

@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from minima.forms import degree, laid_over
 from minima.plan import parts
 from minima.plan.files import training_rows
+from minima.plan.options import LATER
 from minima.plan.parts import Part
 from minima.plan.recipes import recipe_of
 
@@ -29,9 +31,8 @@ class Size(NamedTuple):
         return cls(parameters, parameters, products, products, kept)
 
 
-class Network(Part):
-    """What the plan must know of a kind of network: as it is here, of a torch module, whose tangent kernel is
-    not known by layers."""
+class NetworkBase(Part):
+    """What the plan must know of a kind of network."""
 
     BY_LAYERS: ClassVar[bool] = False  # whether its tangent kernel is known, layer by layer
     OWN_START: ClassVar[bool] = False  # whether its module has an initialization of its own
@@ -93,6 +94,48 @@ class Network(Part):
             yield f"optimizer: flow integrates network.kind: mlp, not {kind}"
 
 
+class Network(NetworkBase):
+    """The options of torch modules: all kinds but mlp."""
+
+    frozen: list[str] = Field(
+        [],
+        description="Layers and parameters that keep their initial values, by their names in the module.",
+        json_schema_extra=LATER,
+    )
+    parametrization: Literal["standard", "ntk", "mup"] = Field(
+        "standard",
+        description="standard: as PyTorch has it; ntk: 1/√fan-in stands in the forward pass of linear and "
+        "convolutional layers, not in their draw; mup: maximal updates, relative to the net of base width.",
+        json_schema_extra=LATER,
+    )
+    base: dict[str, Any] | None = Field(
+        None,
+        description="Of mup: the options in which the net of base width differs.",
+        json_schema_extra=LATER,
+    )
+
+    @model_validator(mode="after")
+    def _mup_has_a_base(self) -> "Network":
+        own = set(type(self).model_fields) - {"kind", "frozen", "parametrization", "base"}
+        if (self.parametrization == "mup") != (self.base is not None):
+            options = ", ".join(sorted(own))
+            raise ValueError(
+                f"parametrization: mup and base: {{option: value}} go together; options: {options}"
+            )
+        if self.base is not None:
+            if other := sorted(set(self.base) - own):
+                raise ValueError(f"base: {other[0]} is no option that changes a width")
+            type(self).model_validate(laid_over(self.model_dump(), self.base | {"base": None, **_STANDARD}))
+        return self
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        name = cell["optimizer"]["name"]
+        if self.parametrization == "mup" and degree(name) is None:
+            yield f"network.parametrization: mup: how rates change with the width is not known for {name}"
+
+
+_STANDARD = {"parametrization": "standard"}
 AnyNetwork = Annotated[Any, parts.OneOf("models", "kind", "mlp")]
 
 
@@ -101,7 +144,11 @@ class ImageNetwork(Network):
 
     SMALLEST: ClassVar[int] = 1  # height and width of an image
 
-    batch_norm: bool = Field(True, description="Batch normalization behind every convolution.")
+    batch_norm: bool | Literal["frozen"] = Field(
+        True,
+        description="Batch normalization behind every convolution; frozen: throughout with the statistics of "
+        "the training points at the start.",
+    )
 
     @classmethod
     def shape_problem(cls, shape: Sequence[int]) -> str:
@@ -134,7 +181,7 @@ class ImageNetwork(Network):
         recipe = recipe_of(data)
         if recipe.input_shape() is None and recipe.images() is False:
             yield f"network.kind: {self.called()} needs images, and {recipe.where()} has rows of numbers"
-        if not self.batch_norm:
+        if self.batch_norm is not True:
             return
         if batch is None:
             yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
@@ -150,7 +197,7 @@ def known_wide_kernels() -> list[str]:
     return sorted(path.stem for path in folder.glob("[a-z]*.py"))
 
 
-def kind_of(network: Mapping[str, Any]) -> type[Network]:
+def kind_of(network: Mapping[str, Any]) -> type[NetworkBase]:
     """`kind_of` returns the class of a network's kind, from plain values of its options."""
     return parts.declaration("models", network["kind"])
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minima.engine import draws
 from minima.engine.ensemble import Ensemble
-from minima.forms import probe_module
+from minima.forms import degree, drawing_scheme, laid_over, probe_module
 
 Array = NDArray[np.float64]
 
@@ -32,11 +32,13 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Network:
-    """`Network` is what the cells of a group have in common: the network that they ask for, the module of
-    their initialization, and what is trained, which may be an equivalent smaller network."""
+    """`Network` is what the cells of a group have in common: the network that they ask for, the modules of
+    their initialization and of the one that draws for it, and what is trained, which may be an equivalent
+    smaller network."""
 
     asked_for: Any
     scheme: ModuleType
+    draws: ModuleType
     ensemble: Ensemble
 
 
@@ -61,11 +63,24 @@ class Start:
 def network_of(cell: Mapping[str, Any], split: Arrays) -> Network:
     """`network_of` returns the network of a cell's group on data of these shapes."""
     kind = import_module(f"minima.engine.models.{cell['network']['kind']}")
-    model = kind.build(cell["network"], split.shape or split.x_train.shape[1:], split.y_train.shape[1])
-    scheme = import_module(f"minima.engine.inits.{cell['init']['scheme']}")
-    stand_in = getattr(scheme, "stand_in", None)
+    network, shape, outputs = (
+        cell["network"],
+        split.shape or split.x_train.shape[1:],
+        split.y_train.shape[1],
+    )
+    model = kind.build(network, shape, outputs)
+    if hasattr(model, "asked"):
+        steps = degree(cell["optimizer"]["name"])
+        model = model.asked(
+            network, lambda: kind.build(laid_over(network, network["base"]), shape, outputs), steps
+        )
+    drawing = drawing_scheme(cell["network"], cell["init"])
+    scheme, drawn_by = (
+        import_module(f"minima.engine.inits.{name}") for name in (cell["init"]["scheme"], drawing)
+    )
+    stand_in = getattr(drawn_by, "stand_in", None)
     trained = stand_in(model, split.x_train.shape[0]) if stand_in else model
-    return Network(model, scheme, Ensemble(trained, getattr(scheme, "READOUT", (1.0,))))
+    return Network(model, scheme, drawn_by, Ensemble(trained, getattr(scheme, "READOUT", (1.0,))))
 
 
 def probes_of(cell: Mapping[str, Any]) -> dict[str, ModuleType]:
@@ -83,10 +98,11 @@ def start_of(
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
     drawn = [
-        draws.start(scheme, network.asked_for, cell["init"], cell["seed"], split.x_train)
+        draws.start(network.draws, network.asked_for, cell["init"], cell["seed"], split.x_train)
         for cell, split in zip(cells, splits, strict=True)
     ]
-    weights = [stacked(layer) for layer in zip(*drawn, strict=True)]
+    copies = len(network.ensemble.readout)
+    weights = [stacked(layer) for layer in zip(*(draws.copied(one, copies) for one in drawn), strict=True)]
     x_all = torch.cat([stacked([getattr(s, x) for s in splits]) for x in ("x_train", "x_test")], dim=1)
     points = splits[0].x_train.shape[0]
     y = stacked([split.y_train for split in splits])

@@ -4,9 +4,10 @@
   layer, with entries of these standard deviations; x [n, d] are the training points;
 - torch modules: `draw(entry, generator)` gives the matrix [out, in] of one tensor that is drawn.
 
-In place of `draw`, `start(model, options, seed, x)` gives all tensors, by a cell's `init` section.
+In place of `draw`, `start(model, options, seed, x)` gives all tensors, by a cell's `init` section. A module
+with `DRAWS = False` has neither: any other scheme draws.
 
-A module may also say: `READOUT`, the weights with which copies are one network, f = Σ_k readout_k f_k;
-`CENTRED`, that f − f₀ is trained; `stand_in(model, points)`, the model whose weights these are, where it is
-not the one asked for.
+A module may also say: `READOUT`, the weights with which copies are one network, f = Σ_k readout_k f_k, drawn
+alike where one copy is drawn; `CENTRED`, that f − f₀ is trained; `stand_in(model, points)`, the model whose
+weights these are, where it is not the one asked for.
 """

@@ -20,7 +20,7 @@ from pydantic import Field
 from minima.engine import draws
 from minima.engine.inits import pretrained
 from minima.plan import parts
-from minima.plan.inits import StartingInit
+from minima.plan.inits import Drawing, StartingInit, impossible_draw
 
 if TYPE_CHECKING:
     from numpy import ndarray
@@ -38,13 +38,12 @@ class Matched(StartingInit):
     match: Literal["norm", "path_norm"] = Field(
         description="What is made equal: the norm of all parameters, or the ℓ2 norm over paths."
     )
-    draw: Literal["kaiming", "torch_default", "gaussian"] = Field(
-        "kaiming", description="The scheme that draws; gaussian for kind: mlp."
-    )
+    draw: Drawing = Field("kaiming", description="The scheme that draws; gaussian for kind: mlp.")
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
-        if reason := parts.declaration("inits", self.draw).not_for(cell["network"]):
-            yield reason
+        yield from impossible_draw(self.draw, cell)
+        if hasattr(parts.load("inits", self.draw), "stand_in"):
+            yield f"init.draw: {self.draw} draws another network than the one that is matched"
 
 
 def start(model: Any, options: Mapping[str, Any], seed: int, x: ndarray | None = None) -> list[ndarray]:
@@ -55,7 +54,10 @@ def start(model: Any, options: Mapping[str, Any], seed: int, x: ndarray | None =
     wanted = size(model, pretrained.start(model, options, seed))
 
     def at(factor: float) -> list[ndarray]:
-        return [still + factor * (one - still) for still, one in zip(constant, drawn, strict=True)]
+        found = [still + factor * (one - still) for still, one in zip(constant, drawn, strict=True)]
+        if not getattr(model, "still", False):
+            return found
+        return import_module("minima.engine.networks.starts").settled(model, found, x)
 
     low, high = log(LOWEST), log(HIGHEST)
     if not size(model, at(LOWEST)) < wanted < size(model, at(HIGHEST)):

@@ -27,10 +27,9 @@ class Own(ModuleInit):
 
 def start(model: ModuleNet, options: Mapping[str, Any], seed: int, x: ndarray | None = None) -> list[ndarray]:
     """`start` returns all tensors [1, out, in] as the module itself starts, at the scale asked for."""
+    from minima.engine.networks.starts import started
+
     own = model.own(seed)
     if own is None:
         raise ValueError("init.scheme: own needs a network that is made by ModuleNet.of(make, row)")
-    return [
-        options["scale"] * tensor if entry.scaled else tensor
-        for entry, tensor in zip(model.entries, own, strict=True)
-    ]
+    return started(model, own, options, x)

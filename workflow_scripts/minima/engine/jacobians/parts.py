@@ -238,7 +238,9 @@ class _Seen:
             for own, parts in zip(("weight", "bias"), zip(*each, strict=True), strict=True):
                 i = self.place.get(_joined(name, own))
                 if i in self.wanted:
-                    found[i] = parts[0].joined([1.0] * len(parts), parts) if len(parts) > 1 else parts[0]
+                    a = self.net.scales.forward[i] if self.net.scales else 1.0
+                    plain = a == 1 and len(parts) == 1
+                    found[i] = parts[0] if plain else parts[0].joined([a] * len(parts), parts)
         return found
 
     def _of_use(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import prod
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -25,7 +25,11 @@ class Cnn(ImageNetwork):
         [16, 32, 32], min_length=3, max_length=3, description="Channels of the three convolutions."
     )
     hidden: int = Field(256, ge=1, description="Units of the hidden dense layer.")
-    batch_norm: bool = Field(False, description="Batch normalization behind every convolution.")
+    batch_norm: bool | Literal["frozen"] = Field(
+        False,
+        description="Batch normalization behind every convolution; frozen: throughout with the statistics of "
+        "the training points at the start.",
+    )
 
     def size(self, shape: Sequence[int], outputs: int) -> Size:
         pixels = prod(shape[1:])

@@ -11,17 +11,18 @@ from pydantic import Field, model_validator
 
 from minima.forms import GRAM, NARROW, form_of, moving_units
 from minima.plan.files import training_rows
-from minima.plan.networks import Network, Size, known_wide_kernels
+from minima.plan.networks import NetworkBase, Size, known_wide_kernels
 from minima.plan.parts import NameOf
 
 if TYPE_CHECKING:
     from minima.engine.networks.mlp import MLP
 
 STACKED = True
+DRAW = "gaussian"
 FORMS = ("narrow", "gram")  # the cheapest first
 
 
-class FullyConnected(Network):
+class FullyConnected(NetworkBase):
     """A fully connected net without biases."""
 
     BY_LAYERS = True

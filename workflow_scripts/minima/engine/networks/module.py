@@ -26,7 +26,10 @@ from torch.func import functional_call, vmap
 
 from minima.engine.block import Block, Memory
 from minima.engine.foreign import plain_attention, seeded
+from minima.engine.networks.entries import Entry, entries_of, named
 from minima.engine.networks.layers import Own, Pass, Room, columns_of
+from minima.engine.networks.parametrizations import Scales, scales_of
+from minima.engine.networks.starts import started
 from minima.streams import stream
 
 EVALUATED_AT_ONCE = 500  # points: what a pass without gradients may keep in memory
@@ -34,33 +37,6 @@ SEEN_AT_ONCE = 64  # points of such a pass by hand
 PASSES_KEPT = 8  # of one net, for evaluation
 LARGEST = 2**15  # numbers in the columns of a convolution for one point: above, PyTorch's own are faster
 COLUMNS = 2**20  # numbers in the columns of a convolution, for all points of a block
-
-CONVOLUTIONS = nn.Conv1d | nn.Conv2d | nn.Conv3d
-NORMALIZATIONS = nn.modules.batchnorm._NormBase | nn.LayerNorm | nn.GroupNorm | nn.RMSNorm
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One tensor of a module."""
-
-    name: str
-    shape: tuple[int, ...]
-    fan_in: int | None = None  # of its layer; None for what is not drawn
-    constant: float = 0.0  # what it starts at where it is not drawn and the module has no start of its own
-    bias: bool = False
-    last: bool = False  # of the last layer
-    scaled: bool = False  # whether `init.scale` multiplies it: parameters, but not those of normalizations
-    aliases: tuple[str, ...] = ()  # where else the module holds the same tensor
-
-    @property
-    def matrix(self) -> tuple[int, int]:
-        """`matrix` returns the tensor's shape as a matrix [out, in]."""
-        return (self.shape[0], prod(self.shape[1:])) if len(self.shape) > 1 else (1, prod(self.shape))
-
-    def uniform(self, generator: np.random.Generator) -> np.ndarray:
-        """`uniform` draws the matrix within ±1/√fan-in, as PyTorch does."""
-        return generator.uniform(-1, 1, self.matrix) / self.fan_in**0.5
-
 
 Draw = Callable[[Entry, np.random.Generator], np.ndarray]
 
@@ -82,6 +58,8 @@ class ModuleNet:
     row: tuple[int, ...]
     make: Callable[[], nn.Module] | None = None  # makes the module with its own initialization
     channels_last: bool = False  # whether the module takes images that lie so in memory
+    scales: Scales | None = None  # of its tensors, where it is not parametrized as it is
+    still: bool = False  # whether batch normalization keeps the statistics of the start
 
     @classmethod
     def of(cls, make: Callable[[], nn.Module], row: tuple[int, ...]) -> "ModuleNet":
@@ -89,22 +67,25 @@ class ModuleNet:
         with seeded(0):
             return cls(_without_counts(make()), row, make)
 
+    def asked(
+        self, network: Mapping[str, Any], base: Callable[[], "ModuleNet"], degree: float | None
+    ) -> "ModuleNet":
+        """`asked` returns the net as a cell's `network` section asks for it beyond what its kind builds, with
+        the net of base width and the degree of the optimizer's steps that `scales_of` wants."""
+        for name in network.get("frozen", ()):
+            for i in named(self.entries, name, "network.frozen"):
+                if i in self.parameters:
+                    self.module.get_parameter(self.entries[i].name).requires_grad_(False)
+        scales = scales_of(network.get("parametrization", ""), self.entries, lambda: base().entries, degree)
+        asked = replace(self, scales=scales, still=network.get("batch_norm") == "frozen")
+        if not asked.trained:
+            raise ValueError("network.frozen names every layer: nothing is left to train")
+        return asked
+
     @cached_property
     def entries(self) -> list[Entry]:
         """The parameters, then the buffers."""
-        layers = dict(self.module.named_modules())
-        last = [name for name, layer in layers.items() if [*layer.parameters(recurse=False)]][-1:]
-        found: dict[int, Entry] = {}
-        for name, layer in layers.items():
-            for own, parameter in layer._parameters.items():
-                if parameter is not None:
-                    _add(found, parameter, _entry(name, layer, own, parameter, [name] == last))
-        for name, layer in layers.items():
-            for own, buffer in layer._buffers.items():
-                if buffer is not None and buffer.is_floating_point():
-                    ones = float(own == "running_var")
-                    _add(found, buffer, Entry(_joined(name, own), tuple(buffer.shape), constant=ones))
-        return [*found.values()]
+        return entries_of(self.module)
 
     @cached_property
     def parameters(self) -> list[int]:
@@ -140,12 +121,11 @@ class ModuleNet:
         has a stream of its own, so that none depends on another's size; what is not drawn is as the module
         itself has it, else constant."""
         own = self.own(seed) or [np.full((1, *entry.matrix), entry.constant) for entry in self.entries]
-        return [
-            start
-            if entry.fan_in is None
-            else options["scale"] * draw(entry, stream(seed, f"weights/{i}"))[None]
+        tensors = [
+            start if entry.fan_in is None else draw(entry, stream(seed, f"weights/{i}"))[None]
             for i, (entry, start) in enumerate(zip(self.entries, own, strict=True))
         ]
+        return started(self, tensors, options, x)
 
     @property
     def jacobians(self) -> ModuleType:
@@ -167,8 +147,8 @@ class ModuleNet:
 
         Evaluation leaves no tape: gradients are taken in training only.
         """
-        if self.module.training != training:
-            self.module.train(training)
+        if self.module.training != (training and not self.still):
+            self.module.train(training and not self.still)
         # One network goes without its dimension: views and their gradients cost a tenth of its time.
         given = [weight[0] for weight in weights] if len(x) == 1 else list(weights)
         if training:
@@ -219,6 +199,8 @@ class ModuleNet:
                     torch.zeros_like(mean),
                     torch.full_like(variance, 1 - layer.eps),
                 )
+        if self.scales is not None:  # |a w|^p, of which the module takes a times what it is given
+            powers = [power * abs(a) ** (p - 1) for power, a in zip(powers, self.scales.forward, strict=True)]
         ones = weights[0].new_ones(len(weights[0]), 1, prod(self.row))
         return self.forward(powers, ones)[0].sum((1, 2))
 
@@ -228,6 +210,8 @@ class ModuleNet:
         module is no chain of layers with passes by hand, or where the columns would not pay."""
         if len(self.trained) < sum(1 for _ in self.module.named_parameters(remove_duplicate=False)):
             return 0  # these passes know neither frozen nor shared tensors
+        if self.scales is not None:
+            return 0
         largest = columns_of(self.module, self.row)
         return largest if largest <= LARGEST else 0
 
@@ -285,21 +269,29 @@ class ModuleNet:
             return self._one(weights, x[0], fast).unsqueeze(0)
         return vmap(self._one, randomness="error")(weights, x)
 
+    def scaled(self, weights: Sequence[Tensor]) -> Sequence[Tensor]:
+        """`scaled` returns what the module takes in place of its tensors: a·w."""
+        if self.scales is None:
+            return weights
+        return [w if a == 1 else a * w for a, w in zip(self.scales.forward, weights, strict=True)]
+
     def _one(self, weights: Sequence[Tensor], x: Tensor, channels_last: bool = False) -> Tensor:
         """`_one` returns f of one network: weights [out, in], x [n, d]."""
-        named = {e.name: w.reshape(e.shape) for e, w in zip(self.entries, weights, strict=True)}
+        tensors = {
+            e.name: w.reshape(e.shape) for e, w in zip(self.entries, self.scaled(weights), strict=True)
+        }
         x = x.reshape(-1, *self.row)
         if channels_last:  # measured: a fifth faster, the copies of the kernels included
             x = _channels_last(x)
-            named = {
+            tensors = {
                 name: w.contiguous(memory_format=torch.channels_last) if w.ndim == 4 else w
-                for name, w in named.items()
+                for name, w in tensors.items()
             }
-        named |= {alias: named[entry.name] for entry in self.entries for alias in entry.aliases}
-        named |= {name: buffer.to(x.device) for name, buffer in self._still}
+        tensors |= {alias: tensors[entry.name] for entry in self.entries for alias in entry.aliases}
+        tensors |= {name: buffer.to(x.device) for name, buffer in self._still}
         with nullcontext() if self.make is None else plain_attention():
             # Ties are in `aliases`: to look for them costs 0.2 ms.
-            return functional_call(self.module, named, (x,), tie_weights=False)
+            return functional_call(self.module, tensors, (x,), tie_weights=False)
 
     @cached_property
     def _still(self) -> list[tuple[str, Tensor]]:
@@ -322,30 +314,6 @@ def _channels_last(x: Tensor) -> Tensor:
     if channels > 1:
         return x.contiguous(memory_format=torch.channels_last)
     return x.contiguous().as_strided(x.shape, (height * width, 1, width, 1))
-
-
-def _entry(name: str, layer: nn.Module, own: str, parameter: Tensor, last: bool) -> Entry:
-    """`_entry` returns what is known of a parameter that a layer holds under the name `own`."""
-    drawn = isinstance(layer, CONVOLUTIONS | nn.Linear) and own in ("weight", "bias")
-    return Entry(
-        _joined(name, own),
-        tuple(parameter.shape),
-        prod(layer.weight.shape[1:]) if drawn else None,
-        constant=float(own == "weight"),  # of a normalization
-        bias=own == "bias",
-        last=last,
-        scaled=not isinstance(layer, NORMALIZATIONS),
-    )
-
-
-def _add(found: dict[int, Entry], tensor: Tensor, entry: Entry) -> None:
-    """`_add` notes an entry, or that a tensor which is there stands in one more place."""
-    known = found.get(id(tensor))
-    found[id(tensor)] = replace(known, aliases=(*known.aliases, entry.name)) if known else entry
-
-
-def _joined(layer: str, own: str) -> str:
-    return f"{layer}.{own}" if layer else own
 
 
 def _without_counts(module: nn.Module) -> nn.Module:

@@ -15,6 +15,9 @@ class SignDescent(Optimizer):
     """θ ← θ − η sign g."""
 
 
+DEGREE = 0.0
+
+
 def start(theta: Tensor) -> list[Tensor]:
     """`start` returns no state."""
     return []
