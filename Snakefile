@@ -25,6 +25,7 @@ from minima.plan.workplan import Plan, share_with_scripts
 
 share_with_scripts()
 config["extensions"] = located(config.get("extensions", []), workflow.configfiles)
+config["network_dirs"] = located(config.get("network_dirs", "."), workflow.configfiles)
 try:
     PLAN = Plan(config)
     PLAN.check()

@@ -38,6 +38,7 @@ IMAGE = (1, 8, 8)
 DIGITS = {"source": "digits", "train_size": POINTS, "test_size": 6, "labels": "onehot"}
 LARGE = dict.fromkeys(("resnet18", "vgg16"), pytest.mark.slow)
 INIT = {"pretrained": {"from": "before"}, "matched": {"from": "before", "match": "norm", "draw": "gaussian"}}
+OWN_NETS = str(Path(__file__).with_name("own_nets.py"))
 TWO_LINEAR_LAYERS = {"network": {"width": 24, "depth": 2, "activation": "linear", "parametrization": "none"}}
 
 
@@ -54,7 +55,6 @@ SCHEDULES = [*parts("engine/schedules", "schedule")]
 LOSSES = [*parts("engine/losses", "loss")]
 MODELS = [*parts("engine/models", "build")]
 INITS = [*parts("engine/inits", "draw"), *parts("engine/inits", "start")]
-INITS.remove("own")  # of modules of a user's own
 ACTIVATIONS = [*parts("engine/activations", "value")]
 PROBES = [*parts("engine/probes", "measure"), *parts("theory/probes", "measure")]
 PREDICTORS = [*parts("theory/predictors", "predict")]
@@ -98,9 +98,11 @@ def network(name: str) -> dict[str, Any]:
     """The sections for a kind of network."""
     if name == "mlp":
         return {}
-    small = {"cnn": {"channels": [2, 2, 2], "hidden": 4, "batch_norm": True}, "dense": {"hidden": [4]}}.get(
-        name, {}
-    )
+    small = {
+        "cnn": {"channels": [2, 2, 2], "hidden": 4, "batch_norm": True},
+        "dense": {"hidden": [4]},
+        "module": {"file": OWN_NETS, "name": "Transformer", "args": {"outputs": 1}},
+    }.get(name, {})
     return {
         "network": options(AnyNetwork, "kind", name) | small,
         "optimizer": optimizer("sgd"),  # batch normalization wants batches
@@ -113,7 +115,7 @@ def network(name: str) -> dict[str, Any]:
 def scheme(name: str) -> dict[str, Any]:
     """The sections for an init: those of the first networks that the config lets start so."""
     refused: Exception | None = None
-    for sections in ({}, TWO_LINEAR_LAYERS, network("dense")):
+    for sections in ({}, TWO_LINEAR_LAYERS, network("dense"), network("module")):
         try:
             stack(**(found := sections | {"init": INIT.get(name, {}) | {"scheme": name}}))
             return found

@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 import pytest
 import torch
+from tests.unit.engine.own_nets import Residual, Tied, Transformer
 from torch import nn
 from torch.nn import functional
 
@@ -15,58 +16,6 @@ from minima.engine.inits import kaiming, own
 from minima.engine.networks.module import ModuleNet
 
 ROWS = (8, 8)  # images of digits, a row of pixels as a token
-
-
-class Transformer(nn.Module):
-    """Tokens are rows of pixels; parameters of the module itself, attention, buffers of both kinds."""
-
-    def __init__(self, width=8, outputs=3):
-        super().__init__()
-        self.place = nn.Parameter(torch.randn(ROWS[0], width) / 10)
-        self.register_buffer("order", torch.arange(ROWS[0]))
-        self.register_buffer("wave", torch.linspace(0, 1, width))
-        self.embed = nn.Linear(ROWS[1], width)
-        self.block = nn.TransformerEncoderLayer(width, 2, 12, dropout=0.0, batch_first=True, norm_first=True)
-        self.out = nn.Linear(width, outputs)
-
-    def forward(self, x):
-        tokens = self.embed(x) + self.place[self.order] + self.wave
-        return self.out(self.block(tokens).mean(1))
-
-
-class Tied(nn.Module):
-    """One matrix up and down again, as word embeddings are tied, and one layer called under two names."""
-
-    def __init__(self):
-        super().__init__()
-        self.up = nn.Linear(64, 6, bias=False)
-        self.down = nn.Linear(6, 64)
-        self.down.weight = nn.Parameter(self.up.weight.detach().T.clone())
-        self.up_again = nn.Linear(64, 6, bias=False)
-        self.up_again.weight = self.up.weight
-        self.inner = self.again = nn.Linear(6, 6)
-        self.out = nn.Linear(6, 3)
-
-    def forward(self, x):
-        h = self.again(self.inner(self.up(x.flatten(1))).tanh())
-        return self.out(self.up_again(self.down(h).tanh()))
-
-
-class Residual(nn.Module):
-    """A residual block of convolutions with group normalization."""
-
-    def __init__(self, outputs=3):
-        super().__init__()
-        self.into = nn.Conv2d(1, 4, 3, padding=1)
-        self.inner = nn.Conv2d(4, 4, 3, padding=1, bias=False)
-        self.norm = nn.GroupNorm(2, 4)
-        self.out = nn.Linear(4, outputs)
-
-    def forward(self, x):
-        h = self.into(x.unflatten(-2, (1, -1)) if x.ndim == 3 else x)
-        return self.out((h + self.norm(self.inner(h.relu()))).relu().mean((2, 3)))
-
-
 NETS = [pytest.param(net, id=net.__name__.lower()) for net in (Transformer, Tied, Residual)]
 
 

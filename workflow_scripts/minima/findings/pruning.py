@@ -66,9 +66,10 @@ def _configured(plan: Plan) -> dict[str, Cell]:
     """`_configured` returns the cells of all studies, also of those that are not to run now, or whose run has
     not come to its record yet."""
     cells = Plan(plan.whole | {"run": None}).cells
+    own = {"extensions": plan.config.extensions, "network_dirs": plan.config.network_dirs}
     for study in {*folders()} - {*plan.config.studies}:
         with suppress(ConfigError):
-            cells |= Plan({"run": [study], "extensions": plan.config.extensions}).cells
+            cells |= Plan({"run": [study]} | own).cells
     return cells
 
 

@@ -131,6 +131,7 @@ class _Job:
         from minima.training.cells import train_cells
         from minima.training.memory import DoesNotFit
 
+        check_modules(cells[0].values, next(iter(splits.values())))
         states = self.of_starts(cells, "parameters")
         device, name = self.place
         shards = _Shards(self.folder, cells[0], Journal(self.journal_file, name))
@@ -163,6 +164,23 @@ class _Job:
         for cell in cells:
             refuse_misfits([cell], found[cell.split].shape)
         return found
+
+
+def check_modules(cell: Mapping[str, Any], split: "Arrays") -> None:
+    """`check_modules` raises `ModuleError` where a module of the user's own cannot be trained as the cells of
+    a group are, each of which `cell` may be."""
+    from minima.training.start import network_of
+
+    net, optimizer = network_of(cell, split).asked_for, cell["optimizer"]
+    if getattr(net, "make", None) is None:
+        return
+    from minima.engine.module_checks import check
+
+    rows, batch = len(split.x_train), optimizer.get("batch_size")
+    left = rows % batch if batch and not optimizer.get("replacement", False) else 0
+    network = cell["network"]
+    who = f"network: {network.get('name', network['kind'])} of {network.get('file', 'an extension')}"
+    check(net, who, split.x_train, split.y_train.shape[1], left or batch, cell["dtype"])
 
 
 def _fields(cell: Cell, states: Mapping[str, Any]) -> dict[str, Any]:

@@ -245,6 +245,11 @@ class Config(Options):
     extensions: list[str] = Field(
         [], description="Folders with parts and studies of your own, relative to the config file."
     )
+    network_dirs: list[str] = Field(
+        [],
+        description="Where network.file is looked for, relative to the config file, before the folders of "
+        "extensions and the working directory; by default beside the config file.",
+    )
     run: list[str] | None = Field(
         None, min_length=1, description="Studies to run; those of `studies` where omitted."
     )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from minima.forms import drawing_scheme, forms_of, probe_module
 from minima.plan import parts
 from minima.plan.digest import digest
+from minima.plan.own_modules import PREFIX, imports_beside, looks, source_of
 from minima.plan.references import KernelOfNetworks
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def training_modules(cell: Mapping) -> list[str]:
             for name in [network.get("activation")]
             if name in parts.names("activations")
         ),
+        *([f"{PREFIX}{network['file']}"] if network["kind"] == "module" else []),
         *forms_of(network),
         *(f"minima.engine.inits.{scheme}" for scheme in _schemes(network, cell["init"])),
         f"minima.engine.losses.{cell['loss']}",
@@ -77,11 +79,11 @@ def reference_modules(kinds: Iterable[str], activation: str) -> list[str]:
 
 def fingerprint(modules: Iterable[str]) -> str:
     """`fingerprint` returns one digest of all code that these modules use."""
-    return _fingerprint(PACKAGE, frozenset(modules))
+    return _fingerprint(PACKAGE, frozenset(modules), looks())
 
 
 @parts.remembered
-def _fingerprint(package: Path, modules: frozenset[str]) -> str:
+def _fingerprint(package: Path, modules: frozenset[str], looks: int) -> str:
     """`_fingerprint` joins modules once, however many cells name the same ones."""
     return digest("".join(f"{name}{code}" for name, code in sorted(_code_used(package, modules).items())))
 
@@ -98,7 +100,7 @@ def _code_used(package: Path, modules: Iterable[str]) -> dict[str, str]:
     while waiting:
         name = waiting.pop()
         if name not in found:
-            code = _read(package, name)
+            code = _read_own(name, looks()) if name.startswith(PREFIX) else _read(package, name)
             found[name] = code.digest
             waiting += code.imports
     return found
@@ -122,19 +124,43 @@ def _read(package: Path, module: str) -> _Code:
         for node in tree.body
         if not _is_for_type_hints(node) and not (_is_part(module) and _declares(node, declares))
     ]
+    found = _ours(package, _bared(tree))
+    return _Code(digest(_written(tree)), found, declares)
+
+
+@parts.remembered
+def _read_own(module: str, looks: int) -> _Code:
+    """`_read_own` reads a file of the user's, or a module beside it, anew whenever files are looked for."""
+    path, _ = source_of(module)
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not _is_for_type_hints(node)]
+    imports = _bared(tree)
+    found = (*_ours(PACKAGE, imports), *imports_beside(module, sorted(imports)))
+    return _Code(digest(_written(tree)), found, frozenset())
+
+
+def _bared(tree: ast.Module) -> set[tuple[int, str]]:
+    """`_bared` takes the docstrings out of a tree and returns the level and dotted name of all that it
+    imports."""
     _drop_docstring(tree)
-    imports: set[str] = set()
+    imports: set[tuple[int, str]] = set()
     for node in _statements(tree.body):
         if isinstance(node, ast.Import):
-            imports |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            imports |= {(0, alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
             # `from minima.theory import kernels` names a module, `from minima.store import write` a function
-            imports |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            home = node.module or ""
+            imports |= {(node.level, home), *((node.level, f"{home}.{alias.name}") for alias in node.names)}
         elif isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             _drop_docstring(node)
-    ours = (name for name in imports if name.startswith(("minima.", f"{parts.STUDIES}.")))
-    found = tuple(name for name in ours if _path(package, name).exists())
-    return _Code(digest(_written(tree)), found, declares)
+    return imports
+
+
+def _ours(package: Path, imports: set[tuple[int, str]]) -> tuple[str, ...]:
+    """`_ours` returns the modules of minima and of studies among what a module imports."""
+    named = (name for level, name in imports if not level)
+    ours = (name for name in named if name.startswith(("minima.", f"{parts.STUDIES}.")))
+    return tuple(name for name in ours if _path(package, name).exists())
 
 
 def _statements(body: Iterable[ast.AST]) -> Iterator[ast.AST]:

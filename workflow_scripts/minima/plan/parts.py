@@ -343,6 +343,11 @@ def extend(folders: Sequence[str | Path]) -> None:
         make_again()
 
 
+def extensions() -> list[Path]:
+    """`extensions` returns the folders that have joined."""
+    return [*_in_use]
+
+
 def joined(module: str) -> Iterator[Path]:
     """`joined` yields where extensions would hold a module: its path without the ending."""
     for package, name in JOINED.items():

@@ -16,6 +16,7 @@ from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layers import CLAIMS, lay, listed, mapping
 from minima.plan.layout import Layout
 from minima.plan.mistakes import ConfigError, Mistake, unknown
+from minima.plan.own_modules import look_in
 from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
 from minima.plan.register import Claim, read_registers
@@ -28,6 +29,7 @@ class Plan:
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         parts.extend([one for one in listed(mapping(raw).get("extensions")) if isinstance(one, str)])
+        look_in([one for one in listed(mapping(raw).get("network_dirs")) if isinstance(one, str)])
         laid = lay(raw)
         self.config, self.grids = read_config(laid)
         # What jobs get, so that an edit of a study during a run is seen by the next one.
