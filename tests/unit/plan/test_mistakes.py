@@ -94,7 +94,7 @@ def test_the_config_that_the_others_break_is_right():
             f"{MAIN}.init",
             {"scheme": "kaiming", "width_power": 1},
             f"{MAIN}.init.width_power",
-            "known: flip, layer_scales, scale, scheme)",
+            "known: scale, layer_scales, flip, scheme)",
         ),
         (
             f"{MAIN}.optimizer.lr",

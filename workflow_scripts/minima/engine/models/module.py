@@ -15,6 +15,8 @@ from minima.plan.networks import Network
 if TYPE_CHECKING:
     from minima.engine.networks.module import ModuleNet
 
+DRAW = "own"
+
 
 class Module(Network):
     """A torch module of your own."""
