@@ -20,12 +20,14 @@ configfile: "config/config.yaml"
 sys.path.insert(0, workflow.current_basedir.join("workflow_scripts").get_path_or_uri(secret_free=True))
 
 from minima.plan.mistakes import ConfigError
-from minima.plan.parts import located
+from minima.plan.parts import beside, located
 from minima.plan.workplan import Plan, share_with_scripts
 
 share_with_scripts()
 config["extensions"] = located(config.get("extensions", []), workflow.configfiles)
-config["network_dirs"] = located(config.get("network_dirs", "."), workflow.configfiles)
+config["network_dirs"] = located(
+    config.get("network_dirs", beside(workflow.configfiles)), workflow.configfiles
+)
 try:
     PLAN = Plan(config)
     PLAN.check()

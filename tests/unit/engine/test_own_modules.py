@@ -1,11 +1,14 @@
 """Modules of a user's own, of any layers: PyTorch itself is the oracle."""
 
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from tests.unit.engine import own_nets
 from tests.unit.engine.own_nets import Residual, Tied, Transformer
+from tests.unit.helpers import cell, trained
 from torch import nn
 from torch.nn import functional
 
@@ -14,6 +17,8 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.foreign import seeded
 from minima.engine.inits import kaiming, own
 from minima.engine.networks.module import ModuleNet
+from minima.streams import stream
+from minima.training.start import Arrays
 
 ROWS = (8, 8)  # images of digits, a row of pixels as a token
 NETS = [pytest.param(net, id=net.__name__.lower()) for net in (Transformer, Tied, Residual)]
@@ -115,3 +120,98 @@ def test_frozen_parameters_of_a_module_are_not_trained():
     Ensemble(net).gradients(theta, tape, torch.ones_like(f), [None, None, *gradients[2:]])
     hidden = functional.linear(x[0], theta[0][0, 0], theta[1][0, 0, 0]).relu()
     torch.testing.assert_close(gradients[2][0, 0], hidden.sum(0).expand(3, 4), rtol=1e-10, atol=1e-12)
+
+
+# Training
+
+
+def split(points=12, tests=5):
+    rng = np.random.default_rng(0)
+    y = np.eye(3)[rng.integers(3, size=points + tests)]
+    x = rng.normal(size=(points + tests, 64))
+    return Arrays(x[:points], y[:points], x[points:], y[points:], shape=ROWS)
+
+
+def own_cell(name, steps=10, **sections):
+    return cell(
+        seed=5,
+        recipe={
+            "source": "digits",
+            "classes": [0, 1, 2],
+            "labels": "onehot",
+            "train_size": 12,
+            "test_size": 5,
+        },
+        network={"kind": "module", "file": own_nets.__file__, "name": name},
+        stop={"max_steps": steps},
+        record={"steps": [0, steps], "probes": ["norm", "distance"]},
+        dtype="float64",
+        keep_parameters=True,
+        **sections,
+    )
+
+
+def theirs(name, data, optimizer, batches, loss):
+    """The loop a user would write, from the start that the seed gives: outputs on test rows, parameters."""
+    with seeded(int(stream(5, "weights/own").integers(2**32))):
+        module = getattr(own_nets, name)()
+    module, (x, y) = module.double(), map(torch.tensor, (data.x_train, data.y_train))
+    steps = optimizer(module.parameters())
+    for rows in batches:
+        steps.zero_grad()
+        loss(module(x[rows].unflatten(1, ROWS)), y[rows]).backward()
+        steps.step()
+    with torch.no_grad():
+        f = module.eval()(torch.tensor(data.x_test).unflatten(1, ROWS))
+    return f.numpy(), torch.cat([p.detach().flatten() for p in module.parameters()]).numpy()
+
+
+def batches_of(size, steps, points=12):
+    draw, found = stream(5, "batches"), []
+    while len(found) < steps:
+        order = draw.permutation(points)
+        found += [order[begin : begin + size] for begin in range(0, points, size)]
+    return found[:steps]
+
+
+@pytest.mark.parametrize("name", ["Transformer", "Residual", "Tied"])
+@pytest.mark.parametrize(
+    ("options", "oracle"),
+    [
+        ({"name": "sgd", "lr": 0.05, "batch_size": 5}, lambda p: torch.optim.SGD(p, 0.05)),
+        ({"name": "adam", "lr": 0.01, "batch_size": 5}, lambda p: torch.optim.Adam(p, 0.01)),
+    ],
+    ids=["sgd", "adam"],
+)
+def test_training_is_the_loop_a_user_would_write(name, options, oracle):
+    """The module's own start under the cell's seed, the same batches, torch.optim's steps."""
+    data = split()
+    (values,) = trained([own_cell(name, loss="cross_entropy", optimizer=options)], data)
+    f, parameters = theirs(name, data, oracle, batches_of(5, 10), functional.cross_entropy)
+    np.testing.assert_allclose(values["test"], f, rtol=1e-10, atol=1e-10)
+    np.testing.assert_allclose(values["parameters"][: len(parameters)], parameters, rtol=1e-10, atol=1e-10)
+    buffers = {"Transformer": 8}.get(name, 0)
+    assert len(values["parameters"]) == len(parameters) + buffers, "tied weights count once"
+
+
+def test_gradient_descent_on_all_rows_is_that_of_pytorch():
+    """The loss of minima.engine.losses.mse is half the mean over the points, summed over the outputs."""
+    data = split()
+    (values,) = trained([own_cell("Residual", optimizer={"name": "gd", "lr": 0.1})], data)
+    f, _ = theirs(
+        "Residual",
+        data,
+        lambda p: torch.optim.SGD(p, 0.1),
+        [np.arange(12)] * 10,
+        lambda f, y: (f - y).square().sum(1).mean() / 2,
+    )
+    np.testing.assert_allclose(values["test"], f, rtol=1e-10, atol=1e-10)
+
+
+def test_a_cell_does_not_depend_on_the_place_of_the_file(tmp_path):
+    """The same class in another folder gives the same numbers."""
+    (tmp_path / "elsewhere.py").write_text(Path(own_nets.__file__).read_text())
+    one = own_cell("Residual", steps=3, optimizer={"name": "sgd", "lr": 0.05, "batch_size": 5})
+    other = one | {"network": one["network"] | {"file": str(tmp_path / "elsewhere.py")}}
+    here, there = (trained([fields], split())[0] for fields in (one, other))
+    np.testing.assert_array_equal(here["parameters"], there["parameters"])

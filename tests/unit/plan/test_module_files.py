@@ -144,6 +144,22 @@ def test_the_place_of_the_folder_is_no_part_of_a_cell(folder, tmp_path_factory):
     assert found[0] == found[1]
 
 
+def test_an_archive_and_a_record_of_a_run_know_the_files(folder):
+    (folder / "nets").mkdir()
+    for name in FILES:
+        (folder / "nets" / name).parent.mkdir(exist_ok=True)
+        (folder / name).rename(folder / "nets" / name)
+    files = Plan(config(folder, file="nets/net.py")).network_files
+    assert {*files} == {
+        "nets/net.py",
+        "nets/layers.py",
+        "nets/blocks/__init__.py",
+        "nets/blocks/dense.py",
+        "nets/blocks/parts.py",
+    }
+    assert all(path == folder / inside for inside, path in files.items())
+
+
 def test_cells_of_other_networks_do_not_depend_on_it(folder):
     (cell,) = grid().cells
     assert not any(name.startswith("file:") for name in code_used(training_modules(cell.values)))

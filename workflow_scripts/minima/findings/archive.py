@@ -24,7 +24,7 @@ this archive into the checkout, and
         --allowed-rules all judge_claims draw_figures write_report --forceall
 
 To train the same networks again: the same command without its second line. The folders of studies and
-extensions are here as that run had them, also where they were of no commit.
+extensions and the networks of your own are here as that run had them, also where they were of no commit.
 """
 
 
@@ -32,7 +32,12 @@ def write_archive(plan: Plan, output: Path) -> None:
     """`write_archive` writes the zip of a complete run."""
     extensions = {f"extensions/{n}_{Path(e).name}": Path(e) for n, e in enumerate(plan.config.extensions, 1)}
     config = json.loads(json.dumps(plan.whole))  # of plain mappings
-    config |= {"results": "results", "run": plan.studies, "extensions": [*extensions]}
+    config |= {
+        "results": "results",
+        "run": plan.studies,
+        "extensions": [*extensions],
+        "network_dirs": ["networks"],
+    }
     config |= {"claims": REGISTER} if plan.config.claims else {}
     with replacing(output) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "archive/README.md", README.format(config=CONFIG).encode())
@@ -42,6 +47,8 @@ def write_archive(plan: Plan, output: Path) -> None:
         for inside, folder in _sources(plan, extensions).items():
             for path in files_in(folder):
                 _add(archive, f"{inside}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+        for inside, path in plan.network_files.items():
+            _add(archive, f"archive/networks/{inside}", path.read_bytes())
         for path in results_of(plan):
             inside = Path("results") / path.relative_to(plan.paths.results)
             _add(archive, inside.as_posix(), path.read_bytes())

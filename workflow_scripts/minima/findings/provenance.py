@@ -87,10 +87,12 @@ def runtimes(content: Mapping[str, Any]) -> str:
 
 
 def _files(plan: "Plan") -> dict[str, str]:
-    """`_files` returns path → digest of every file of the studies' folders and of the extensions."""
+    """`_files` returns path → digest of every file of the studies' folders, of the extensions and of the
+    user's own networks."""
     used = [folders()[study] for study in plan.studies if study in folders()]
     extensions = map(Path, plan.config.extensions)
-    paths = (path for folder in (*used, *extensions) for path in files_in(folder))
+    paths = [path for folder in (*used, *extensions) for path in files_in(folder)]
+    paths += plan.network_files.values()
     return {shown(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from minima.forms import drawing_scheme, forms_of, probe_module
 from minima.plan import parts
 from minima.plan.digest import digest
-from minima.plan.own_modules import PREFIX, imports_beside, looks, source_of
+from minima.plan.own_modules import PREFIX, imports_beside, looks, path_of, source_of
 from minima.plan.references import KernelOfNetworks
 
 if TYPE_CHECKING:
@@ -92,6 +92,14 @@ def code_used(modules: Iterable[str]) -> dict[str, str]:
     """`code_used` returns module name → digest of its code, for the modules and all that they import from
     minima."""
     return _code_used(PACKAGE, modules)
+
+
+def files_beside(file: str) -> dict[str, Path]:
+    """`files_beside` returns a file with the user's own network and the modules that it imports beside it, by
+    their places relative to the folder in which the file is looked for."""
+    home = path_of(file).parent
+    used = (source_of(name)[0] for name in code_used([f"{PREFIX}{file}"]) if name.startswith(PREFIX))
+    return {(Path(file).parent / path.relative_to(home)).as_posix(): path for path in used}
 
 
 def _code_used(package: Path, modules: Iterable[str]) -> dict[str, str]:

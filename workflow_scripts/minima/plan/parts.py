@@ -292,6 +292,11 @@ class NameOf:
         return "; ".join(f"{name}: {cls.said()}" for name, cls in options(self.kind).items()) + "."
 
 
+def beside(config_files: Sequence[str | Path]) -> list[str]:
+    """`beside` returns the whole paths of the folders in which config files stand."""
+    return list(dict.fromkeys(str(Path(file).absolute().parent) for file in config_files))
+
+
 def located(folders: str | Sequence[str], config_files: Sequence[str | Path]) -> list[str]:
     """`located` returns the whole paths of folders that a config names: beside the config file, the last one
     that has the folder there, else in the working directory."""

@@ -11,7 +11,13 @@ from minima.plan import parts
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption, figure_module
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
-from minima.plan.fingerprint import cell_fingerprint, fingerprint, preparing_modules, reference_modules
+from minima.plan.fingerprint import (
+    cell_fingerprint,
+    files_beside,
+    fingerprint,
+    preparing_modules,
+    reference_modules,
+)
 from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layers import CLAIMS, lay, listed, mapping
 from minima.plan.layout import Layout
@@ -72,6 +78,15 @@ class Plan:
     def cells(self) -> dict[str, Cell]:
         """Digest → cell, over all blocks."""
         return {cell.digest: cell for grid in self.grids.values() for cell in grid.cells}
+
+    @cached_property
+    def network_files(self) -> dict[str, Path]:
+        """`network_files` returns the files of the user's own networks, and what these import beside them, by
+        their places relative to the folder in which such files are looked for."""
+        named = {
+            cell["network"]["file"] for cell in self.cells.values() if cell["network"]["kind"] == "module"
+        }
+        return {inside: path for file in named for inside, path in files_beside(file).items()}
 
     @cached_property
     def packs(self) -> dict[str, Pack]:
