@@ -54,7 +54,7 @@ def test_flows_are_known_of_constant_steps_without_decay(name, flow, options, sa
         grid(optimizer=optimizer | options, predict=[flow])
 
 
-@pytest.mark.parametrize("probe", ["decay", "flips", "kernel_extremes", "sharpness"])
+@pytest.mark.parametrize("probe", ["decay", "kernel_extremes", "sharpness"])
 def test_probes_of_gradients_and_kernels_are_refused_of_modules(probe):
     with pytest.raises(ConfigError, match=f"record.probes: {probe} needs network.kind: mlp, not cnn"):
         grid(

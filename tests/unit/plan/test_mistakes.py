@@ -388,7 +388,7 @@ def test_a_block_of_modules_has_the_defaults_of_its_kind():
         ("predict", ["linearized"], "predict: linearized needs network.kind: mlp"),
         ("optimizer", {"name": "sgd", "batch_size": 5}, "optimizer.lr: the stability edge is known for"),
         ("optimizer", {"name": "flow"}, "optimizer: flow integrates network.kind: mlp, not cnn"),
-        ("record", {"probes": ["flips"]}, "record.probes: flips needs network.kind: mlp"),
+        ("record", {"probes": ["sharpness"]}, "record.probes: sharpness needs network.kind: mlp"),
         ("network", {"kind": "mlp"}, "is about loss: mse"),
     ],
 )

@@ -76,10 +76,10 @@ class Ensemble:
         return torch.stack(norms, dim=1)
 
     def signs(self, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
-        """`signs` returns which hidden units are positive, per hidden layer: [E, K·n, m_l]."""
+        """`signs` returns which hidden units are positive, per hidden layer: [E, K·n, …]."""
         copies = len(self.readout)
-        _, tape = self.model.forward(flat(weights), x.repeat_interleave(copies, dim=0))
-        return [(h > 0).unflatten(0, (-1, copies)).flatten(1, 2) for h in tape.hidden[1:]]
+        found = self.model.signs(flat(weights), x.repeat_interleave(copies, dim=0))
+        return [layer.unflatten(0, (-1, copies)).flatten(1, 2) for layer in found]
 
     def readout_like(self, tensor: Tensor) -> Tensor:
         """`readout_like` returns the readout [K] in a tensor's dtype and on its device."""

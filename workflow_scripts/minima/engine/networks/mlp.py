@@ -148,6 +148,10 @@ class MLP:
             sums = (weight * factor).abs() ** p @ sums
         return sums.sum((1, 2))
 
+    def signs(self, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+        """Where h_l > 0, per hidden layer: [B, n, m_l]."""
+        return [h > 0 for h in self.forward(weights, x)[1].hidden[1:]]
+
     def signals(self, weights: Sequence[Tensor], tape: Tape) -> list[Tensor]:
         """∂f/∂a_l for l = 1 … H: [B, n, outputs, m_l], a row per point and output."""
         batch, points = tape.hidden[0].shape[:2]

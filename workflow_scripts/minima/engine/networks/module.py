@@ -26,6 +26,7 @@ from torch.func import functional_call, vmap
 
 from minima.engine.block import Block, Memory
 from minima.engine.foreign import plain_attention, seeded
+from minima.engine.networks.activity import Signs
 from minima.engine.networks.entries import Entry, entries_of, named
 from minima.engine.networks.layers import Own, Pass, Room, columns_of
 from minima.engine.networks.parametrizations import Scales, scales_of
@@ -139,6 +140,17 @@ class ModuleNet:
         what PyTorch is to differentiate."""
         self.module.eval()
         return self._one(weights, x)
+
+    def signs(self, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+        """Where what goes into activation functions is positive, per call: [B, n, …]."""
+        each = []
+        for b in range(len(x)):
+            with torch.no_grad(), Signs() as signs:
+                self.alone([weight[b] for weight in weights], x[b])
+            each.append(signs.calls)
+        if not each[0]:
+            raise ValueError(f"{type(self.module).__name__} calls no activation function that is known")
+        return [torch.stack(calls) for calls in zip(*each, strict=True)]
 
     def forward(
         self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False

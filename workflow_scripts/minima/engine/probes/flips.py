@@ -1,10 +1,14 @@
-"""Fraction of hidden units × training points whose sign is not that of the start."""
+"""Fraction of hidden units × training points whose sign is not that of the start.
+
+A hidden layer is one of a fully connected net, or a call of an activation function in any other module, whose
+units are what goes into it: pixels and channels, tokens.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minima.plan.marks import ProbeOfLayers
+from minima.plan.marks import Probe
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -14,7 +18,7 @@ if TYPE_CHECKING:
 NEEDS_START = True
 
 
-class Flips(ProbeOfLayers):
+class Flips(Probe):
     """Fraction of activations that changed sign."""
 
     dims = ("hidden_layer",)
