@@ -429,6 +429,9 @@ def test_modules_and_fully_connected_nets_share_no_code_of_their_own():
     assert not {name for name in mlp if "module" in name}
     assert {name for name in cnn if name.startswith((models, networks))} == {
         f"{models}cnn",
-        *(f"{networks}{name}" for name in ("module", "layers", "entries", "parametrizations", "starts")),
+        *(
+            f"{networks}{name}"
+            for name in ("activity", "entries", "layers", "module", "parametrizations", "starts")
+        ),
     }
     assert cnn ^ resnet == {f"{models}cnn", f"{models}resnet18", f"{networks}resnet"}
