@@ -10,8 +10,6 @@ from minima.plan.fingerprint import training_modules
 
 NETWORK = '''"""One hidden layer that is added to what it is fed."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from minima.plan.networks import Network
@@ -19,6 +17,8 @@ from minima.plan.networks import Network
 
 class Residual(Network):
     """One hidden layer that is added to what it is fed."""
+
+    OWN_START = True
 
     hidden: int = Field(8, ge=1, description="Units.")
 
@@ -39,8 +39,7 @@ def build(network, shape, outputs):
         def forward(self, x):
             return self.out(x + self.down(torch.relu(self.up(x))))
 
-    with torch.device("meta"):
-        return ModuleNet(Added(), shape)
+    return ModuleNet.of(Added, shape)
 '''
 INIT = '''"""Independent uniform weights."""
 
@@ -80,7 +79,7 @@ def slope(a):
 OWN = {
     ("models", "residual"): (
         NETWORK,
-        {"network": {"kind": "residual"}, "optimizer": {"name": "gd", "lr": 0.05}},
+        {"network": {"kind": "residual"}, "init": {"scheme": "own"}, "optimizer": {"name": "gd", "lr": 0.05}},
     ),
     ("inits", "uniform"): (INIT, {"init": {"scheme": "uniform", "scale": 1.5}}),
     ("activations", "leaky"): (ACTIVATION, {"network": {"activation": "leaky", "depth": 3, "width": 32}}),
