@@ -155,6 +155,15 @@ def test_batch_normalization_needs_batches(tmp_path, batch, says):
         asked(net, batch)
 
 
+def test_batch_normalization_that_the_config_does_not_know_is_refused(tmp_path):
+    """Whether points are tied together must be known before any job; with the statistics of the start they
+    are not, and no mini-batches are needed."""
+    net = net_of(tmp_path, f"def extra(self):\n    {NORMALIZED.format('')}")
+    with pytest.raises(ModuleError, match=r"say network.batch_norm: frozen, .* or true"):
+        asked(net, normalizes=False)
+    asked(net.asked({"batch_norm": "frozen"}, lambda: net, 1.0), None)
+
+
 def test_one_output_per_row_needs_a_dimension(tmp_path):
     net = net_of(tmp_path, "def forward(self, x):\n    return self.last(self.hidden(x))[:, 0]")
     with pytest.raises(ModuleError, match=r"the labels need \[8, 1\]: return f.unsqueeze\(1\)"):

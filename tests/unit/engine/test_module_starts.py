@@ -10,6 +10,7 @@ from tests.unit.engine.test_modules import CLASSES, DIGITS, SHAPE, SMALL, number
 from tests.unit.helpers import cell, grid, trained
 from torch import nn
 
+from minima.engine.jacobians import jacobian
 from minima.engine.losses import mse
 from minima.engine.passes import BoundPasses, PlainPasses, passes_of
 from minima.engine.stack import stacked
@@ -329,3 +330,37 @@ def test_the_path_norm_is_the_functions_own(parametrization):
         for weight, bias in zip(scaled[::2], scaled[1::2], strict=True):
             h = h @ weight.abs().mT ** p + bias.abs() ** p
         torch.testing.assert_close(found, h.sum() ** (1 / p), rtol=1e-11, atol=0)
+
+
+CHANGES = {
+    "ntk": {"parametrization": "ntk"},
+    "mup": {"parametrization": "mup", "base": {"channels": [1, 2, 1], "hidden": 2}},
+    "frozen statistics": {"batch_norm": "frozen"},
+    "frozen layer": {"frozen": ["2"]},
+}
+
+
+@pytest.mark.parametrize("changes", CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("scheme", ["kaiming", "antisymmetric"])
+def test_the_jacobian_is_that_of_what_is_trained(changes, scheme):
+    """By layers of the module or not: factors multiply it, frozen tensors have no columns, copies have their
+    share. PyTorch's jacrev through the plain forward pass is the oracle."""
+    ensemble, begin = start(SMALL | changes, init={"scheme": scheme})
+    x = begin.x[:, :4]
+    f, found = jacobian(ensemble, begin.weights, x)
+
+    def outputs(*own):
+        given = dict(enumerate(begin.weights)) | dict(zip(ensemble.trained, own, strict=True))
+        net, total = ensemble.model, 0
+        for k, c in enumerate(ensemble.readout):
+            total = total + c * net.alone([given[i][0, k] for i in range(len(given))], x[0])
+        return total
+
+    own = [begin.weights[i] for i in ensemble.trained]
+    rows = torch.func.jacrev(outputs, argnums=tuple(range(len(own))))(*own)
+    expected = torch.cat([row.reshape(*f.shape[1:], -1) for row in rows], dim=2)
+    c = torch.randn_like(f)
+    wanted = torch.einsum("no,nop->p", c[0], expected)
+    torch.testing.assert_close(found.transposed(c)[0], wanted, rtol=1e-9, atol=1e-10)
+    flat = expected.flatten(0, 1)
+    torch.testing.assert_close(found.kernel()[0], flat @ flat.mT, rtol=1e-9, atol=1e-9)

@@ -19,13 +19,23 @@ ROWS = 8  # that a module is called on
 
 
 def check(
-    net: ModuleNet, who: str, x: np.ndarray, outputs: int, batch: int | None = None, dtype: str = "float32"
+    net: ModuleNet,
+    who: str,
+    x: np.ndarray,
+    outputs: int,
+    batch: int | None = None,
+    dtype: str = "float32",
+    normalizes: bool = True,
 ) -> None:
     """`check` raises `ModuleError` where a module cannot be trained on rows x [n, d] towards so many outputs,
-    in batches of which the smallest has `batch` rows (None: all rows at once)."""
+    in batches of which the smallest has `batch` rows (None: all rows at once); `normalizes` says that the
+    config knows of its batch normalization."""
     try:
         for mistake in _mistakes(net, x, outputs, batch, getattr(torch, dtype)):
             raise ModuleError(f"{who} {mistake}")
+        if not normalizes and any(isinstance(layer, _BatchNorm) for layer in net.module.modules()):
+            said = "network.batch_norm: frozen, with the statistics of the start throughout, or true"
+            raise ModuleError(f"{who} has batch normalization: say {said}, with those of each mini-batch")
     except _Fails as error:
         raise ModuleError(f"{who} {error}") from error.__cause__
 
@@ -97,10 +107,10 @@ def _of_outputs(f: object, rows: int, outputs: int, dtype: torch.dtype) -> Itera
 def _of_training(net: ModuleNet, rows: Tensor, batch: int | None, dtype: torch.dtype) -> Iterator[str]:
     """`_of_training` asks the module as it is, in training: what it draws, and what it remembers."""
     with seeded(0):
-        module = net.make().to(dtype).train()
+        module = net.make().to(dtype).train(not net.still)
     normalized = {name for name, layer in module.named_modules() if isinstance(layer, _BatchNorm)}
     least = len(rows) if batch is None else min(batch, len(rows))
-    if normalized:
+    if normalized and not net.still:
         yield from _of_batch_norm(module, batch)
 
     def trained(seed: int) -> Tensor:

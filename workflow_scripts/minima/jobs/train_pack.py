@@ -179,8 +179,9 @@ def check_modules(cell: Mapping[str, Any], split: "Arrays") -> None:
     rows, batch = len(split.x_train), optimizer.get("batch_size")
     left = rows % batch if batch and not optimizer.get("replacement", False) else 0
     network = cell["network"]
+    normalizes = bool(network.get("batch_norm", True))
     who = f"network: {network.get('name', network['kind'])} of {network.get('file', 'an extension')}"
-    check(net, who, split.x_train, split.y_train.shape[1], left or batch, cell["dtype"])
+    check(net, who, split.x_train, split.y_train.shape[1], left or batch, cell["dtype"], normalizes)
 
 
 def _fields(cell: Cell, states: Mapping[str, Any]) -> dict[str, Any]:

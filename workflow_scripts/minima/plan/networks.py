@@ -139,16 +139,40 @@ _STANDARD = {"parametrization": "standard"}
 AnyNetwork = Annotated[Any, parts.OneOf("models", "kind", "mlp")]
 
 
-class ImageNetwork(Network):
-    """What convolutional kinds share."""
-
-    SMALLEST: ClassVar[int] = 1  # height and width of an image
+class BatchNormalized(Network):
+    """What kinds with batch normalization share."""
 
     batch_norm: bool | Literal["frozen"] = Field(
         True,
         description="Batch normalization behind every convolution; frozen: throughout with the statistics of "
         "the training points at the start.",
     )
+
+    @classmethod
+    def ties_points(cls, options: Mapping[str, Any]) -> str:
+        if options["batch_norm"] is not True:
+            return ""
+        instead = "say batch_norm: frozen, which keeps the statistics of the start"
+        return f"network.batch_norm: true ties the points of a batch together; {instead}"
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        if self.batch_norm is not True:
+            return
+        optimizer, rows = cell["optimizer"], training_rows(cell["data"])
+        batch = optimizer.get("batch_size")
+        if batch is None:
+            yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
+        elif batch == 1:  # the variance of one row is 0
+            yield "network.batch_norm: true needs an optimizer.batch_size of 2 or more, not 1"
+        elif rows % batch == 1 and not optimizer.get("replacement", False):  # else all batches are full
+            yield f"network.batch_norm: true: {rows} rows in batches of {batch} leave one of 1 row"
+
+
+class ImageNetwork(BatchNormalized):
+    """What convolutional kinds share."""
+
+    SMALLEST: ClassVar[int] = 1  # height and width of an image
 
     @classmethod
     def shape_problem(cls, shape: Sequence[int]) -> str:
@@ -167,28 +191,11 @@ class ImageNetwork(Network):
             )
         return ""
 
-    @classmethod
-    def ties_points(cls, options: Mapping[str, Any]) -> str:
-        if options["batch_norm"] is not True:
-            return ""
-        instead = "say batch_norm: frozen, which keeps the statistics of the start"
-        return f"network.batch_norm: true ties the points of a batch together; {instead}"
-
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         yield from super().impossible(cell)
-        data, optimizer = cell["data"], cell["optimizer"]
-        rows, batch = training_rows(data), optimizer.get("batch_size")
-        recipe = recipe_of(data)
-        if recipe.input_shape() is None and recipe.images() is False:
+        recipe = recipe_of(cell["data"])
+        if recipe.row_shape() is None and recipe.images() is False:
             yield f"network.kind: {self.called()} needs images, and {recipe.where()} has rows of numbers"
-        if self.batch_norm is not True:
-            return
-        if batch is None:
-            yield "network.batch_norm: true needs mini-batches: give optimizer.batch_size"
-        elif batch == 1:  # the variance of one row is 0
-            yield "network.batch_norm: true needs an optimizer.batch_size of 2 or more, not 1"
-        elif rows % batch == 1 and not optimizer.get("replacement", False):  # else all batches are full
-            yield f"network.batch_norm: true: {rows} rows in batches of {batch} leave one of 1 row"
 
 
 def known_wide_kernels() -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from minima.plan import own_modules
 from minima.plan.digest import canonical
-from minima.plan.networks import Network
+from minima.plan.networks import BatchNormalized
 
 if TYPE_CHECKING:
     from minima.engine.networks.module import ModuleNet
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 DRAW = "own"
 
 
-class Module(Network):
+class Module(BatchNormalized):
     """A torch module of your own."""
 
     OWN_START = True
-    DEFAULTS: ClassVar[Mapping[str, Any]] = Network.DEFAULTS | {"init": {"scheme": "own"}}
+    DEFAULTS: ClassVar[Mapping[str, Any]] = BatchNormalized.DEFAULTS | {"init": {"scheme": "own"}}
 
     file: str = Field(
         pattern=r"\.py$",
@@ -35,6 +35,11 @@ class Module(Network):
     )
     args: dict[str, Any] = Field(
         {}, description="Arguments of the class; each can be an axis, such as network.args.width."
+    )
+    batch_norm: bool | Literal["frozen"] = Field(
+        False,
+        description="Whether the module normalizes batches; frozen: throughout with the statistics of the "
+        "training points at the start.",
     )
 
     @property

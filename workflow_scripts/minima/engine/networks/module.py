@@ -30,7 +30,7 @@ from minima.engine.networks.activity import Signs
 from minima.engine.networks.entries import Entry, entries_of, named
 from minima.engine.networks.layers import Own, Pass, Room, columns_of
 from minima.engine.networks.parametrizations import Scales, scales_of
-from minima.engine.networks.starts import started
+from minima.engine.networks.starts import BATCH_NORM, started
 from minima.streams import stream
 
 EVALUATED_AT_ONCE = 500  # points: what a pass without gradients may keep in memory
@@ -79,6 +79,8 @@ class ModuleNet:
                     self.module.get_parameter(self.entries[i].name).requires_grad_(False)
         scales = scales_of(network.get("parametrization", ""), self.entries, lambda: base().entries, degree)
         asked = replace(self, scales=scales, still=network.get("batch_norm") == "frozen")
+        if asked.still and not any(isinstance(layer, BATCH_NORM) for layer in self.module.modules()):
+            raise ValueError("network.batch_norm: frozen, and the network has no batch normalization")
         if not asked.trained:
             raise ValueError("network.frozen names every layer: nothing is left to train")
         return asked
