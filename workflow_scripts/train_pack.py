@@ -16,6 +16,7 @@ with job_log(snakemake.log[0]):
         output=Path(snakemake.output[0]),
         device=plan.config.execution.device,
         products=plan.config.execution.products,
+        kernel_memory_gb=plan.config.execution.kernel_memory_gb,
         reuse=plan.config.reuse,
         journal_file=Path(plan.paths.journal(pack)),
         starts=[Path(path) for path in snakemake.input.starts],

@@ -54,14 +54,44 @@ def test_flows_are_known_of_constant_steps_without_decay(name, flow, options, sa
         grid(optimizer=optimizer | options, predict=[flow])
 
 
-@pytest.mark.parametrize("probe", ["decay", "kernel_extremes", "sharpness"])
-def test_probes_of_gradients_and_kernels_are_refused_of_modules(probe):
-    with pytest.raises(ConfigError, match=f"record.probes: {probe} needs network.kind: mlp, not cnn"):
+def test_probes_of_layers_are_refused_of_modules():
+    with pytest.raises(ConfigError, match=r"record.probes: decay needs network.kind: mlp, not cnn"):
         grid(
             optimizer=batches(6),
-            record={"probes": [probe]},
+            record={"probes": ["decay"]},
             **(CNN | {"recipe": IMAGES | {"train_size": 12}}),
         )
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"predict": ["linearized"]}, "predict: linearized: "),
+        (
+            {"optimizer": {"batch_size": 6, "lr": {"relative": 0.5}}},
+            "optimizer.lr: in units of the tangent kernel: ",
+        ),
+        ({"record": {"spectrum": True}}, "record.spectrum: "),
+        ({"record": {"probes": ["kernel_extremes"]}}, "record.probes: kernel_extremes: "),
+        ({"record": {"probes": ["sharpness"]}}, "record.probes: sharpness: "),
+    ],
+)
+def test_what_asks_for_single_points_is_refused_where_points_are_tied(asked, says):
+    """With statistics of batches there is no Jacobian of a point; with frozen ones, or without, there is."""
+    images = CNN | {"recipe": IMAGES | {"train_size": 12}, "loss": "mse"}
+    asked = {"optimizer": batches(6)} | asked
+    for batch_norm in (False, "frozen"):
+        grid(**(images | asked | {"network": {"kind": "cnn", "batch_norm": batch_norm}}))
+    with pytest.raises(ConfigError) as caught:
+        grid(**(images | asked | {"network": {"kind": "cnn", "batch_norm": True}}))
+    assert says in str(caught.value)
+    assert "say batch_norm: frozen" in str(caught.value)
+
+
+def test_predictors_know_points_as_they_are():
+    images = CNN | {"recipe": IMAGES | {"train_size": 12}, "loss": "mse"}
+    with pytest.raises(ConfigError, match="linearized knows the training points as they are"):
+        grid(**(images | {"optimizer": batches(6), "predict": ["linearized"], "augment": {"shift": 1}}))
 
 
 @pytest.mark.parametrize(("batch_norm", "ties"), [(True, True), (False, False)])

@@ -98,9 +98,8 @@ def test_what_they_need_and_cost_is_known_to_the_plan(own):
     one, none = (grid(predict=names).cells[0] for names in (["halfway"], ["linearized"]))
     assert cell_cost(one).memory_mb > cell_cost(none).memory_mb
     network = {"kind": "dense", "hidden": [4]}
-    with pytest.raises(ConfigError, match=r"largest needs network.kind: mlp, not dense") as caught:
+    with pytest.raises(ConfigError, match=r"largest needs network.kind: mlp, not dense"):
         grid(network=network, init={"scheme": "kaiming"}, record={"probes": ["largest"]}, predict=["halfway"])
-    assert "predict: halfway needs network.kind: mlp" in str(caught.value)
 
 
 def test_a_users_kernel_is_fitted_for_each_of_its_numbers(own):

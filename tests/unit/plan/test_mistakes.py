@@ -385,10 +385,7 @@ def test_a_block_of_modules_has_the_defaults_of_its_kind():
     [
         ("data", "wine", "network.kind: cnn needs images, and the data are rows of 13 numbers"),
         ("init", {"scheme": "gaussian"}, "cnn has kaiming and torch_default"),
-        ("predict", ["linearized"], "predict: linearized needs network.kind: mlp"),
-        ("optimizer", {"name": "sgd", "batch_size": 5}, "optimizer.lr: the stability edge is known for"),
-        ("optimizer", {"name": "flow"}, "optimizer: flow integrates network.kind: mlp, not cnn"),
-        ("record", {"probes": ["sharpness"]}, "record.probes: sharpness needs network.kind: mlp"),
+        ("optimizer", {"name": "flow"}, "optimizer: flow integrates loss: mse, not cross_entropy"),
         ("network", {"kind": "mlp"}, "is about loss: mse"),
     ],
 )

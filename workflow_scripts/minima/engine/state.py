@@ -23,7 +23,7 @@ class State:
 
     def gradient(self, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """`gradient` returns the loss [E] at other weights and ∂L/∂W of the trained layers there."""
-        f, tape = self.ensemble.forward(weights, self.x)
+        f, tape = self.ensemble.forward(weights, self.x, training=True)
         loss, slope = self.loss(f, self.y)
         gradient: list[Tensor | None] = [None] * len(weights)
         for layer in self.ensemble.trained:

@@ -44,14 +44,15 @@ def train_pack(
     journal_file: Path | None = None,
     starts: Sequence[Path] = (),
     products: str = "auto",
+    kernel_memory_gb: float = 4.0,
 ) -> None:
     """`train_pack` writes `output`, the pack of these cells, training those the store does not have, group
     after group. `data_files` are the files of their splits by name, `starts` the packs of the cells that they
-    start from; `device`, `products` and `reuse` are options of the config.
+    start from; `device`, `products`, `kernel_memory_gb` and `reuse` are options of the config.
 
     Each cell that finishes is safe in the store soon after, whatever happens to the job.
     """
-    job = _Job(data_files, store_folder, device, reuse, journal_file, starts, products)
+    job = _Job(data_files, store_folder, device, reuse, journal_file, starts, products, kernel_memory_gb)
     pack_file.write([job.group(members) for members in by_group(cells).values()], output)
 
 
@@ -84,6 +85,7 @@ class _Job:
     journal_file: Path | None
     starts: Sequence[Path]
     products: str
+    kernel_memory_gb: float
 
     @cached_property
     def place(self) -> "tuple[torch.device, str]":
@@ -127,7 +129,7 @@ class _Job:
         """`train` trains the cells of a group and returns the shards that it wrote."""
         splits = self.splits(cells)
         # torch takes a second to import: a pack that the store holds whole does without.
-        from minima.engine.products import by
+        from minima.engine import budget, products
         from minima.training.cells import train_cells
         from minima.training.memory import DoesNotFit
 
@@ -137,7 +139,7 @@ class _Job:
         shards = _Shards(self.folder, cells[0], Journal(self.journal_file, name))
         given, data = [_fields(cell, states) for cell in cells], [splits[cell.split] for cell in cells]
         try:
-            with by(self.products):
+            with products.by(self.products), budget.of(self.kernel_memory_gb):
                 for done in train_cells(given, data, device):
                     shards.add(wanted[cells[done.position].digest], done.values)
         except DoesNotFit as error:

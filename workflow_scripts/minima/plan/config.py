@@ -146,7 +146,8 @@ class Training(Options):
     record: Record = Field(Record(), description="Step grid and residuals to record.")
     predict: list[Annotated[str, parts.NameOf("predictors")]] = Field(
         ["linearized"],
-        description="Predicted minimizers, computed from the network's own start; of kind: mlp only.",
+        description="Predicted minimizers, computed from the network's own start; [] for kinds of network "
+        "other than mlp.",
     )
     linearized_run: LinearizedRun = Field(
         LinearizedRun(), description="How far the linearized network is trained."
@@ -226,6 +227,12 @@ class Execution(Options):
     )
     pack_minutes: float = Field(10.0, gt=0, description="Estimated minutes a training job should take.")
     device_memory_gb: float = Field(8.0, gt=0, description="Device memory a pack may use.")
+    kernel_memory_gb: float = Field(
+        4.0,
+        gt=0,
+        description="Memory that Jacobians and tangent kernels may take: Jacobians that need more are "
+        "taken in parts, kernels that need more are refused.",
+    )
     products: Literal["auto", "numpy", "torch"] = Field(
         "auto",
         description="Library of matrix products on a CPU: NumPy's OpenBLAS, PyTorch's MKL, or auto, the "

@@ -18,7 +18,7 @@ from minima.forms import is_linear, is_stacked
 from minima.plan import parts
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
 from minima.plan.files import training_rows
-from minima.plan.grid import Cell, by_group
+from minima.plan.grid import SECTIONS, Cell, by_group
 from minima.plan.inits import copies
 from minima.plan.marks import Predictor
 
@@ -44,6 +44,7 @@ SECONDS = {
 }
 COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
 KERNELS_OF_A_PIECE = 3
+KERNEL_COPIES = 3  # of a tangent kernel, where it is solved
 COPIES = 8  # of all parameters, at the peak of a predictor that works on them
 FLOW_SPREAD = 5.0  # one seed's steps over the expected ones
 STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
@@ -170,6 +171,28 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     longest = sum(steps) if stack_steps else 0.0
     seconds = sum(SECONDS[name] * amount for name, amount in amounts.items())
     return Cost(seconds, memory_mb, stack_steps, longest)
+
+
+def kernel_problem(cells: Iterable[Cell], gigabytes: float) -> str:
+    """`kernel_problem` returns why the tangent kernel of one of these cells does not fit so much memory, or
+    ""."""
+    most = int((gigabytes * 1e9 / BYTES["float64"] / KERNEL_COPIES) ** 0.5)  # its rows
+    small: set[int] = set()  # sections of data whose kernels fit
+    for cell in cells:
+        data = cell.sections[SECTIONS.index("data")]
+        if id(data) in small:
+            continue
+        points, outputs = training_rows(cell["data"]), cell.recipe.output_count()
+        if points * outputs <= most:
+            small.add(id(data))
+        elif _needs_kernel(cell):
+            needed = KERNEL_COPIES * BYTES["float64"] * (points * outputs) ** 2.0 / 1e9
+            return (
+                f"the tangent kernel of {points} points × {outputs} outputs takes {needed:.3g} GB, and "
+                f"execution.kernel_memory_gb is {gigabytes:g}: {most // outputs} points would fit; or ask "
+                "for nothing of the kernel (predict, record.spectrum, learning rates in its units)"
+            )
+    return ""
 
 
 def cell_costs(cells: Iterable[Cell], lengths: Lengths = as_recorded) -> Iterator[Cost]:

@@ -41,6 +41,14 @@ class ProbeOfLayers(Probe):
             yield f"record.probes: {self.called()} needs network.kind: mlp, not {kind}"
 
 
+class ProbeOfPoints(Probe):
+    """A probe of networks whose output at a point does not depend on the other points."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        if reason := kind_of(cell["network"]).ties_points(cell["network"]):
+            yield f"record.probes: {self.called()}: {reason}"
+
+
 class ProbeOfLinearNets(Probe):
     """A probe of two linear layers."""
 
@@ -62,11 +70,13 @@ class Predictor(Part):
         return 0.0
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
-        loss, kind = cell["loss"], cell["network"]["kind"]
+        loss = cell["loss"]
         if loss != "mse":
             yield f"predict: {self.called()} is about loss: mse; with {loss} say predict: []"
-        if not kind_of(cell["network"]).BY_LAYERS:
-            yield f"predict: {self.called()} needs network.kind: mlp; with {kind} say predict: []"
+        if reason := kind_of(cell["network"]).ties_points(cell["network"]):
+            yield f"predict: {self.called()}: {reason}, or predict: []"
+        if any(cell["augment"].values()):
+            yield f"predict: {self.called()} knows the training points as they are, and augment changes them"
 
 
 class PredictorOfFlow(Predictor):

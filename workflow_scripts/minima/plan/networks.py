@@ -34,7 +34,7 @@ class Size(NamedTuple):
 class NetworkBase(Part):
     """What the plan must know of a kind of network."""
 
-    BY_LAYERS: ClassVar[bool] = False  # whether its tangent kernel is known, layer by layer
+    BY_LAYERS: ClassVar[bool] = False  # whether it is one of stacked layers, without biases
     OWN_START: ClassVar[bool] = False  # whether its module has an initialization of its own
     # What a block of such networks means where it says nothing.
     DEFAULTS: ClassVar[Mapping[str, Any]] = {
@@ -80,18 +80,17 @@ class NetworkBase(Part):
         return ""
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
-        optimizer, kind = cell["optimizer"], self.called()
-        if self.BY_LAYERS:
+        if not (reason := self.ties_points(cell["network"])):
             return
+        optimizer = cell["optimizer"]
         if isinstance(optimizer.get("lr"), Mapping):
-            known = f"is known for network.kind: mlp; with {kind} give a number"
-            yield f"optimizer.lr: the stability edge {known}"
+            yield f"optimizer.lr: in units of the tangent kernel: {reason}, or give a number"
         if isinstance(optimizer.get("momentum"), Mapping):
-            yield f"optimizer.momentum: damping needs network.kind: mlp; with {kind} give a number"
+            yield f"optimizer.momentum: in units of the tangent kernel: {reason}, or give a number"
         if cell["record"]["spectrum"]:
-            yield f"record.spectrum needs network.kind: mlp, not {kind}"
+            yield f"record.spectrum: {reason}"
         if optimizer["name"] == "flow":
-            yield f"optimizer: flow integrates network.kind: mlp, not {kind}"
+            yield f"optimizer: flow: {reason}"
 
 
 class Network(NetworkBase):

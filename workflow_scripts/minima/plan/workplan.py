@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from minima.plan import parts
+from minima.plan.cost import kernel_problem
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption, figure_module
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
@@ -46,6 +47,13 @@ class Plan:
         """What must hold beside a well-formed config before any job starts. Raises `ConfigError`."""
         check_writable(self.config.results)
         _ = self.claims  # reads the register
+        gigabytes = self.config.execution.kernel_memory_gb
+        problems = {path: kernel_problem(grid.cells, gigabytes) for path, grid in self.grids.items()}
+        large = [
+            Mistake(f"studies.{study}.blocks.{block}", why) for (study, block), why in problems.items() if why
+        ]
+        if large:
+            raise ConfigError(large)
 
     @property
     def studies(self) -> list[str]:

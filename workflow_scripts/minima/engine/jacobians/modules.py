@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import jvp
 
 from minima.engine import budget
@@ -24,6 +25,8 @@ from minima.engine.jacobians.parts import Part, parts_of, product_of, rows_of, s
 
 NODES = 2  # of the segment between two places
 AT_ONCE = 500  # points of a derivative in one direction
+# How many numbers the parts of J at one point are, of modules that have been asked.
+_PARTS: WeakKeyDictionary[nn.Module, dict[tuple[Ensemble, int], int]] = WeakKeyDictionary()
 
 
 class Node(NamedTuple):
@@ -226,7 +229,10 @@ class _One:
     @cached_property
     def _chunks(self) -> list[slice]:
         """Points whose parts of J fit a quarter of the budget."""
-        each = sum(part.numbers for part in self._parts(slice(1)))
+        sizes = _PARTS.setdefault(self.ensemble.model.module, {})
+        if (key := (self.ensemble, len(self.nodes))) not in sizes:
+            sizes[key] = sum(part.numbers for part in self._parts(slice(1)))
+        each = sizes[key]
         step = max(1, budget.numbers(self.x.itemsize) // (4 * each))
         return [slice(begin, begin + step) for begin in range(0, len(self.x), step)]
 

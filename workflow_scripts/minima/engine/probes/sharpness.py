@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minima.plan.marks import ProbeOfLayers
+from minima.plan.marks import ProbeOfPoints
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from minima.engine.state import State
 
 
-class Sharpness(ProbeOfLayers):
+class Sharpness(ProbeOfPoints):
     """Largest eigenvalue of the loss's Hessian."""
 
 
