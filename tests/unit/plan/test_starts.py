@@ -208,6 +208,19 @@ def test_a_start_that_cannot_be_is_refused(block, fields, says):
     assert any(says in mistake for mistake in told), told
 
 
+def test_under_mup_a_start_needs_an_optimizer_of_the_same_kind():
+    """The same tensors are other weights under gradient descent and under Adam."""
+    network = STUDY["blocks"]["before"]["network"] | {"parametrization": "mup", "base": {"hidden": 2}}
+    for name, refused in (("sgd", False), ("heavy_ball", False), ("adam", True)):
+        config = changed("before", network=network)
+        optimizer = {"name": name, "lr": 0.1, "batch_size": 4}
+        config["studies"]["question"]["blocks"]["after"] |= {"network": network, "optimizer": optimizer}
+        if refused:
+            assert any("mup scales the same tensors otherwise" in mistake for mistake in mistakes(config))
+        else:
+            assert Plan(config).cells
+
+
 def test_a_block_that_others_start_from_keeps_its_parameters():
     told = mistakes(changed("before", keep_parameters=False))
     assert any("block before: needs keep_parameters: true" in mistake for mistake in told), told

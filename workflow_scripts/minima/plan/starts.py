@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
+from minima.forms import degree
 from minima.plan.axes import Axis
 from minima.plan.digest import canonical
 from minima.plan.grid import SECTIONS, Cell, Grid
@@ -124,6 +125,9 @@ def _misfits(cell: Cell, start: Cell) -> list[str]:
         problems.append("needs keep_parameters: true, so that others can start from it")
     if cell["network"] != start["network"]:
         problems.append("has another network")
+    powers = {degree(each["optimizer"]["name"]) for each in (cell, start)}
+    if cell["network"].get("parametrization") == "mup" and len(powers) > 1:
+        problems.append("was trained by an optimizer under which mup scales the same tensors otherwise")
     if not is_whole(start["init"]["scheme"]):
         problems.append(f"is {start['init']['scheme']}: not a network of its own")
     shapes = [(each.recipe.input_shape(), each.recipe.output_count()) for each in (cell, start)]
