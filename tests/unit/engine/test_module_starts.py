@@ -364,3 +364,19 @@ def test_the_jacobian_is_that_of_what_is_trained(changes, scheme):
     torch.testing.assert_close(found.transposed(c)[0], wanted, rtol=1e-9, atol=1e-10)
     flat = expected.flatten(0, 1)
     torch.testing.assert_close(found.kernel()[0], flat @ flat.mT, rtol=1e-9, atol=1e-9)
+
+
+def test_predictors_know_a_network_with_frozen_statistics():
+    """The linearized network ends at f₀ + Θ_xΘ⁻¹(y − f₀)."""
+    wide = NORMAL | {"channels": [6, 8, 8], "hidden": 40}
+    fields = one(wide, init={"scheme": "kaiming"}, predict=["linearized"])
+    (values,) = trained([fields], SPLIT)
+    ensemble, begin = start(wide, init={"scheme": "kaiming"})
+    _, found = jacobian(ensemble, begin.weights, begin.x_all)
+    kernel = found.kernel()[0]
+    size = len(SPLIT.x_train) * CLASSES
+    error = torch.tensor(SPLIT.y_train).flatten() - begin.f[0].flatten()[:size]
+    limit = begin.f[0].flatten()[size:] + kernel[size:, :size] @ torch.linalg.solve(
+        kernel[:size, :size], error
+    )
+    np.testing.assert_allclose(values["linearized_test"].ravel(), limit.numpy(), rtol=1e-6, atol=1e-6)
