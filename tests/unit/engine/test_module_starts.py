@@ -79,18 +79,36 @@ def test_an_antisymmetric_pair_starts_at_zero_with_the_kernel_of_one(network, dr
             torch.testing.assert_close(own.reshape(expected.shape), c * expected, rtol=1e-10, atol=1e-12)
 
 
+BASES = {"dense": {"hidden": [2]}, "cnn": {"channels": [1, 2, 1], "hidden": 2}}
+
+
+@pytest.mark.parametrize("scheme", ["kaiming", "antisymmetric"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"parametrization": name} for name in ("standard", "ntk", "mup")),
+        *({"frozen": names} for names in (["0"], ["2.weight"], ["0.bias"], ["2"], ["0.weight", "2.bias"])),
+    ],
+    ids=lambda change: str(next(iter(change.values()))),
+)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_pairs_are_trained_by_hand_as_by_autograd(network):
-    """Passes that are bound to memory know copies."""
-    ensemble, begin = start(network, init={"scheme": "antisymmetric"})
+def test_passes_by_hand_know_copies_factors_and_frozen_tensors(network, change, scheme, monkeypatch):
+    """As autograd has them, all points at once and in blocks whose gradients add up."""
+    if change.get("parametrization") == "mup":
+        change = change | {"base": BASES[network["kind"]]}
+    ensemble, begin = start(network | change, init={"scheme": scheme})
     apart = [weight + 0.1 * torch.randn_like(weight) for weight in begin.weights]
     stack = stacked(ensemble.trained, apart, begin.x, begin.y, [], {}, keeps_start=False)
-    bound, plain = passes_of(ensemble, stack, mse.loss), PlainPasses(ensemble, stack, mse.loss)
-    assert isinstance(bound, BoundPasses)
-    found, gradient = bound.full(), stack.gradient.clone()
-    wanted = plain.full()
-    torch.testing.assert_close(found.f, wanted.f, rtol=1e-11, atol=1e-12)
-    torch.testing.assert_close(gradient, stack.gradient, rtol=1e-10, atol=1e-12)
+    for columns in (2**20, 1):
+        monkeypatch.setattr("minima.engine.networks.module.COLUMNS", columns)
+        bound, plain = passes_of(ensemble, stack, mse.loss), PlainPasses(ensemble, stack, mse.loss)
+        assert isinstance(bound, BoundPasses)
+        found, gradient = bound.full(), stack.gradient.clone()
+        wanted = plain.full()
+        torch.testing.assert_close(found.f, wanted.f, rtol=1e-11, atol=1e-12)
+        torch.testing.assert_close(gradient, stack.gradient, rtol=1e-10, atol=1e-12)
+        evaluated, _ = ensemble.forward(apart, begin.x)
+        torch.testing.assert_close(evaluated, wanted.f, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("network", NETWORKS)

@@ -238,7 +238,7 @@ class _Seen:
             for own, parts in zip(("weight", "bias"), zip(*each, strict=True), strict=True):
                 i = self.place.get(_joined(name, own))
                 if i in self.wanted:
-                    a = self.net.scales.forward[i] if self.net.scales else 1.0
+                    a = self.net.factor(i)
                     plain = a == 1 and len(parts) == 1
                     found[i] = parts[0] if plain else parts[0].joined([a] * len(parts), parts)
         return found

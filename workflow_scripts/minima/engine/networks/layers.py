@@ -30,10 +30,12 @@ class Signal(NamedTuple):
 
 
 class Own(NamedTuple):
-    """`Own` is a parameter of a layer and where its gradient goes, as matrices; None in evaluation."""
+    """`Own` is a parameter of a layer and where its gradient goes, as matrices; None where it is not wanted.
+    The layer takes `factor` times the parameter."""
 
     weight: Tensor
     gradient: Tensor | None
+    factor: float = 1.0
 
 
 class Room:
@@ -79,7 +81,8 @@ class Pass:
 
     def backward(self) -> None:
         for layer in reversed(self.layers):
-            layer.backward()
+            if layer.trains:
+                layer.backward()
 
 
 class Layer:
@@ -89,7 +92,7 @@ class Layer:
         self, layer: nn.Module, below: Signal, own: list[Own], room: Room, name: str, adds: bool
     ) -> None:
         self.below, self.room, self.name, self.adds = below, room, name, adds
-        self.trains = bool(own and own[0].gradient is not None) or below.slope is not None
+        self.trains = any(each.gradient is not None for each in own) or below.slope is not None
         self.above = self.bind(layer, *own)
 
     def bind(self, layer: nn.Module, *own: Own) -> Signal:
@@ -113,22 +116,22 @@ class Linear(Layer):
     def bind(self, layer: nn.Module, kernel: Own, bias: Own) -> Signal:
         x, slope = self.below
         above = self.signal(self.room.matrix, len(x), layer.out_features)
-        self.bias = bias.weight.flatten()
-        self.multiply = one_product(x, kernel.weight.mT, above.value)
-        if self.trains:
-            self.bias_gradient = bias.gradient.flatten()
-            self.kernel_gradient = one_product(above.slope.mT, x, kernel.gradient, self.adds)
+        self.kernel, self.bias, factor = kernel, bias, kernel.factor
+        self.multiply = one_product(x, kernel.weight.mT, above.value, factor)
+        if kernel.gradient is not None:
+            self.kernel_gradient = one_product(above.slope.mT, x, kernel.gradient, factor, self.adds)
         if slope is not None:
-            self.pull_back = one_product(above.slope, kernel.weight, slope)
+            self.pull_back = one_product(above.slope, kernel.weight, slope, factor)
         return above
 
     def forward(self) -> None:
         self.multiply()
-        self.above.value.add_(self.bias)
+        self.above.value.add_(self.bias.weight.flatten(), alpha=self.bias.factor)
 
     def backward(self) -> None:
-        self.kernel_gradient()
-        put(self.above.slope.sum(0), self.bias_gradient, self.adds)
+        if self.kernel.gradient is not None:
+            self.kernel_gradient()
+        put_sum(self.above.slope, self.bias, self.adds)
         if self.below.slope is not None:
             self.pull_back()
 
@@ -165,15 +168,15 @@ class Convolution(Layer):
         matrix = self.room.matrix(f"{self.name} kernel", out, c * size**2)
         self.kernel, self.given = as_kernel(matrix), kernel.weight.view(out, c, size, size)
         above = self.signal(self.room.images, n, out, h, w)
-        self.bias = bias.weight.flatten()
+        self.own, self.bias = kernel, bias
         self.rows = rows_of_pixels(above.value)
         self.multiply = one_product(columns, matrix.mT, self.rows)
         if self.trains:
             self.slopes = rows_of_pixels(above.slope)
+        if kernel.gradient is not None:
             found = self.room.matrix(f"{self.name} gradient", *matrix.shape)
-            self.kernel_gradient = one_product(self.slopes.mT, columns, found)
+            self.kernel_gradient = one_product(self.slopes.mT, columns, found, kernel.factor)
             self.found, self.gradient = as_kernel(found), kernel.gradient.view(out, c, size, size)
-            self.bias_gradient = bias.gradient.flatten()
         self.geometry = ([1, 1], [margin, margin], [1, 1], False, [0, 0], 1)
         return above
 
@@ -181,13 +184,16 @@ class Convolution(Layer):
         self.inner.copy_(self.below.value)
         self.columns.copy_(self.windows)
         self.kernel.copy_(self.given)
+        if self.own.factor != 1:
+            self.kernel.mul_(self.own.factor)
         self.multiply()
-        self.rows.add_(self.bias)
+        self.rows.add_(self.bias.weight.flatten(), alpha=self.bias.factor)
 
     def backward(self) -> None:
-        self.kernel_gradient()
-        put(self.found, self.gradient, self.adds)
-        put(self.slopes.sum(0), self.bias_gradient, self.adds)
+        if self.own.gradient is not None:
+            self.kernel_gradient()
+            put(self.found, self.gradient, self.adds)
+        put_sum(self.slopes, self.bias, self.adds)
         below = self.below
         if below.slope is not None:
             wanted = [True, False, False]
@@ -307,9 +313,18 @@ def rows_of_pixels(images: Tensor) -> Tensor:
     return images.permute(0, 2, 3, 1).flatten(0, 2)
 
 
-def one_product(a: Tensor, b: Tensor, out: Tensor, add: bool = False) -> Callable[[], object]:
-    """`one_product` returns a call that writes a b to `out`, or adds it there."""
-    return product(a.unsqueeze(0), b.unsqueeze(0), out.unsqueeze(0), add=add)
+def one_product(
+    a: Tensor, b: Tensor, out: Tensor, factor: float = 1.0, add: bool = False
+) -> Callable[[], object]:
+    """`one_product` returns a call that writes a b, times a factor, to `out`, or adds it there."""
+    return product(a.unsqueeze(0), b.unsqueeze(0), out.unsqueeze(0), factor, add=add)
+
+
+def put_sum(slopes: Tensor, bias: Own, adds: bool) -> None:
+    """`put_sum` writes the gradient of a bias, where it is wanted, or adds it."""
+    if bias.gradient is not None:
+        found = slopes.sum(0)
+        put(found if bias.factor == 1 else found.mul_(bias.factor), bias.gradient.flatten(), adds)
 
 
 def put(found: Tensor, target: Tensor, adds: bool) -> None:

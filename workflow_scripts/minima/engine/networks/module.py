@@ -222,10 +222,8 @@ class ModuleNet:
     def _columns(self) -> int:
         """`_columns` returns the numbers in the columns of the largest convolution, per point; 0 where the
         module is no chain of layers with passes by hand, or where the columns would not pay."""
-        if len(self.trained) < sum(1 for _ in self.module.named_parameters(remove_duplicate=False)):
-            return 0  # these passes know neither frozen nor shared tensors
-        if self.scales is not None:
-            return 0
+        if len(self.parameters) < sum(1 for _ in self.module.named_parameters(remove_duplicate=False)):
+            return 0  # these passes know no shared tensors
         largest = columns_of(self.module, self.row)
         return largest if largest <= LARGEST else 0
 
@@ -244,7 +242,10 @@ class ModuleNet:
         for begin in range(0, points, size):
             block = Block(slice(begin, min(begin + size, points)))
             for b, room in enumerate(rooms):
-                own = (Own(weights[i][b], gradients[i][b]) for i in self.parameters)
+                own = (
+                    Own(weights[i][b], None if gradients[i] is None else gradients[i][b], self.factor(i))
+                    for i in self.parameters
+                )
                 one = Pass(self.module, self._images(x[b, block.points]), own, room, adds=begin > 0)
                 block.forward += [one.forward, partial(memory.f[b, :, block.points].copy_, one.f.mT)]
                 block.backward += [
@@ -262,7 +263,7 @@ class ModuleNet:
             if key not in self._passes:
                 if len(self._passes) == PASSES_KEPT:
                     self._passes.clear()
-                own = (Own(weights[i], None) for i in self.parameters)
+                own = (Own(weights[i], None, self.factor(i)) for i in self.parameters)
                 self._passes[key] = Pass(
                     self.module, self._images(torch.empty_like(part)), own, Room(x.dtype)
                 )
@@ -282,6 +283,10 @@ class ModuleNet:
             fast = self.channels_last and x.dtype == torch.float32 and x.device.type == "cpu"
             return self._one(weights, x[0], fast).unsqueeze(0)
         return vmap(self._one, randomness="error")(weights, x)
+
+    def factor(self, tensor: int) -> float:
+        """`factor` returns a of what the module takes, a·w."""
+        return 1.0 if self.scales is None else self.scales.forward[tensor]
 
     def scaled(self, weights: Sequence[Tensor]) -> Sequence[Tensor]:
         """`scaled` returns what the module takes in place of its tensors: a·w."""
