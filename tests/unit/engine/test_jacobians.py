@@ -80,7 +80,19 @@ class Odd(nn.Module):
         return self.readout(self.last(x.mean((2, 3))))
 
 
-MODULES = {module.__name__: module for module in (Residual, Transformer, Tied, Odd)}
+class Recurrent(nn.Module):
+    """Rows of images one after the other, through a layer that cannot be vmapped."""
+
+    def __init__(self):
+        super().__init__()
+        self.memory = nn.GRU(6, 5, batch_first=True)
+        self.readout = nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.readout(self.memory(x.flatten(1, 2))[0][:, -1])
+
+
+MODULES = {module.__name__: module for module in (Residual, Transformer, Tied, Odd, Recurrent)}
 SHAPE = (2, 6, 6)
 POINTS = 5
 

@@ -187,8 +187,22 @@ def _point_by_point(
     own = tuple(weights[i].detach() for i in tensors)
     with torch.no_grad():
         outputs = len(f(own, x[0]))
-    found = vmap(jacrev(f), (None, 0), chunk_size=max(1, ROWS_AT_ONCE // outputs))(own, x)
+    try:
+        found = vmap(jacrev(f), (None, 0), chunk_size=max(1, ROWS_AT_ONCE // outputs))(own, x)
+    except RuntimeError:  # recurrent layers, among others, cannot be vmapped
+        found = _row_by_row(lambda own: torch.stack([f(own, point) for point in x]), own)
     return {i: RowsPart(rows.flatten(2)) for i, rows in zip(tensors, found, strict=True)}
+
+
+def _row_by_row(f: Callable[[tuple[Tensor, ...]], Tensor], own: tuple[Tensor, ...]) -> list[Tensor]:
+    """`_row_by_row` returns ∂f/∂own [n, outputs, …] of f [n, outputs] by a backward pass for each row."""
+    leaves = [tensor.requires_grad_() for tensor in own]
+    with torch.enable_grad():
+        value = f(tuple(leaves))
+    rows = [
+        torch.autograd.grad(one, leaves, retain_graph=True, materialize_grads=True) for one in value.flatten()
+    ]
+    return [torch.stack(each).unflatten(0, value.shape) for each in zip(*rows, strict=True)]
 
 
 @dataclass
