@@ -25,6 +25,7 @@ ROOMS = {
     "training": {"engine", "theory"},
     "jobs": {"plan", "data", "store", "engine", "theory", "training"},
     "findings": {"plan", "data", "store", "engine", "theory", "training", "jobs"},
+    "which": {"plan", "data", "store", "engine", "theory", "training", "jobs", "findings"},
 }
 # Other people's packages that a room may use: the plan is parsed by every job, arrays know no files.
 PACKAGES = {
@@ -36,6 +37,7 @@ PACKAGES = {
     "training": {"numpy", "torch"},
     "jobs": {"numpy", "xarray", "torch"},
     "findings": {"numpy", "scipy", "xarray", "pandas", "matplotlib", "jinja2", "markupsafe", "yaml", "PIL"},
+    "which": {"numpy", "xarray", "torch", "pydantic"},
     "atomic": set(),
     "forms": set(),
     "variables": set(),

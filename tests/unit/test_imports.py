@@ -48,3 +48,16 @@ def test_a_job_loads_no_package_that_it_does_not_need(job):
     code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", code], cwd=PACKAGES, text=True).split()
     assert HEAVY & set(loaded) <= allowed
+
+
+def test_what_is_asked_in_a_notebook_is_loaded_when_it_is_asked_for():
+    """Every job imports minima: its two functions for notebooks come by name, and no other."""
+    code = "import sys, minima; print(*sys.modules); minima.which_minimizer; print(*sys.modules)"
+    before, after = subprocess.check_output([sys.executable, "-c", code], cwd=PACKAGES, text=True).split(
+        "\n"
+    )[:2]
+    assert not {*HEAVY, "numpy", "pydantic"} & {*before.split()}
+    assert {"torch", "xarray"} <= {*after.split()}
+    assert callable(minima.predict_minimizer)
+    with pytest.raises(AttributeError, match="no attribute 'which_minimum'"):
+        _ = minima.which_minimum

@@ -8,7 +8,19 @@ theory    where they should end
 training  cells to trained cells: engine and theory, put together as a cell's fields say
 jobs      what a job does around that: store, data files, devices, journal, log
 findings  what was found: datasets, verdicts, figures, report, forecast
+which     the question asked of one network of yours, in a notebook
 
 Each imports only those above it; forms, netcdf, streams and variables are shared
-words that import none.
+words that import none. `from minima import which_minimizer, predict_minimizer` loads
+the last room, and only then: every job imports minima.
 """
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    if name not in ("which_minimizer", "predict_minimizer"):
+        raise AttributeError(f"module 'minima' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module("minima.which.minimizer"), name)

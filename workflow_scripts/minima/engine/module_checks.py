@@ -26,12 +26,14 @@ def check(
     batch: int | None = None,
     dtype: str = "float32",
     normalizes: bool = True,
+    in_training: bool = True,
 ) -> None:
     """`check` raises `ModuleError` where a module cannot be trained on rows x [n, d] towards so many outputs,
-    in batches of which the smallest has `batch` rows (None: all rows at once); `normalizes` says that the
-    config knows of its batch normalization."""
+    in batches of which the smallest has `batch` rows (None: all rows at once), or, unless it is to be
+    `in_training` then, in evaluation throughout; `normalizes` says that the config knows of its batch
+    normalization."""
     try:
-        for mistake in _mistakes(net, x, outputs, batch, getattr(torch, dtype)):
+        for mistake in _mistakes(net, x, outputs, batch, getattr(torch, dtype), in_training):
             raise ModuleError(f"{who} {mistake}")
         if not normalizes and any(isinstance(layer, _BatchNorm) for layer in net.module.modules()):
             said = "network.batch_norm: frozen, with the statistics of the start throughout, or true"
@@ -45,7 +47,7 @@ class _Fails(Exception):
 
 
 def _mistakes(
-    net: ModuleNet, x: np.ndarray, outputs: int, batch: int | None, dtype: torch.dtype
+    net: ModuleNet, x: np.ndarray, outputs: int, batch: int | None, dtype: torch.dtype, in_training: bool
 ) -> Iterator[str]:
     yield from _of_parameters(net)
     rows = torch.as_tensor(x[:ROWS], dtype=dtype).reshape(-1, *net.row)
@@ -60,7 +62,8 @@ def _mistakes(
         yield from _of_outputs(f, len(rows), outputs, dtype)
         _called(lambda: evaluated(rows), f"fails on rows of shape {shape} with its tensors given to it")
         f = evaluated(rows)
-    yield from _of_training(net, rows, batch, dtype)
+    if in_training:
+        yield from _of_training(net, rows, batch, dtype)
     one = _called(lambda: evaluated(rows[:1]), "fails on one row alone, where it takes several")
     if one.shape != (1, outputs):
         yield f"returns {list(one.shape)} on one row, not [1, {outputs}]: keep the dimension of the rows"

@@ -176,23 +176,32 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
 def kernel_problem(cells: Iterable[Cell], gigabytes: float) -> str:
     """`kernel_problem` returns why the tangent kernel of one of these cells does not fit so much memory, or
     ""."""
-    most = int((gigabytes * 1e9 / BYTES["float64"] / KERNEL_COPIES) ** 0.5)  # its rows
     small: set[int] = set()  # sections of data whose kernels fit
     for cell in cells:
         data = cell.sections[SECTIONS.index("data")]
         if id(data) in small:
             continue
         points, outputs = training_rows(cell["data"]), cell.recipe.output_count()
-        if points * outputs <= most:
+        problem = kernel_too_large(points, outputs, gigabytes, "execution.kernel_memory_gb")
+        if not problem:
             small.add(id(data))
         elif _needs_kernel(cell):
-            needed = KERNEL_COPIES * BYTES["float64"] * (points * outputs) ** 2.0 / 1e9
-            return (
-                f"the tangent kernel of {points} points × {outputs} outputs takes {needed:.3g} GB, and "
-                f"execution.kernel_memory_gb is {gigabytes:g}: {most // outputs} points would fit; or ask "
-                "for nothing of the kernel (predict, record.spectrum, learning rates in its units)"
-            )
+            other = "ask for nothing of the kernel (predict, record.spectrum, learning rates in its units)"
+            return f"{problem}; or {other}"
     return ""
+
+
+def kernel_too_large(points: int, outputs: int, gigabytes: float, option: str) -> str:
+    """`kernel_too_large` returns why a tangent kernel does not fit so much memory, which `option` gives, and
+    how many points would fit, or ""."""
+    most = int((gigabytes * 1e9 / BYTES["float64"] / KERNEL_COPIES) ** 0.5)  # its rows
+    if points * outputs <= most:
+        return ""
+    needed = KERNEL_COPIES * BYTES["float64"] * (points * outputs) ** 2.0 / 1e9
+    return (
+        f"the tangent kernel of {points} points × {outputs} outputs takes {needed:.3g} GB, and {option} is "
+        f"{gigabytes:g}: {most // outputs} points would fit"
+    )
 
 
 def cell_costs(cells: Iterable[Cell], lengths: Lengths = as_recorded) -> Iterator[Cost]:

@@ -23,9 +23,29 @@ def predictions_of(
     recipe: Recipe | None,
 ) -> list[dict[str, Any]]:
     """`predictions_of` returns, per network, the variables of `minima.variables.PREDICTED` of every
-    predictor; `recipe` says how the networks are trained, None for a flow."""
+    predictor; arguments as those of `linearization_of`."""
+    linearization = linearization_of(cells, ensemble, start, kernels, splits, recipe)
+    found: list[dict[str, Any]] = [{} for _ in cells]
+    for name in cells[0]["predict"]:
+        predicted = import_module(f"minima.theory.predictors.{name}").predict(linearization)
+        for quantity, values in vars(predicted).items():
+            for row, value in enumerate(values.cpu().numpy()):
+                found[row][f"{name}_{quantity}"] = value
+    return found
+
+
+def linearization_of(
+    cells: Sequence[Mapping[str, Any]],
+    ensemble: Ensemble,
+    start: Start,
+    kernels: Sequence[Kernel],
+    splits: Sequence[Arrays],
+    recipe: Recipe | None,
+) -> Linearization:
+    """`linearization_of` returns a stack of networks as predictors take them; `recipe` says how the networks
+    are trained, None for a flow."""
     first, x = cells[0], start.x_all.double()
-    linearization = Linearization(
+    return Linearization(
         ensemble,
         [weight.double() for weight in start.weights],
         x,
@@ -37,10 +57,3 @@ def predictions_of(
         max_steps=first["linearized_run"]["max_steps"],
         growth=torch.tensor([cell["linearized_run"]["growth"] for cell in cells]).to(x),
     )
-    found: list[dict[str, Any]] = [{} for _ in cells]
-    for name in first["predict"]:
-        predicted = import_module(f"minima.theory.predictors.{name}").predict(linearization)
-        for quantity, values in vars(predicted).items():
-            for row, value in enumerate(values.cpu().numpy()):
-                found[row][f"{name}_{quantity}"] = value
-    return found

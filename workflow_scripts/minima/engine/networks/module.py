@@ -320,8 +320,9 @@ class ModuleNet:
 
 def net_of(module: nn.Module, row: tuple[int, ...]) -> tuple[ModuleNet, list[Tensor]]:
     """`net_of` returns a torch module as a `ModuleNet` for rows of a shape, and its tensors
-    [1, 1, out, in] as they are now."""
-    net = ModuleNet(_without_counts(deepcopy(module)), tuple(row), make=lambda: module)
+    [1, 1, out, in] as they are now. The module itself is left alone."""
+    start = deepcopy(module)
+    net = ModuleNet(_without_counts(deepcopy(module)), tuple(row), make=lambda: deepcopy(start))
     now = dict(module.named_parameters()) | dict(module.named_buffers())
     return net, [now[entry.name].detach().reshape(1, 1, *entry.matrix) for entry in net.entries]
 
