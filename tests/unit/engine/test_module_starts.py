@@ -87,13 +87,16 @@ BASES = {"dense": {"hidden": [2]}, "cnn": {"channels": [1, 2, 1], "hidden": 2}}
     "change",
     [
         *({"parametrization": name} for name in ("standard", "ntk", "mup")),
-        *({"frozen": names} for names in (["0"], ["2.weight"], ["0.bias"], ["2"], ["0.weight", "2.bias"])),
+        *({"frozen": [place]} for place in ("1", "2.weight", "1.bias", "2")),
     ],
     ids=lambda change: str(next(iter(change.values()))),
 )
 @pytest.mark.parametrize("network", NETWORKS)
 def test_passes_by_hand_know_copies_factors_and_frozen_tensors(network, change, scheme, monkeypatch):
     """As autograd has them, all points at once and in blocks whose gradients add up."""
+    if "frozen" in change:
+        word = {"dense": "dense", "cnn": "conv"}[network["kind"]]
+        change = {"frozen": [f"{word}{place}" for place in change["frozen"]]}
     if change.get("parametrization") == "mup":
         change = change | {"base": BASES[network["kind"]]}
     ensemble, begin = start(network | change, init={"scheme": scheme})
@@ -169,8 +172,8 @@ def test_flip_is_refused_where_the_output_is_not_that_of_the_last_layer():
     ("network", "scales"),
     [
         (DENSE, [2.0, 0.5]),
-        (DENSE, {"2": 0.5, "0": 2.0}),
-        (SMALL, {"2": 3.0}),
+        (DENSE, {"dense2": 0.5, "dense1": 2.0}),
+        (SMALL, {"conv2": 3.0}),
     ],
 )
 def test_layer_scales_multiply_what_is_drawn_of_each_layer(network, scales):
@@ -188,8 +191,8 @@ def test_layer_scales_multiply_what_is_drawn_of_each_layer(network, scales):
 @pytest.mark.parametrize(
     ("scales", "says"),
     [
-        ([1.0, 2.0, 3.0], "3 numbers for 2 layers: 0, 2"),
-        ({"first": 2.0}, "no layer or parameter 'first', but 0, 2"),
+        ([1.0, 2.0, 3.0], "3 numbers for 2 layers: dense1, dense2"),
+        ({"first": 2.0}, "no layer or parameter 'first', but dense1, dense2"),
     ],
 )
 def test_layer_scales_that_fit_no_layers_are_refused_with_the_layers_that_there_are(scales, says):
@@ -228,7 +231,7 @@ def test_new_options_at_their_defaults_are_the_same_cells():
         (SMALL, {"scheme": "centred", "output": "sign"}, "mse", "init.output: for network.kind: mlp"),
         (
             {},
-            {"scheme": "centred", "layer_scales": {"0": 2.0}},
+            {"scheme": "centred", "layer_scales": {"dense1": 2.0}},
             "mse",
             "layer_scales is a list for network.kind: mlp",
         ),
@@ -248,14 +251,15 @@ def test_starts_that_are_not_defined_are_refused_with_the_reason(network, init, 
 @pytest.mark.parametrize(
     "optimizer", [GD, {"name": "adam", "lr": 0.01}, GD | {"weight_decay": {"strength": 0.1}}]
 )
-@pytest.mark.parametrize("frozen", [["0"], ["2.weight"], ["0.bias", "2"]])
+@pytest.mark.parametrize("frozen", [["dense1"], ["dense2.weight"], ["dense1.bias", "dense2"]])
 def test_frozen_tensors_stay_and_the_others_move_as_in_torch(frozen, optimizer):
     fields = one(DENSE | {"frozen": frozen}, optimizer=optimizer, stop={"max_steps": 20})
     ensemble, begin = start(DENSE | {"frozen": frozen}, optimizer=optimizer)
     (values,) = trained([fields], SPLIT)
     module = put(users_module(DENSE), [weight[0] for weight in begin.weights])
     for name, parameter in module.named_parameters():
-        parameter.requires_grad_(not any(f"{name}.".startswith(f"{one}.") for one in frozen))
+        ours = f"{name}.".replace("0.", "dense1.", 1).replace("2.", "dense2.", 1)
+        parameter.requires_grad_(not any(ours.startswith(f"{one}.") for one in frozen))
     free = [parameter for parameter in module.parameters() if parameter.requires_grad]
     kind = torch.optim.Adam if optimizer["name"] == "adam" else torch.optim.SGD
     decay = optimizer.get("weight_decay", {}).get("strength", 0.0)
@@ -274,8 +278,8 @@ def test_frozen_tensors_stay_and_the_others_move_as_in_torch(frozen, optimizer):
 @pytest.mark.parametrize(
     ("frozen", "says"),
     [
-        (["first"], "no layer or parameter 'first', but 0, 2"),
-        (["0", "2"], "every layer: nothing is left to train"),
+        (["first"], "no layer or parameter 'first', but dense1, dense2"),
+        (["dense1", "dense2"], "every layer: nothing is left to train"),
     ],
 )
 def test_frozen_names_that_mean_nothing_or_all_are_refused(frozen, says):
@@ -354,7 +358,7 @@ CHANGES = {
     "ntk": {"parametrization": "ntk"},
     "mup": {"parametrization": "mup", "base": {"channels": [1, 2, 1], "hidden": 2}},
     "frozen statistics": {"batch_norm": "frozen"},
-    "frozen layer": {"frozen": ["2"]},
+    "frozen layer": {"frozen": ["conv2"]},
 }
 
 

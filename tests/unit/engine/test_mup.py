@@ -5,6 +5,7 @@ from math import prod
 import numpy as np
 import pytest
 import torch
+from tests.unit.engine import own_nets
 from tests.unit.engine.test_modules import CLASSES, DIGITS, SHAPE, SMALL, put, split, users_module
 from tests.unit.helpers import arrays, cell, grid, trained
 from torch import nn
@@ -147,3 +148,30 @@ def test_what_mup_cannot_know_is_refused(network, optimizer, says):
 def test_a_base_with_other_layers_is_refused():
     with pytest.raises(ValueError, match="has other tensors"):
         begun(mup(DENSE, {"hidden": [3, 3]}), GD, recipe=DIGITS, init={"scheme": "kaiming"})
+
+
+def test_what_is_no_weight_of_a_layer_grows_in_one_dimension_or_two():
+    """Of a transformer, under Adam: places, biases and normalizations move as they do, matrices of which both
+    dimensions grow as hidden layers, however the module holds them."""
+    network = {"kind": "module", "file": own_nets.__file__, "name": "Transformer", "args": {"width": 32}}
+    network |= {"parametrization": "mup", "base": {"args": {"width": 8}}}
+    data = arrays(points=4, outputs=3, features=64)
+    ensemble, begin = begun(
+        network, ADAM, data, recipe=DIGITS | {"classes": [0, 1, 2]}, init={"scheme": "own"}
+    )
+    net = ensemble.model
+    found = {e.name: net.factor(i) for i, e in enumerate(net.entries)}
+    quarter = {"block.self_attn.in_proj_weight", "block.self_attn.out_proj.weight", "block.linear1.weight"}
+    assert {name for name, a in found.items() if a == 0.25} == quarter | {"out.weight"}
+    assert all(a == 1 for name, a in found.items() if name not in quarter | {"out.weight"})
+    _, plain = begun(
+        network | {"parametrization": "standard", "base": None},
+        ADAM,
+        data,
+        recipe=DIGITS | {"classes": [0, 1, 2]},
+        init={"scheme": "own"},
+    )
+    taken = dict(zip(found, net.scaled(begin.weights), strict=True))
+    for name, weight in zip(found, plain.weights, strict=True):
+        smaller = 0.5 if name in ("out.weight", "block.linear1.weight") else 1.0
+        torch.testing.assert_close(taken[name], smaller * weight, rtol=1e-12, atol=0)

@@ -43,6 +43,7 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
     """The net that a cell's `network` section describes, for images of this shape."""
     import torch
 
+    from minima.engine.networks.entries import chain
     from minima.engine.networks.module import ModuleNet, nn, norm
 
     channels, height, width = shape
@@ -53,15 +54,17 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
         return [nn.Conv2d(into, out, 3, padding=1), *norm(out, network["batch_norm"]), nn.ReLU()]
 
     with torch.device("meta"):
-        module = nn.Sequential(
-            *convolution(channels, first),
-            *convolution(first, second),
-            nn.MaxPool2d(2),
-            *convolution(second, third),
-            nn.MaxPool2d(2),
-            nn.Flatten(),
-            nn.Linear(flat, network["hidden"]),
-            nn.ReLU(),
-            nn.Linear(network["hidden"], outputs),
+        module = chain(
+            [
+                *convolution(channels, first),
+                *convolution(first, second),
+                nn.MaxPool2d(2),
+                *convolution(second, third),
+                nn.MaxPool2d(2),
+                nn.Flatten(),
+                nn.Linear(flat, network["hidden"]),
+                nn.ReLU(),
+                nn.Linear(network["hidden"], outputs),
+            ]
         )
     return ModuleNet(module, shape, channels_last=True)

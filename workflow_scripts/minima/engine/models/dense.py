@@ -37,9 +37,10 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
     """The net that a cell's `network` section describes, for rows of this shape."""
     import torch
 
+    from minima.engine.networks.entries import chain
     from minima.engine.networks.module import ModuleNet, nn
 
     sizes = [prod(shape), *network["hidden"]]
     with torch.device("meta"):
         layers = [layer for into, out in pairwise(sizes) for layer in (nn.Linear(into, out), nn.ReLU())]
-        return ModuleNet(nn.Sequential(*layers, nn.Linear(sizes[-1], outputs)), (prod(shape),))
+        return ModuleNet(chain([*layers, nn.Linear(sizes[-1], outputs)]), (prod(shape),))

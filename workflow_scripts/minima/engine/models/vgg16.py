@@ -30,6 +30,7 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
     """
     import torch
 
+    from minima.engine.networks.entries import chain
     from minima.engine.networks.module import ModuleNet, nn, norm
 
     channels, *sides = shape
@@ -44,4 +45,4 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
                 layers.append(nn.MaxPool2d(2))
                 sides = [side // 2 for side in sides]
         dense = nn.Linear(channels * sides[0] * sides[1], outputs)
-        return ModuleNet(nn.Sequential(*layers, nn.Flatten(), dense), shape, channels_last=True)
+        return ModuleNet(chain([*layers, nn.Flatten(), dense]), shape, channels_last=True)

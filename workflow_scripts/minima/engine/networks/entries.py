@@ -1,6 +1,7 @@
 """The tensors of a torch module: parameters, then buffers of floating point numbers."""
 
-from collections.abc import Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -38,6 +39,20 @@ class Entry:
     def uniform(self, generator: np.random.Generator) -> np.ndarray:
         """`uniform` draws the matrix within ±1/√fan-in, as PyTorch does."""
         return generator.uniform(-1, 1, self.matrix) / self.fan_in**0.5
+
+
+WORDS = {nn.Conv2d: "conv", nn.Linear: "dense", nn.BatchNorm2d: "norm"}
+
+
+def chain(layers: Iterable[nn.Module]) -> nn.Sequential:
+    """`chain` returns layers one behind the other, named by what they are and their number: conv1, conv2 …"""
+    named: dict[str, nn.Module] = {}
+    seen: Counter[str] = Counter()
+    for layer in layers:
+        word = WORDS.get(type(layer), type(layer).__name__.lower())
+        seen[word] += 1
+        named[f"{word}{seen[word]}"] = layer
+    return nn.Sequential(OrderedDict(named))
 
 
 def entries_of(module: nn.Module) -> list[Entry]:

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
+from minima.engine.networks.entries import chain
 from minima.engine.networks.module import ModuleNet, norm
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # channels and stride of the first of two blocks
@@ -39,4 +40,4 @@ def resnet18(shape: tuple[int, ...], outputs: int, batch_norm: bool) -> ModuleNe
             layers += [Block(into, out, stride, batch_norm), Block(out, out, 1, batch_norm)]
             into = out
         layers += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(into, outputs)]
-        return ModuleNet(nn.Sequential(*layers), shape, channels_last=True)
+        return ModuleNet(chain(layers), shape, channels_last=True)
