@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.unit.helpers import cell
 
 from minima.engine.foreign import ModuleError, maker
 from minima.engine.module_checks import check
 from minima.engine.networks.module import ModuleNet
+from minima.jobs.train_pack import check_modules
+from minima.training.start import Arrays
 
 HEAD = """
 import itertools
@@ -197,3 +200,15 @@ def test_a_file_may_import_what_stands_beside_it_and_nothing_of_another_folder(t
     made = [maker(tmp_path / name / "net.py", "Net", {})() for name in ("3", "5")]
     assert [module.out_features for module in made] == [3, 5]
     assert not [*tmp_path.rglob("__pycache__")]
+
+
+def test_a_module_that_theory_is_asked_of_takes_its_numbers(tmp_path):
+    """Networks train in float32, and theory works in float64."""
+    net_of(tmp_path, "def forward(self, x):\n    return self.last(self.hidden(x)).float()")
+    network = {"kind": "module", "file": str(tmp_path / "net.py"), "name": "Net"}
+    split = Arrays(rows(), np.ones((20, 3)), rows(), np.ones((20, 3)), shape=(3, 4))
+    recipe = {"source": "diabetes", "train_size": 20, "test_size": 20}
+    sections = {"recipe": recipe, "network": network, "optimizer": {"lr": 0.1}, "dtype": "float32"}
+    check_modules(cell(**sections), split)
+    with pytest.raises(ModuleError, match=r"float32 on rows of .*float64: fix no dtype"):
+        check_modules(cell(**sections, predict=["linearized"]), split)

@@ -215,3 +215,25 @@ def test_a_cell_does_not_depend_on_the_place_of_the_file(tmp_path):
     other = one | {"network": one["network"] | {"file": str(tmp_path / "elsewhere.py")}}
     here, there = (trained([fields], split())[0] for fields in (one, other))
     np.testing.assert_array_equal(here["parameters"], there["parameters"])
+
+
+def test_theory_says_where_the_linearization_of_any_module_ends():
+    """f₀ + Θ(x, X) Θ(X, X)⁻¹ (y − f₀), with J by torch.func of the plain module."""
+    data = split(points=6)
+    one = own_cell("Transformer", optimizer={"name": "gd", "lr": {"relative": 0.5}}, predict=["linearized"])
+    (values,) = trained([one], data)
+    with seeded(int(stream(5, "weights/own").integers(2**32))):
+        module = Transformer().double()
+    named = {name: p.detach() for name, p in module.named_parameters()}
+    x = torch.tensor(np.concatenate([data.x_train, data.x_test])).unflatten(1, ROWS)
+
+    def f(own):
+        with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
+            return torch.func.functional_call(module, own, (x,)).flatten()
+
+    rows = torch.cat([part.flatten(1) for part in torch.func.jacrev(f)(named).values()], 1).detach()
+    kernel, f0 = rows @ rows.T, f(named).detach()
+    seen = slice(0, data.y_train.size)
+    dual = torch.linalg.solve(kernel[seen, seen], torch.tensor(data.y_train).flatten() - f0[seen])
+    expected = (f0 + kernel[:, seen] @ dual).view(-1, 3)[len(data.x_train) :]
+    np.testing.assert_allclose(values["linearized_test"], expected.numpy(), rtol=1e-6, atol=1e-8)

@@ -183,7 +183,8 @@ def check_modules(cell: Mapping[str, Any], split: "Arrays") -> None:
     network = cell["network"]
     normalizes = bool(network.get("batch_norm", True))
     who = f"network: {network.get('name', network['kind'])} of {network.get('file', 'an extension')}"
-    check(net, who, split.x_train, split.y_train.shape[1], left or batch, cell["dtype"], normalizes)
+    for dtype in dict.fromkeys([cell["dtype"], *(["float64"] if cell["predict"] else [])]):  # theory's
+        check(net, who, split.x_train, split.y_train.shape[1], left or batch, dtype, normalizes)
 
 
 def _fields(cell: Cell, states: Mapping[str, Any]) -> dict[str, Any]:

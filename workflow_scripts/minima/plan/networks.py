@@ -193,7 +193,7 @@ class ImageNetwork(BatchNormalized):
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         yield from super().impossible(cell)
         recipe = recipe_of(cell["data"])
-        if recipe.row_shape() is None and recipe.images() is False:
+        if recipe.input_shape() is None and recipe.images() is False:
             yield f"network.kind: {self.called()} needs images, and {recipe.where()} has rows of numbers"
 
 
