@@ -146,6 +146,7 @@ def test_the_kernel_alone_gives_the_same_trajectory(problem, name):
     numbers, make = TORCH[name]
     done = run_linear(
         problem.kernel,
+        torch.zeros_like(problem.error),
         problem.error,
         recipe(name, numbers),
         Rules(*[torch.full((NETWORKS,), -1.0)] * 2, STEPS, [], []),
@@ -222,7 +223,9 @@ def test_stochastic_gradient_descent_ends_where_gradient_descent_does():
     numbers = {"lr": (0.5 / diagonal).tolist()}
     how = recipe("sgd", numbers, batches=Batches([1, 2, 3], POINTS, 3, False))
     residual = torch.full((NETWORKS,), 1e-7, dtype=torch.float64)
-    done = run_linear(kernel, problem.error, how, Rules(residual, -residual, 10**6, [], []))
+    done = run_linear(
+        kernel, 0 * problem.error, problem.error, how, Rules(residual, -residual, 10**6, [], [])
+    )
     wanted = torch.linalg.solve(kernel, problem.error.flatten(1))
     for one in done:
         assert one.status == "converged"

@@ -17,6 +17,7 @@ from minima.plan import parts
 from minima.theory import linear_model
 from minima.theory.flows import LinearPath, Rule, follow, limit_of_flow
 from minima.theory.linearization import Linearization
+from minima.theory.losses import Goal
 from minima.variables import PREDICTED
 
 PREDICTORS = parts.names("predictors")
@@ -271,8 +272,15 @@ def test_networks_that_no_step_moves_are_told():
 def test_following_stops_at_its_residual():
     """Each network at its own piece, none later than it has to."""
     here, _ = linearization(networks=3)
-    end = follow(LinearPath(here.rows, here.error), Rule(), 1e-2, 1.3)
-    assert (end.residual <= 1e-2).all()
+
+    def to_a_hundredth(here):
+        objective = here.objective
+        goal = Goal(objective, 1e-4 * objective.value(here.f))
+        end = follow(LinearPath(here.rows, here.f), Rule(), goal, 1.3)
+        assert (objective.residual(end.point.f, here.f) <= 1e-2).all()
+        return end
+
+    end = to_a_hundredth(here)
     for i in range(3):
         part = Linearization(
             here.ensemble,
@@ -282,6 +290,6 @@ def test_following_stops_at_its_residual():
             here.targets[i : i + 1],
             here.kernel[i : i + 1],
         )
-        alone = follow(LinearPath(part.rows, part.error), Rule(), 1e-2, 1.3)
+        alone = to_a_hundredth(part)
         assert alone.pieces.item() == end.pieces[i].item()
         torch.testing.assert_close(alone.point.moved[0], end.point.moved[i], rtol=1e-9, atol=1e-12)

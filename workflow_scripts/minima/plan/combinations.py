@@ -12,7 +12,7 @@ from minima.plan.recipes import recipe_of
 from minima.plan.sections import Section, shared
 
 # The sections that the rules look at.
-LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record")
+LOOKED_AT = ("augment", "data", "init", "loss", "network", "optimizer", "predict", "record", "stop")
 
 
 def impossible(variants: Mapping[str, list[Section]]) -> list[str]:

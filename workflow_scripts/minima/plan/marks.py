@@ -64,6 +64,7 @@ class Predictor(Part):
 
     trains: ClassVar[bool] = False  # the linearized network, step by step
     on_parameters: ClassVar[bool] = False  # works on vectors of all parameters, not on the kernel alone
+    only_mse: ClassVar[str] = "its formula is that of the squared error"  # why; empty where it knows any loss
 
     def pieces(self, cell: Mapping[str, Any]) -> float:
         """`pieces` returns in how many pieces a flow is followed: 0 where none is."""
@@ -71,18 +72,37 @@ class Predictor(Part):
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         loss = cell["loss"]
-        if loss != "mse":
-            yield f"predict: {self.called()} is about loss: mse; with {loss} say predict: []"
+        if loss != "mse" and self.only_mse:
+            yield f"predict: {self.called()} is about loss: mse, as {self.only_mse}; with {loss} leave it out"
+        elif loss != "mse" and not self.ends(cell):
+            yield f"predict: {self.called()} ends where training does: with loss: {loss} give stop.loss"
         if reason := kind_of(cell["network"]).ties_points(cell["network"]):
             yield f"predict: {self.called()}: {reason}, or predict: []"
         if any(cell["augment"].values()):
             yield f"predict: {self.called()} knows the training points as they are, and augment changes them"
+
+    def ends(self, cell: Mapping[str, Any]) -> bool:
+        """`ends` returns whether it is known where the predictor ends under a loss without minimizer: at the
+        goal of the training."""
+        return any(cell["stop"][name] is not None for name in ("loss", "residual", "accuracy"))
+
+
+class PredictorOfDescent(Predictor):
+    """A predictor of gradient flow, known under any loss."""
+
+    only_mse = ""
+
+    def ends(self, cell: Mapping[str, Any]) -> bool:
+        """`ends` returns whether there is a goal, or steps of gradient descent, which have their time."""
+        family = parts.declaration("optimizers", cell["optimizer"]["name"]).family
+        return super().ends(cell) or family == "descent"
 
 
 class PredictorOfFlow(Predictor):
     """A predictor that follows the flow of an adaptive method."""
 
     on_parameters = True
+    only_mse = ""
     growth: ClassVar[float | None] = None  # a piece over the one before, in place of the cell's own
 
     def pieces(self, cell: Mapping[str, Any]) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from minima.engine.decompositions import eigh
 from minima.engine.jacobians import Jacobian
-from minima.theory.flows import piece
+from minima.theory.pieces import squared_piece
 
 
 class FixedPoint(NamedTuple):
@@ -53,7 +53,7 @@ def self_consistent(
 
 def gathered(jacobian: Jacobian, weights: Tensor, error: Tensor) -> Tensor:
     """S(D) [E, p] of the whole flow under D = diag(weights), from e₀ [E, n, o]."""
-    flow = piece(jacobian, weights, error)
+    flow = squared_piece(jacobian, weights, error, error)
     rates = flow.rates[:, :, None] + flow.rates[:, None, :]
     outer = flow.parts[:, :, None] * flow.parts[:, None, :]
     inner = torch.where(rates > 0, outer / rates, 0)

@@ -2,19 +2,20 @@
 
 As η → 0 AdaGrad (time t = η²·steps), RMSprop and Adam (t = η·steps, κ = (1 − α)/η held) follow
 
-    du/dt = c(t) Jᵀe/√S,   dS/dt = a g² − b S,   g = Jᵀe,   e = y − f
+    du/dt = c(t) Jᵀe/√S,   dS/dt = a g² − b S,   g = Jᵀe,   e = −N ∂L/∂f
 
 with (a, b, c) = (1, 0, 1), (κ, κ, 1) and (κ, κ, √(1 − e^{−κt})): the limit of AdaGrad has no step size in it.
-The averaged flow of mini-batches has their mean squared gradient in place of g² (`Jacobian.squares`).
+Under the squared error e = y − f. The averaged flow of mini-batches has their mean squared gradient in place
+of g² (`Jacobian.squares`).
 
 S = 0 at the start is a singularity of t alone: with s = √t
 
     du/ds = D Jᵀe,   D = 2sc/√S,   dS/ds = 2s (a g² − b S)
 
 and for AdaGrad D = 2/|g₀| at s = 0. The flow is followed in pieces of s with constant D (that of mid-piece),
-each exact: over a length h, with JDJᵀ = VΛVᵀ,
+each followed in function space (`minima.theory.pieces`): over a length h
 
-    e(h) = V e^{−Λh} Vᵀe,   u(h) = u + D Jᵀ ∫₀^h e,   S(h) from ∫₀^h 2s g², by Gauss–Legendre.
+    u(h) = u + D Jᵀ ∫₀^h e,   S(h) from ∫₀^h 2s g², by Gauss–Legendre.
 
 Pieces grow geometrically; the error is of second order in growth − 1 (distance from the converged flow, 64
 units on digits: 1.4e-4, 4.5e-4, 1.3e-3 at growth 1.15, 1.3, 1.6). The same pieces follow a network that is
@@ -34,10 +35,12 @@ import torch
 from torch import Tensor
 
 from minima.engine.core import Recipe
-from minima.engine.decompositions import eigh
+from minima.engine.decompositions import eigvalsh
 from minima.engine.ensemble import Ensemble
 from minima.engine.jacobians import Jacobian, Place, mean_jacobian, place
 from minima.theory.linearization import Linearization, Predicted
+from minima.theory.losses import Goal
+from minima.theory.pieces import piece
 
 LANDING = 1e-3  # residual from which a fixed D goes on
 FIRST = 0.05  # first piece in units of 1/λmax of JDJᵀ
@@ -68,10 +71,10 @@ class Rule:
 
 @dataclass(frozen=True)
 class Point:
-    """`Point` holds E networks at one time: u = θ − θ₀, and their errors on the training points."""
+    """`Point` holds E networks at one time."""
 
     moved: Tensor  # u = θ − θ₀ [E, p]
-    error: Tensor  # e = y − f [E, n, o]
+    f: Tensor  # on the training points [E, n, o]
     place: Place | None = None  # of networks
 
 
@@ -80,8 +83,8 @@ class Path(Protocol):
 
     def start(self) -> Point: ...
 
-    def at(self, moved: Tensor, error: Tensor) -> Point:
-        """The point at u; `error` is what a piece's own J makes of e."""
+    def at(self, moved: Tensor, f: Tensor) -> Point:
+        """The point at u; `f` is what a piece's own J makes of it."""
 
     def jacobian(self, begin: Point, end: Point) -> Jacobian:
         """J from one point to another."""
@@ -92,13 +95,13 @@ class LinearPath:
     """`LinearPath` follows linearized networks, which have one Jacobian throughout."""
 
     tangent: Jacobian
-    error: Tensor  # e₀ [E, n, o]
+    f: Tensor  # f₀ [E, n, o]
 
     def start(self) -> Point:
-        return Point(self.error.new_zeros(len(self.error), self.tangent.parameters), self.error)
+        return Point(self.f.new_zeros(len(self.f), self.tangent.parameters), self.f)
 
-    def at(self, moved: Tensor, error: Tensor) -> Point:
-        return Point(moved, error)
+    def at(self, moved: Tensor, f: Tensor) -> Point:
+        return Point(moved, f)
 
     def jacobian(self, begin: Point, end: Point) -> Jacobian:
         return self.tangent
@@ -112,50 +115,17 @@ class NetworkPath:
     ensemble: Ensemble
     weights: Sequence[Tensor]  # θ₀
     x: Tensor  # [E, n, d]
-    targets: Tensor  # [E, n, o]
+    offset: Tensor  # of f from the networks' own [E, n, o]; −f₀ for centred networks
 
     def start(self) -> Point:
-        return self.at(torch.zeros_like(self.ensemble.vector(self.weights)), self.targets)
+        return self.at(torch.zeros_like(self.ensemble.vector(self.weights)), self.offset)
 
-    def at(self, moved: Tensor, error: Tensor) -> Point:
+    def at(self, moved: Tensor, f: Tensor) -> Point:
         found = place(self.ensemble, self.ensemble.moved(self.weights, moved), self.x)
-        return Point(moved, self.targets - found.f, found)
+        return Point(moved, found.f + self.offset, found)
 
     def jacobian(self, begin: Point, end: Point) -> Jacobian:
         return mean_jacobian(self.ensemble, begin.place, end.place)
-
-
-@dataclass(frozen=True)
-class Piece:
-    """`Piece` is the flow under a constant D and J, in the eigenbasis of JDJᵀ = VΛVᵀ; lengths h are [E]."""
-
-    jacobian: Jacobian
-    weights: Tensor  # D [E, p]
-    rates: Tensor  # Λ [E, n·o]
-    basis: Tensor  # V
-    parts: Tensor  # Vᵀe
-    shape: torch.Size  # of e
-
-    def error(self, length: Tensor) -> Tensor:
-        """e(h) = V e^{−Λh} Vᵀe; for lengths [E, q] a stack of them [E, q, n, o]."""
-        if length.ndim == 1:
-            return self.error(length[:, None])[:, 0]
-        parts = torch.exp(-self.rates[:, None] * length[..., None]) * self.parts[:, None]
-        return (parts @ self.basis.mT).unflatten(2, self.shape[1:])
-
-    def step(self, length: Tensor) -> Tensor:
-        """u(h) − u = DJᵀ V ((1 − e^{−Λh})/Λ) Vᵀe [E, p]."""
-        passed = self.rates * length[:, None]
-        means = torch.where(passed > 0, -torch.expm1(-passed) / self.rates, length[:, None])
-        integral = (self.basis @ (means * self.parts)[:, :, None]).reshape(self.shape)
-        return self.weights * self.jacobian.transposed(integral)
-
-
-def piece(jacobian: Jacobian, weights: Tensor, error: Tensor) -> Piece:
-    """`piece` returns the flow from an error [E, n, o] on, under D = diag(weights)."""
-    rates, basis = eigh(jacobian.weighted_kernel(weights))
-    parts = (basis.mT @ error.flatten(1)[:, :, None])[:, :, 0]
-    return Piece(jacobian, weights, rates.clamp(min=0), basis, parts, error.shape)
 
 
 @dataclass(frozen=True)
@@ -164,47 +134,47 @@ class End:
 
     point: Point
     squares: Tensor  # S [E, p]
-    residual: Tensor  # ‖e‖/‖e₀‖ [E]
+    met: Tensor  # whether the goal was met there [E]
     pieces: Tensor  # [E]
 
 
 def follow(
     path: Path,
     rule: Rule,
-    residual: float,
+    goal: Goal,
     growth: Tensor | float,
     corrections: int = 1,
     most: int = 1000,
 ) -> End:
-    """`follow` follows the flow until ‖e‖ ≤ residual·‖e₀‖, or for `most` pieces, and returns where it ended.
+    """`follow` follows the flow to its goal, or for `most` pieces, and returns where it ended.
 
     corrections: how often the D of mid-piece, which is first computed for a constant e, is computed again for
     the e of the piece that it gives.
     """
-    here = path.start()
-    start_norm = here.error.flatten(1).norm(dim=1)
+    here, objective = path.start(), goal.objective
     squares = torch.zeros_like(here.moved)
-    s, pieces = torch.zeros_like(start_norm), torch.zeros_like(start_norm)
-    length = _first_length(rule, path.jacobian(here, here), here.error)
+    s, pieces = torch.zeros_like(goal.loss), torch.zeros_like(goal.loss)
+    length = _first_length(rule, path.jacobian(here, here), objective.pull(here.f))
     while True:
-        reached = here.error.flatten(1).norm(dim=1) / start_norm
-        going = (reached > residual) & reached.isfinite() & (length > 0)
+        met = goal.met(here.f)
+        going = ~met & objective.value(here.f).isfinite() & (length > 0)
         if not going.any() or int(pieces.max()) >= most:
-            return End(here, squares, reached, pieces)
+            return End(here, squares, met, pieces)
         jacobian = path.jacobian(here, here)
         h = torch.where(going, length, 0)
-        still = here.error[:, None].expand(-1, len(NODES[0]), -1, -1)
+        still = objective.pull(here.f)[:, None].expand(-1, len(NODES[0]), -1, -1)
         weights = rule.preconditioner(
             (s + h / 2)[:, None], _gathered(rule, jacobian, s, h / 2, squares, still)
         )
         for _ in range(corrections):
-            now = piece(jacobian, weights, here.error)
-            jacobian = path.jacobian(here, path.at(here.moved + now.step(h), now.error(h)))
+            now = piece(jacobian, weights, objective, here.f, h)
+            jacobian = path.jacobian(here, path.at(here.moved + now.step(h), now.f(h)))
             half = _gathered(rule, jacobian, s, h / 2, squares, now.error(_nodes(h / 2)))
             weights = rule.preconditioner((s + h / 2)[:, None], half)
-        now = piece(jacobian, weights, here.error)
+        now = piece(jacobian, weights, objective, here.f, h)
+        h = now.until(goal, h)
         squares = _gathered(rule, jacobian, s, h, squares, now.error(_nodes(h)))
-        here = path.at(here.moved + now.step(h), now.error(h))
+        here = path.at(here.moved + now.step(h), now.f(h))
         s, pieces = s + h, pieces + going
         fades = (rule.decay * s[:, None]).squeeze(1)  # S forgets within about 1/(bs)
         length = torch.minimum(growth * length, (growth - 1) / fades.clamp(min=1e-300))
@@ -217,7 +187,7 @@ def _first_length(rule: Rule, jacobian: Jacobian, error: Tensor) -> Tensor:
 
     def fastest(s: Tensor) -> Tensor:
         weights = rule.preconditioner(s[:, None], _gathered(rule, jacobian, zero, s, squares, still))
-        return piece(jacobian, weights, error).rates[:, -1]
+        return eigvalsh(jacobian.weighted_kernel(weights))[:, -1]
 
     tiny = torch.full_like(zero, 1e-6)
     once, twice = fastest(tiny), fastest(2 * tiny)
@@ -242,13 +212,20 @@ def _gathered(
 
 
 def limit_of_flow(linearization: Linearization, rule: Rule) -> Predicted:
-    """The end of a linearized network's flow: followed to a residual of 1e-3, then on to 0 under the D it has
-    there. AdaGrad's D no longer moves (to 1e-7 of the function). That of the others does, as their S
-    forgets: their end is known only to the order of that residual."""
-    path = LinearPath(linearization.rows, linearization.error)
-    end = follow(path, rule, LANDING, linearization.growth)
+    """`limit_of_flow` returns where a linearized network's flow ends: at the goal of its training.
+
+    Under the squared error it is followed to a residual of 1e-3, then on to 0 under the D it has there.
+    AdaGrad's D no longer moves (to 1e-7 of the function). That of the others does, as their S forgets: their
+    end is known only to the order of that residual.
+    """
+    objective, start = linearization.objective, linearization.f
+    path = LinearPath(linearization.rows, start)
+    if not objective.squared:
+        end = follow(path, rule, linearization.goal, linearization.growth)
+        return linearization.of_moved(end.point.moved, end.pieces).where(end.met)
+    end = follow(path, rule, Goal(objective, LANDING**2 * objective.value(start)), linearization.growth)
     weights = torch.where(end.squares > 0, end.squares.rsqrt(), 0)
-    return linearization.of_weights(weights, end.point.moved, end.pieces).where(end.residual <= LANDING)
+    return linearization.of_weights(weights, end.point.moved, end.pieces).where(end.met)
 
 
 def rule_of(recipe: Recipe | None) -> Rule | None:

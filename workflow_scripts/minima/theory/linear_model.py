@@ -156,9 +156,43 @@ class KernelModel:
         target.zero_()[:, 0, 0].scatter_add_(1, place.flatten(1), delta.flatten(1))
 
 
+@dataclass(frozen=True)
+class Shifted:
+    """`Shifted` is a linear model and a function that no weight moves: the features of a point end in what is
+    added to the model's f there."""
+
+    model: Any
+    outputs: int
+
+    @property
+    def trained(self) -> Sequence[int]:
+        return self.model.trained
+
+    def features(self, x: Tensor, offset: Tensor) -> Tensor:
+        """x [E, n, features] from the model's own and the offset [E, n, o], in memory as they are."""
+        if x.is_contiguous():
+            return torch.cat([x, offset], dim=2)
+        return torch.cat([x.mT, offset.mT], dim=1).mT
+
+    def forward(
+        self, weights: Sequence[Tensor], x: Tensor, last: Any = None, training: bool = False
+    ) -> tuple[Tensor, Any]:
+        """f [E, n, o] at the points of x; the tape holds x, the model's own features and its tape."""
+        known = last is not None and last[0] is x
+        own = last[1] if known else x[:, :, : -self.outputs]
+        f, tape = self.model.forward(weights, own, last[2] if known else None, training)
+        return f + x[:, :, -self.outputs :], (x, own, tape)
+
+    def gradients(
+        self, weights: Sequence[Tensor], tape: Any, delta: Tensor, out: Sequence[Tensor | None]
+    ) -> None:
+        """Writes the model's gradients to `out`; arguments as those of `Ensemble.gradients`."""
+        self.model.gradients(weights, tape[2], delta, out)
+
+
 class Linear(NamedTuple):
-    """`Linear` is a linearized network for the engine's loop to train: the model f = Jθ, its points and θ₀;
-    and which inputs of each tensor its weights have."""
+    """`Linear` is a linearized network for the engine's loop to train: the model f₀ + J(θ − θ₀), its points
+    and θ₀; and which inputs of each tensor its weights have."""
 
     model: Any
     x: Tensor
@@ -166,19 +200,27 @@ class Linear(NamedTuple):
     inputs: list[Tensor | slice]
 
 
-def linearized(jacobian: Jacobian, ensemble: Ensemble, weights: Sequence[Tensor], everything: bool) -> Linear:
-    """`linearized` returns networks linearized at these weights, with J of their training points.
+def linearized(
+    jacobian: Jacobian, ensemble: Ensemble, weights: Sequence[Tensor], f: Tensor, everything: bool
+) -> Linear:
+    """`linearized` returns networks linearized at these weights, with f₀ [E, n, o] and J of their training
+    points.
 
     Inputs of a fully connected layer that no point of any network reaches are left out, unless `everything`
     is wanted.
     """
-    if not isinstance(jacobian, LayersJacobian):
-        module = LinearizedModule(jacobian)
-        return Linear(module, module.features(), list(weights), [slice(None)] * len(weights))
-    inputs = reached(jacobian, everything)
-    model = LinearizedNetwork(ensemble)
+    inputs: list[Tensor | slice]
+    if isinstance(jacobian, LayersJacobian):
+        inputs = reached(jacobian, everything)
+        model = LinearizedNetwork(ensemble)
+        x = model.features(jacobian, inputs)
+    else:
+        inputs = [slice(None)] * len(weights)
+        model = LinearizedModule(jacobian)
+        x = model.features()
     start = [weight[..., own] for weight, own in zip(weights, inputs, strict=True)]
-    return Linear(model, model.features(jacobian, inputs), start, inputs)
+    shifted = Shifted(model, f.shape[2])
+    return Linear(shifted, shifted.features(x, f - model.forward(start, x)[0]), start, inputs)
 
 
 def reached(jacobian: LayersJacobian, everything: bool) -> list[Tensor]:

@@ -15,6 +15,10 @@ from torch import Tensor
 from minima.engine.core import Recipe
 from minima.engine.ensemble import Ensemble
 from minima.engine.jacobians import Jacobian, jacobian
+from minima.engine.losses import mse
+from minima.engine.record import Rules
+from minima.theory.descent import Descent, descend
+from minima.theory.losses import Goal, Objective, goal_of
 from minima.theory.solve import solve
 
 
@@ -23,7 +27,7 @@ class Predicted:
     """`Predicted` holds one predictor's minimizers of E networks; NaN where a run did not reach its goal."""
 
     test: Tensor  # f on the test points [E, t, o]
-    residual: Tensor  # ‖e‖/‖e₀‖ at the end [E]
+    residual: Tensor  # √(L/L₀) at the end, under the squared error ‖e‖/‖e₀‖ [E]
     steps: Tensor  # steps or pieces it took, 0 for a closed form [E]
     length: Tensor  # ‖u‖ [E]
     along: Tensor  # its part in the row space of J at the start, ‖JᵀΘ⁻¹(e₀ − e)‖ [E]
@@ -45,7 +49,8 @@ class Linearization:
     start: Tensor  # f₀ [E, n + t, o], 0 for centred networks
     targets: Tensor  # y [E, n, o]
     kernel: Tensor  # Θ [E, n·o, n·o], rows by point, then output
-    recipe: Recipe | None = None  # of the training; None for gradient flow
+    recipe: Recipe | None = None  # of the training; None for gradient flow of the squared error
+    rules: Rules | None = None  # when the training stops; losses without minimizer need them
     residual: float = 1e-4  # where the training of the linearized network stops
     max_steps: int = 100_000
     growth: Tensor | float = 1.3  # of the pieces of a flow; a number, or one per network
@@ -63,9 +68,26 @@ class Linearization:
         return self.targets.shape[1]
 
     @property
+    def f(self) -> Tensor:
+        """`f` returns f₀ on the training points [E, n, o]."""
+        return self.start[:, : self.points]
+
+    @property
     def error(self) -> Tensor:
-        """`error` returns e₀ [E, n, o]."""
-        return self.targets - self.start[:, : self.points]
+        """`error` returns e₀ = y − f₀ [E, n, o]."""
+        return self.targets - self.f
+
+    @property
+    def objective(self) -> Objective:
+        """`objective` returns what the networks are trained for."""
+        return Objective(mse.loss if self.recipe is None else self.recipe.loss, self.targets)
+
+    @property
+    def goal(self) -> Goal:
+        """`goal` returns where their trainings end, under a loss that has no minimizer at finite distance."""
+        if self.rules is None:
+            raise ValueError("under this loss a prediction needs the training's stop rules")
+        return goal_of(self.rules, self.objective, self.f)
 
     @cached_property
     def _tangent(self) -> tuple[Tensor, Jacobian]:
@@ -99,8 +121,17 @@ class Linearization:
         start = self.start if start is None else start
         moved = self.all_rows.times(self.rows.transposed(dual))
         length = (moved[:, : self.points] * dual).sum((1, 2)).clamp(min=0).sqrt()
-        error = self.targets - start[:, : self.points]
-        return self._predicted(start + moved, error, steps, length, length, torch.zeros_like(length))
+        return self._predicted(start + moved, start, steps, length, length, torch.zeros_like(length))
+
+    def of_flow(self, start: Tensor | None = None) -> Predicted:
+        """`of_flow` returns where gradient flow from f₀ or from `start` [E, n + t, o] ends: under the squared
+        error at its limit, else at the goal. `steps` are then those of the integrator."""
+        start = self.start if start is None else start
+        f = start[:, : self.points]
+        if self.objective.squared:
+            return self.of_dual(self.solve(self.kernel, self.targets - f), start)
+        dual, steps, met = self.followed(self.kernel, f)
+        return self.of_dual(dual, start, steps).where(met)
 
     def of_moved(self, u: Tensor, steps: Tensor | float = 0.0, f: Tensor | None = None) -> Predicted:
         """`of_moved` returns the prediction with u [E, p]. A given f [E, n + t, o] replaces that of the
@@ -108,13 +139,39 @@ class Linearization:
         f = self.start + self.all_rows.times(u) if f is None else f
         dual = self.solve(self.kernel, (f - self.start)[:, : self.points])
         along = self.rows.transposed(dual)
-        return self._predicted(f, self.error, steps, *(part.norm(dim=1) for part in (u, along, u - along)))
+        return self._predicted(f, self.start, steps, *(part.norm(dim=1) for part in (u, along, u - along)))
 
     def of_weights(
         self, weights: Tensor, moved: Tensor | None = None, steps: Tensor | float = 0.0
     ) -> Predicted:
-        """`of_weights` returns the prediction of `limit`."""
-        return self.of_moved(self.limit(weights, moved), steps)
+        """`of_weights` returns where the flow under D = diag(weights), weights [E, p], ends: under the
+        squared error at its `limit`, else at the goal."""
+        if self.objective.squared:
+            return self.of_moved(self.limit(weights, moved), steps)
+        dual, taken, met = self.followed(self.rows.weighted_kernel(weights), self.f)
+        return self.of_moved(weights * self.rows.transposed(dual), steps + taken).where(met)
+
+    def followed(self, kernel: Tensor, f: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`followed` follows the flow in function space under K [E, n·o, n·o] from f [E, n, o] on, to the
+        goal or, of networks without one, for as long as their training lasts. It returns ∫e [E, n, o], the
+        steps of the integrator and who came so far [E]."""
+        goal = self.goal
+        longest = torch.where(goal.open, self.time / self.points, torch.inf)
+        path = descend(Descent(kernel, f, self.objective), longest, goal.met)
+        return path.dual(path.time).view_as(f), path.steps, path.met | (path.time >= longest)
+
+    @property
+    def time(self) -> Tensor:
+        """`time` returns how long the training by descent lasts at most, the sum of the learning rates of all
+        steps [E]. Where the share μ of a step goes on in the next, each counts 1/(1 − μ) times."""
+        numbers = {
+            name: number.to(self.targets).reshape(-1, 1, 1, 1) for name, number in self.recipe.numbers.items()
+        }
+        steps = self.rules.max_steps
+        if self.recipe.schedule is not None:
+            steps = sum(self.recipe.schedule(numbers, step) for step in range(steps))
+        goes_on = sum(numbers[name] for name in ("momentum", "beta1", "beta2") if name in numbers)
+        return (steps * numbers["lr"] / (1 - goes_on)).flatten()
 
     def limit(self, weights: Tensor, moved: Tensor | None = None) -> Tensor:
         """`limit` returns u = u₁ + DJᵀ(JDJᵀ)⁻¹e₁ [E, p], the end of training under a fixed D = diag(weights),
@@ -125,10 +182,9 @@ class Linearization:
         return step if moved is None else moved + step
 
     def _predicted(
-        self, f: Tensor, error: Tensor, steps: Tensor | float, length: Tensor, along: Tensor, across: Tensor
+        self, f: Tensor, start: Tensor, steps: Tensor | float, length: Tensor, along: Tensor, across: Tensor
     ) -> Predicted:
-        left = (self.targets - f[:, : self.points]).flatten(1).norm(dim=1)
-        residual = left / error.flatten(1).norm(dim=1)
+        residual = self.objective.residual(f[:, : self.points], start[:, : self.points])
         return Predicted(
             f[:, self.points :], residual, torch.as_tensor(steps).expand_as(residual), length, along, across
         )

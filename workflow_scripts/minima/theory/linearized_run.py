@@ -1,9 +1,12 @@
 """The linearized network trained as the network itself is: same optimizer, step size, schedule and batches.
 
-Gradient descent in closed form; whatever is linear in the gradients on the kernel alone; the others on the
-linearized network, coordinate by coordinate. All stop at a residual of their own, `Linearization.residual`.
+Gradient descent on the squared error in closed form; whatever is linear in the gradients on the kernel alone;
+the others on the linearized network, coordinate by coordinate.
+
+Under the squared error all stop at a residual of their own, `Linearization.residual`, on the way to a limit.
 AdaGrad's preconditioner has come to rest there (relative to S what is still to come is of the order of that
-residual's square), and under a fixed one the limit is known: it goes on to that.
+residual's square), and under a fixed one the limit is known: it goes on to that. Under other losses they stop
+where the network itself does: at its goal, or, where it has none, after as many steps.
 """
 
 from collections.abc import Sequence
@@ -13,7 +16,6 @@ import torch
 from torch import Tensor
 
 from minima.engine.core import Recipe, train
-from minima.engine.losses import mse
 from minima.engine.record import Finished, Rules
 from minima.engine.stack import layers_of
 from minima.theory.linear_model import linearized
@@ -35,10 +37,10 @@ def run(linearization: Linearization) -> Run:
     converge are NaN."""
     recipe = linearization.recipe
     if recipe is None:  # gradient flow
-        return Run(linearization.of_dual(linearization.solve(linearization.kernel, linearization.error)))
-    assert recipe.loss is mse.loss
+        return Run(linearization.of_flow())
     if recipe.decay_toward is None and getattr(recipe.optimizer, "LINEAR", False):
-        return Run(_descend(linearization) if _is_plain(recipe) else _on_the_kernel(linearization))
+        closed = linearization.objective.squared and _is_plain(recipe)
+        return Run(_descend(linearization) if closed else _on_the_kernel(linearization))
     return _on_the_parameters(linearization)
 
 
@@ -56,21 +58,30 @@ def _descend(linearization: Linearization) -> Predicted:
 
 
 def _on_the_kernel(linearization: Linearization) -> Predicted:
-    done = run_linear(linearization.kernel, linearization.error, linearization.recipe, _rules(linearization))
+    done = run_linear(
+        linearization.kernel,
+        linearization.f,
+        linearization.targets,
+        linearization.recipe,
+        _rules(linearization),
+    )
     dual = torch.stack([one.weights[0].flatten() for one in done]).view_as(linearization.error)
-    return linearization.of_dual(dual, steps=_steps(done, dual)).where(_good(done, dual))
+    return linearization.of_dual(dual, steps=_steps(done, dual)).where(_good(linearization, done))
 
 
 def _on_the_parameters(linearization: Linearization) -> Run:
     """`_on_the_parameters` trains the linearized networks coordinate by coordinate. Their weights are θ, not
-    u, as a decay toward 0 pulls at θ; the targets of Jθ are then y − f₀ + Jθ₀."""
+    u, as a decay toward 0 pulls at θ."""
     recipe = linearization.recipe
     model, x, start, inputs = linearized(
-        linearization.rows, linearization.ensemble, linearization.weights, recipe.decay_toward is not None
+        linearization.rows,
+        linearization.ensemble,
+        linearization.weights,
+        linearization.f,
+        recipe.decay_toward is not None,
     )
-    offset, _ = model.forward(start, x)
     done = sorted(
-        train(model, start, x, linearization.error + offset, recipe, _rules(linearization)),
+        train(model, start, x, linearization.targets, recipe, _rules(linearization)),
         key=lambda one: one.index,
     )
 
@@ -87,7 +98,7 @@ def _on_the_parameters(linearization: Linearization) -> Run:
 
     trained = linearization.ensemble.trained
     moved = whole([[one.weights[layer] - start[layer][one.index] for layer in trained] for one in done])
-    steps, good = _steps(done, moved), _good(done, moved)
+    steps, good = _steps(done, moved), _good(linearization, done)
     if not hasattr(recipe.optimizer, "preconditioner"):
         return Run(linearization.of_moved(moved, steps).where(good))
 
@@ -97,7 +108,8 @@ def _on_the_parameters(linearization: Linearization) -> Run:
         return layers_of(found, [start[layer].shape[2:] for layer in trained])
 
     ends = whole([preconditioner(one) for one in done])
-    if getattr(recipe.optimizer, "COMES_TO_REST", False) and recipe.decay_toward is None:
+    rests = getattr(recipe.optimizer, "COMES_TO_REST", False) and recipe.decay_toward is None
+    if rests and linearization.objective.squared:
         there = good[:, None]
         limit = linearization.limit(torch.where(there, ends, 1), torch.where(there, moved, 0))
         moved = torch.where(there, limit, moved)
@@ -105,14 +117,23 @@ def _on_the_parameters(linearization: Linearization) -> Run:
 
 
 def _rules(linearization: Linearization) -> Rules:
-    networks = len(linearization.x)
-    residual = torch.full((networks,), linearization.residual, dtype=torch.float64)
-    return Rules(residual, torch.full_like(residual, -1.0), linearization.max_steps, [], [])
+    """`_rules` returns when the linearized networks stop."""
+    if linearization.objective.squared:
+        residual = torch.full((len(linearization.x),), linearization.residual, dtype=torch.float64)
+        return Rules(residual, torch.full_like(residual, -1.0), linearization.max_steps, [], [])
+    own, some_open = linearization.rules, linearization.goal.open.any()
+    last = own.max_steps if some_open else linearization.max_steps
+    return Rules(own.residual, own.loss, last, [], [], accuracy=own.accuracy)
 
 
 def _steps(done: list[Finished], like: Tensor) -> Tensor:
     return torch.tensor([float(one.steps) for one in done]).to(like)
 
 
-def _good(done: list[Finished], like: Tensor) -> Tensor:
-    return torch.tensor([one.status == "converged" for one in done], device=like.device)
+def _good(linearization: Linearization, done: list[Finished]) -> Tensor:
+    """`_good` returns which linearized networks came where they should [E]."""
+    good = torch.tensor([one.status == "converged" for one in done], device=linearization.x.device)
+    if linearization.objective.squared:
+        return good
+    last = torch.tensor([one.status == "stopped" for one in done], device=linearization.x.device)
+    return good | (last & linearization.goal.open)

@@ -4,7 +4,8 @@ e = y − f on the n·o training rows, loss ‖e‖²/2N. Gradient descent in cl
 
     e_t = (I − ηΘ/N)^t e₀,   α_t = Θ⁻¹(e₀ − e_t),   f_t(x) = f₀(x) + Θ_x α_t;
 
-every optimizer whose step is linear in the gradients by its own code on α (`run_linear`), full-batch or not.
+every optimizer whose step is linear in the gradients by its own code on α (`run_linear`), full-batch or not,
+under any loss.
 A fixed preconditioner D ≻ 0 is gradient descent with JDJᵀ in the place of Θ.
 """
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from minima.engine.core import Recipe, train
 from minima.engine.decompositions import eigh
 from minima.engine.record import Finished, Rules
-from minima.theory.linear_model import KernelModel
+from minima.theory.linear_model import KernelModel, Shifted
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,16 @@ def spectrum(kernel: Tensor, error: Tensor) -> Spectrum:
     return Spectrum(eigenvalues.clamp(min=0), basis, parts)
 
 
-def run_linear(kernel: Tensor, error: Tensor, recipe: Recipe, rules: Rules) -> list[Finished]:
-    """Trains α from 0 on Θ [E, n·o, n·o] and e₀ [E, n, o]; `weights` of the results are α [1, 1, n·o].
+def run_linear(
+    kernel: Tensor, start: Tensor, targets: Tensor, recipe: Recipe, rules: Rules
+) -> list[Finished]:
+    """Trains α of f₀ + Θα from 0 on, Θ [E, n·o, n·o], f₀ and y [E, n, o]; `weights` of the results are
+    α [1, 1, n·o].
 
-    For optimizers whose steps are linear in the gradients, with any schedule and batches.
+    For optimizers whose steps are linear in the gradients, with any loss, schedule and batches.
     """
-    model = KernelModel()
+    outputs = start.shape[2]
+    model = Shifted(KernelModel(), outputs)
+    x = model.features(KernelModel().features(kernel, outputs), start)
     alpha = kernel.new_zeros(len(kernel), 1, 1, kernel.shape[1])
-    finished = train(model, [alpha], model.features(kernel, error.shape[2]), error, recipe, rules)
-    return sorted(finished, key=lambda done: done.index)
+    return sorted(train(model, [alpha], x, targets, recipe, rules), key=lambda done: done.index)

@@ -11,6 +11,7 @@ from minima.engine.core import Recipe
 from minima.engine.ensemble import Ensemble
 from minima.theory.linearization import Linearization
 from minima.training.kernels import Kernel
+from minima.training.methods import rules_of
 from minima.training.start import Arrays, Start
 
 
@@ -53,6 +54,7 @@ def linearization_of(
         targets=torch.as_tensor(np.stack([split.y_train for split in splits])).to(x),
         kernel=torch.as_tensor(np.stack([kernel.values for kernel in kernels])).to(x),
         recipe=recipe,
+        rules=rules_of(cells),
         residual=first["linearized_run"]["residual"],
         max_steps=first["linearized_run"]["max_steps"],
         growth=torch.tensor([cell["linearized_run"]["growth"] for cell in cells]).to(x),

@@ -24,6 +24,7 @@ class Decayed(Predictor):
     """Limit of the linearized network under weight decay toward 0, as its strength goes to 0."""
 
     on_parameters = True
+    only_mse = "the pull selects among minimizers at finite distance"
 
 
 def predict(linearization: Linearization) -> Predicted:

@@ -7,19 +7,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minima.plan.marks import Predictor
+from minima.plan.marks import PredictorOfDescent
 
 if TYPE_CHECKING:
     from minima.theory.linearization import Linearization, Predicted
 
 
-class Interpolant(Predictor):
+class Interpolant(PredictorOfDescent):
     """Limit of the linearized network without its initial function."""
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """`predict` returns f_int, by the formula of the linearized limit with f₀ = 0."""
+    """`predict` returns f_int, as the linearized limit with f₀ = 0."""
     import torch
 
-    dual = linearization.solve(linearization.kernel, linearization.targets)
-    return linearization.of_dual(dual, torch.zeros_like(linearization.start))
+    return linearization.of_flow(torch.zeros_like(linearization.start))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from minima.plan.marks import Predictor
 
@@ -15,6 +16,11 @@ class LinearizedTrained(Predictor):
 
     trains = True
     on_parameters = True
+    only_mse = ""
+
+    def ends(self, cell: Mapping[str, Any]) -> bool:
+        """`ends` returns True: without a goal the linearized network takes as many steps as the network."""
+        return True
 
 
 def predict(linearization: Linearization) -> Predicted:

@@ -17,11 +17,12 @@ class PreconditionedEnd(Predictor):
 
     trains = True
     on_parameters = True
+    only_mse = ""
 
 
 def predict(linearization: Linearization) -> Predicted:
-    """`predict` returns the limit under D_∞; for optimizers that do not adapt that is the linearized limit.
-    NaN where the run did not converge."""
+    """`predict` returns the limit under D_∞, of losses without minimizer the flow at its goal; for optimizers
+    that do not adapt that is the linearized limit. NaN where the run did not converge."""
     import torch
 
     from minima.theory.linearized_run import run

@@ -1,6 +1,6 @@
 """The limit under the fixed preconditioner D₀ = 1/|g₀| of the first gradient (2011.02408).
 
-f_∞(x) = f₀(x) + j(x) D Jᵀ (J D Jᵀ)⁻¹ e₀
+f_∞(x) = f₀(x) + j(x) D Jᵀ (J D Jᵀ)⁻¹ e₀, and under a loss without minimizer the flow under D₀ at its goal.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ class PreconditionedStart(Predictor):
     """Limit under the fixed preconditioner 1/|g₀| of the start."""
 
     on_parameters = True
+    only_mse = ""
 
 
 def predict(linearization: Linearization) -> Predicted:
@@ -24,5 +25,5 @@ def predict(linearization: Linearization) -> Predicted:
     reach."""
     import torch
 
-    gradient = linearization.rows.transposed(linearization.error).abs()
+    gradient = linearization.rows.transposed(linearization.objective.pull(linearization.f)).abs()
     return linearization.of_weights(torch.where(gradient > 0, 1 / gradient, 0))

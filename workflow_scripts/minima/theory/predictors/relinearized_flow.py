@@ -30,16 +30,18 @@ def predict(linearization: Linearization) -> Predicted:
     """`predict` returns f at the end of the flow; NaN where `max_steps` pieces do not reach the residual.
     `steps` are pieces."""
     from minima.theory.flows import NetworkPath, follow, rule_of
+    from minima.theory.losses import Goal
 
     rule = rule_of(linearization.recipe)
     if rule is None:
         raise ValueError("relinearized_flow is the flow of an adaptive method")
-    points = linearization.points
-    targets = linearization.error + linearization.at_start[:, :points]  # centred networks train f − f₀
-    path = NetworkPath(linearization.ensemble, linearization.weights, linearization.x[:, :points], targets)
-    end = follow(path, rule, RESIDUAL, GROWTH)
-    f, _ = linearization.ensemble.forward(
-        linearization.ensemble.moved(linearization.weights, end.point.moved), linearization.x
+    points, objective, start = linearization.points, linearization.objective, linearization.f
+    offset = linearization.start - linearization.at_start  # centred networks train f − f₀
+    path = NetworkPath(
+        linearization.ensemble, linearization.weights, linearization.x[:, :points], offset[:, :points]
     )
-    f = linearization.start + f - linearization.at_start
-    return linearization.of_moved(end.point.moved, end.pieces, f).where(end.residual <= RESIDUAL)
+    goal = Goal(objective, RESIDUAL**2 * objective.value(start)) if objective.squared else linearization.goal
+    end = follow(path, rule, goal, GROWTH)
+    moved = linearization.ensemble.moved(linearization.weights, end.point.moved)
+    f, _ = linearization.ensemble.forward(moved, linearization.x)
+    return linearization.of_moved(end.point.moved, end.pieces, f + offset).where(end.met)

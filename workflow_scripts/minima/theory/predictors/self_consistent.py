@@ -17,6 +17,7 @@ class SelfConsistent(Predictor):
     """Limit under the preconditioner that AdaGrad's flow makes of itself."""
 
     on_parameters = True
+    only_mse = "only its flow has the integral of g² in closed form"
 
 
 def predict(linearization: Linearization) -> Predicted:
