@@ -386,7 +386,7 @@ def test_a_block_of_modules_has_the_defaults_of_its_kind():
         ("data", "wine", "network.kind: cnn needs images, and the data are rows of 13 numbers"),
         ("init", {"scheme": "gaussian"}, "cnn has kaiming and torch_default"),
         ("optimizer", {"name": "flow"}, "optimizer: flow integrates loss: mse, not cross_entropy"),
-        ("network", {"kind": "mlp"}, "is about loss: mse"),
+        ("predict", ["decayed"], "predict: decayed is about loss: mse"),
     ],
 )
 def test_what_a_module_cannot_do_is_refused(section, value, says):
