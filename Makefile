@@ -36,6 +36,7 @@ bench: $(VENV)/installed $(JAX)/installed ## measure engine and theory beside wh
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/gram.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/modules.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/packs.py
+	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/kernels.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/theory.py
 	PYTHONPATH=workflow_scripts $(BIN)/python benchmarks/lapack.py
 	@echo "Each says at its top what else it measures: $(wildcard benchmarks/*.py)"

@@ -7,7 +7,7 @@ rows of J are formed where they fit it: memory never grows with outputs × point
 The mean Jacobian between two places is taken at Gauss–Legendre nodes of the segment: J̄ = Σ_q w_q J(θ_q).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -159,7 +159,7 @@ class _One:
         def moved(node: Node, x: Tensor) -> Tensor:
             trained = [node.weights[tensor] for tensor in self.ensemble.trained]
             with plain_attention():
-                return jvp(lambda *own: self._f(node, own, x), tuple(trained), tuple(directions))[1]
+                return _moved(lambda *own: self._f(node, own, x), trained, directions)
 
         parts = [sum(node.share * moved(node, x) for node in self.nodes) for x in self.x.split(AT_ONCE)]
         return torch.cat(parts).detach()
@@ -300,3 +300,18 @@ class _One:
         shapes = [self.nodes[0].weights[tensor].shape for tensor in self.ensemble.trained]
         parts = vector.split([shape.numel() for shape in shapes])
         return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _moved(f: Callable[..., Tensor], at: Sequence[Tensor], directions: Sequence[Tensor]) -> Tensor:
+    """`_moved` returns the derivative of f along directions; of layers without a forward derivative it is
+    ∂⟨u, Jᵀv⟩/∂v, two backward passes."""
+    try:
+        return jvp(f, tuple(at), tuple(directions))[1]
+    except NotImplementedError:
+        own = [tensor.detach().requires_grad_() for tensor in at]
+    with torch.enable_grad():
+        value = f(*own)
+        v = torch.zeros_like(value, requires_grad=True)
+        pulled = torch.autograd.grad(value, own, v, create_graph=True, materialize_grads=True)
+        along = sum((u * part).sum() for u, part in zip(directions, pulled, strict=True))
+    return torch.autograd.grad(along, v)[0]

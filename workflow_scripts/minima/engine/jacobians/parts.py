@@ -262,7 +262,7 @@ class _Seen:
     ) -> tuple[Part, Part] | None:
         """The parts of weight and bias in one use of a layer; None where the use is of another form."""
         layer = self.layers[name]
-        if len(value) % points:  # not a row, or some rows, per point
+        if value.ndim < 2 or len(value) % points:  # not a row, or some rows, per point
             return None
         buffers = {
             own: self.weights[self.place[_joined(name, own)]].flatten()
