@@ -402,3 +402,11 @@ def test_predictors_know_a_network_with_frozen_statistics():
         kernel[:size, :size], error
     )
     np.testing.assert_allclose(values["linearized_test"].ravel(), limit.numpy(), rtol=1e-6, atol=1e-6)
+
+
+def test_a_kernel_of_tied_points_is_refused_also_where_the_plan_could_not_know():
+    """A kind of network of an extension may hide its batch normalization."""
+    fields = one(NORMAL, predict=["linearized"])
+    hidden = fields | {"network": fields["network"] | {"batch_norm": True}}
+    with pytest.raises(ValueError, match="ties points together"):
+        trained([hidden], SPLIT)

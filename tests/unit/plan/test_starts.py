@@ -8,6 +8,7 @@ import pytest
 import torch
 import yaml
 from tests.unit.engine.test_modules import SMALL, built
+from torch import nn
 
 from minima.data.files import save
 from minima.data.prepare import prepared
@@ -15,6 +16,7 @@ from minima.engine.draws import gaussian, start
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits import kaiming, matched, pretrained, torch_default
 from minima.engine.networks.mlp import MLP
+from minima.engine.networks.module import ModuleNet
 from minima.findings.forecast import OTHER_START, forecast
 from minima.jobs import pack_file
 from minima.jobs.train_pack import train_pack
@@ -376,3 +378,37 @@ def test_a_matched_cell_uses_the_code_of_the_scheme_that_draws():
 def test_a_matched_start_draws_what_its_kind_of_network_can_have():
     told = mistakes(changed(axes={}, init=MATCHED | {"draw": "gaussian"}))
     assert any("init: gaussian is for network.kind: mlp" in mistake for mistake in told), told
+
+
+@pytest.mark.parametrize("match", ["norm", "path_norm"])
+def test_a_matched_start_keeps_the_statistics_of_its_own_points(match):
+    """With frozen statistics the factor changes what batch normalization sees, and so its statistics."""
+    model = built(SMALL | {"batch_norm": True}).asked({"batch_norm": "frozen"}, lambda: None, None)
+    x = np.random.default_rng(0).normal(size=(9, 64))
+    state = np.concatenate([weight.ravel() for weight in start(kaiming, model, {"scale": 2.0}, 1, x)])
+    found = matched.start(model, {"draw": "torch_default", "match": match, "state": state}, 7, x)
+    f = model.alone([torch.tensor(weight[0]) for weight in found], torch.tensor(x))
+    stacked = [torch.tensor(weight) for weight in found]
+    model.module.train()
+    expected = torch.func.functional_call(
+        model.module,
+        {e.name: w.reshape(e.shape) for e, w in zip(model.entries, stacked, strict=True)},
+        (torch.tensor(x).view(-1, 1, 8, 8),),
+    )
+    torch.testing.assert_close(f, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_a_module_is_matched_by_its_own_start():
+    def make():
+        return nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 2))
+
+    model = ModuleNet.of(make, (3,))
+    options = {"draw": "own", "match": "norm"}
+    state = np.concatenate([5 * weight.ravel() for weight in model.own(1)])
+    found = matched.start(model, options | {"state": state}, 7)
+    assert sum((weight**2).sum() for weight in found) == pytest.approx((state**2).sum(), rel=1e-8)
+    plain = model.own(7)
+    np.testing.assert_array_equal(found[2], plain[2])
+    assert (
+        len({round(float((a / b).ravel()[0]), 8) for a, b in zip(found, plain, strict=True) if a.any()}) == 2
+    )

@@ -52,6 +52,11 @@ def _needs_edge(cell: Mapping[str, Any]) -> bool:
 def _kernel(ensemble: Ensemble, start: Start, row: int, values: bool) -> Kernel:
     """`_kernel` returns one network's kernel: one at a time needs memory for one network's signals, whatever
     the stack. Without `values` the edge is enough."""
+    if getattr(ensemble.model, "ties_points", False):  # where the plan could not know it
+        raise ValueError(
+            "network: batch normalization in training ties points together, and the tangent kernel is one "
+            "between points: keep the statistics of the start (batch_norm: frozen)"
+        )
     weights = [weight[row : row + 1].double() for weight in start.weights]
     f, rows = jacobian(ensemble, weights, start.x[row : row + 1].double())
     if not values and _is_dear(f.shape[1], f.shape[2]):

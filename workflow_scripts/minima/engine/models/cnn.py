@@ -43,8 +43,8 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
     """The net that a cell's `network` section describes, for images of this shape."""
     import torch
 
-    from minima.engine.networks.entries import chain
-    from minima.engine.networks.module import ModuleNet, nn, norm
+    from minima.engine.networks.entries import chain, norm
+    from minima.engine.networks.module import ModuleNet, nn
 
     channels, height, width = shape
     first, second, third = network["channels"]

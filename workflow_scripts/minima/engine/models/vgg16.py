@@ -30,8 +30,8 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
     """
     import torch
 
-    from minima.engine.networks.entries import chain
-    from minima.engine.networks.module import ModuleNet, nn, norm
+    from minima.engine.networks.entries import chain, norm
+    from minima.engine.networks.module import ModuleNet, nn
 
     channels, *sides = shape
     layers: list[nn.Module] = []

@@ -55,6 +55,20 @@ def chain(layers: Iterable[nn.Module]) -> nn.Sequential:
     return nn.Sequential(OrderedDict(named))
 
 
+def without_counts(module: nn.Module) -> nn.Module:
+    """`without_counts` has batch normalizations count no batches, as running means with a fixed momentum do
+    not use that number."""
+    for layer in module.modules():
+        if isinstance(layer, nn.modules.batchnorm._NormBase) and layer.momentum is not None:
+            layer.num_batches_tracked = None
+    return module
+
+
+def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
+    """`norm` returns a list of one batch normalization, empty where the net has none."""
+    return [without_counts(nn.BatchNorm2d(channels))] if batch_norm else []
+
+
 def entries_of(module: nn.Module) -> list[Entry]:
     """`entries_of` returns the parameters, then the buffers of a module."""
     layers = dict(module.named_modules())

@@ -27,7 +27,7 @@ from torch.func import functional_call, vmap
 from minima.engine.block import Block, Memory
 from minima.engine.foreign import plain_attention, seeded
 from minima.engine.networks.activity import Signs
-from minima.engine.networks.entries import Entry, entries_of, named
+from minima.engine.networks.entries import Entry, entries_of, named, without_counts
 from minima.engine.networks.layers import Own, Pass, Room, columns_of
 from minima.engine.networks.parametrizations import Scales, scales_of
 from minima.engine.networks.starts import BATCH_NORM, started
@@ -66,7 +66,7 @@ class ModuleNet:
     def of(cls, make: Callable[[], nn.Module], row: tuple[int, ...]) -> "ModuleNet":
         """`of` returns the net of a module that has an initialization of its own: what `make` makes."""
         with seeded(0):
-            return cls(_without_counts(make()), row, make)
+            return cls(without_counts(make()), row, make)
 
     def asked(
         self, network: Mapping[str, Any], base: Callable[[], "ModuleNet"], degree: float | None
@@ -99,6 +99,11 @@ class ModuleNet:
     def trained(self) -> list[int]:
         """`trained` returns the indices of the parameters that ask for gradients."""
         return [i for i, parameter in enumerate(self.module.parameters()) if parameter.requires_grad]
+
+    @property
+    def ties_points(self) -> bool:
+        """`ties_points` returns whether f at a point depends in training on the others of its batch."""
+        return not self.still and any(isinstance(layer, BATCH_NORM) for layer in self.module.modules())
 
     @cached_property
     def weight_shapes(self) -> list[tuple[int, int]]:
@@ -322,7 +327,7 @@ def net_of(module: nn.Module, row: tuple[int, ...]) -> tuple[ModuleNet, list[Ten
     """`net_of` returns a torch module as a `ModuleNet` for rows of a shape, and its tensors
     [1, 1, out, in] as they are now. The module itself is left alone."""
     start = deepcopy(module)
-    net = ModuleNet(_without_counts(deepcopy(module)), tuple(row), make=lambda: deepcopy(start))
+    net = ModuleNet(without_counts(deepcopy(module)), tuple(row), make=lambda: deepcopy(start))
     now = dict(module.named_parameters()) | dict(module.named_buffers())
     return net, [now[entry.name].detach().reshape(1, 1, *entry.matrix) for entry in net.entries]
 
@@ -334,17 +339,3 @@ def _channels_last(x: Tensor) -> Tensor:
     if channels > 1:
         return x.contiguous(memory_format=torch.channels_last)
     return x.contiguous().as_strided(x.shape, (height * width, 1, width, 1))
-
-
-def _without_counts(module: nn.Module) -> nn.Module:
-    """`_without_counts` has batch normalizations count no batches, as running means with a fixed momentum do
-    not use that number."""
-    for layer in module.modules():
-        if isinstance(layer, nn.modules.batchnorm._NormBase) and layer.momentum is not None:
-            layer.num_batches_tracked = None
-    return module
-
-
-def norm(channels: int, batch_norm: bool) -> list[nn.Module]:
-    """`norm` returns a list of one batch normalization, empty where the net has none."""
-    return [_without_counts(nn.BatchNorm2d(channels))] if batch_norm else []

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
-from minima.engine.networks.entries import chain
-from minima.engine.networks.module import ModuleNet, norm
+from minima.engine.networks.entries import chain, norm
+from minima.engine.networks.module import ModuleNet
 
 STAGES = ((64, 1), (128, 2), (256, 2), (512, 2))  # channels and stride of the first of two blocks
 
