@@ -46,6 +46,9 @@ class Explicit:
     def transposed(self, c):
         return torch.einsum("enop,eno->ep", self.rows, c)
 
+    def along(self, other, c):
+        return self.times(other.transposed(c))
+
     def squares(self, errors, noise=0.0):
         each = torch.einsum("enop,eqno->eqnp", self.rows, errors)
         squares = each.sum(2).square() * (1 - noise) + noise * errors.shape[2] * each.square().sum(2)

@@ -136,6 +136,7 @@ def holds(rows, full):
     close(rows.transposed(c)[0], full.T @ c.flatten())
     close(rows.kernel()[0], full @ full.T)
     close(rows.kernel(rows.first(2))[0], full @ full[:6].T)
+    close(rows.along(rows.first(2), c[:, :2])[0].flatten(), full @ full[:6].T @ c[0, :2].flatten())
     close(rows.first(2).times(u)[0].flatten(), full[:6] @ u[0])
     weights = draw(1, full.shape[1]).abs()
     close(rows.weighted_kernel(weights)[0], (full * weights) @ full.T)
@@ -197,6 +198,7 @@ def test_modules_agree_with_the_nets_that_are_known_by_layers(activation):
         lambda j: j.times(u),
         lambda j: j.transposed(errors[:, 0]),
         lambda j: j.kernel(),
+        lambda j: j.along(j.first(2), errors[:, 0, :2]),
         lambda j: j.weighted_kernel(u.abs()),
         lambda j: j.squares(errors, 0.2),
     ):
@@ -249,3 +251,14 @@ def test_points_that_see_each_other_are_refused():
     _, rows = jacobian(Ensemble(net), weights, torch.randn(1, POINTS, 72, dtype=torch.float64))
     with pytest.raises(RuntimeError, match="depends on the other points"):
         rows.kernel()
+
+
+@pytest.mark.parametrize("points", [3, 80])
+def test_of_few_and_of_many_points_functions_move_alike(points):
+    """JJᵀc of a fully connected net is that of both factors, whichever way is the cheaper."""
+    torch.manual_seed(0)
+    ensemble = Ensemble(MLP((4, 9, 6, 2), "relu", "ntk"), (0.6, -0.8))
+    weights = [torch.randn(2, 2, *shape, dtype=torch.float64) for shape in ensemble.model.weight_shapes]
+    _, rows = jacobian(ensemble, weights, torch.randn(2, points + 5, 4, dtype=torch.float64))
+    c = torch.randn(2, points, 2, dtype=torch.float64)
+    close(rows.along(rows.first(points), c), rows.times(rows.first(points).transposed(c)))

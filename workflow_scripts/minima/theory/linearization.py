@@ -119,7 +119,7 @@ class Linearization:
         """`of_dual` returns the prediction with u = Jᵀα for α [E, n, o], added to f₀ or to `start`
         [E, n + t, o]."""
         start = self.start if start is None else start
-        moved = self.all_rows.times(self.rows.transposed(dual))
+        moved = self.all_rows.along(self.rows, dual)
         length = (moved[:, : self.points] * dual).sum((1, 2)).clamp(min=0).sqrt()
         return self._predicted(start + moved, start, steps, length, length, torch.zeros_like(length))
 

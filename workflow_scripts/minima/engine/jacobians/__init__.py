@@ -32,6 +32,9 @@ class Jacobian(Protocol):
     def transposed(self, c: Tensor) -> Tensor:
         """`transposed` returns Jᵀc [E, p] for c [E, n, o]."""
 
+    def along(self, other: Self, c: Tensor) -> Tensor:
+        """`along` returns JJ'ᵀc [E, n, o] for c [E, n', o]: how outputs move where parameters do as J'ᵀc."""
+
     def squares(self, errors: Tensor, noise: float = 0.0) -> Tensor:
         """`squares` returns Σ_q (Jᵀe_q)², coordinate by coordinate, [E, p] for errors [E, q, n, o].
 

@@ -29,6 +29,7 @@ from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble, flat
 from minima.engine.products import matmul
 
+FEW = 256  # points × outputs²: up to here columns of a kernel cost less than a pass through all parameters
 BLOCK = 2**20  # entries of a kernel computed at once: what is not its own memory stays in cache
 
 
@@ -136,6 +137,12 @@ class LayersJacobian:
     def transposed(self, c: Tensor) -> Tensor:
         """`transposed` returns Jᵀc [E, p] for c [E, n, o]."""
         return torch.cat([(self._pulled(part, c) @ part.hidden).flatten(1) for part in self.parts], dim=1)
+
+    def along(self, other: "LayersJacobian", c: Tensor) -> Tensor:
+        """`along` returns JJ'ᵀc [E, n, o], by the kernel where that is cheaper than vectors of parameters."""
+        if c.shape[1] * c.shape[2] ** 2 > FEW:
+            return self.times(other.transposed(c))
+        return (self.kernel(other) @ c.flatten(1).unsqueeze(2)).view(len(c), -1, c.shape[2])
 
     def squares(self, errors: Tensor, noise: float = 0.0) -> Tensor:
         """`squares` returns Σ_q (Jᵀe_q)² [E, p], the noise of mini-batches included."""

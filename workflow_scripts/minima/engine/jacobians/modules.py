@@ -79,6 +79,10 @@ class ModulesJacobian:
         """`transposed` returns Jᵀc [E, p]."""
         return torch.stack([one.transposed(own) for one, own in zip(self.each, c, strict=True)])
 
+    def along(self, other: "ModulesJacobian", c: Tensor) -> Tensor:
+        """`along` returns JJ'ᵀc [E, n, o]."""
+        return self.times(other.transposed(c))
+
     def squares(self, errors: Tensor, noise: float = 0.0) -> Tensor:
         """`squares` returns Σ_q (Jᵀe_q)² [E, p], the noise of mini-batches included."""
         return torch.stack([one.squares(own, noise) for one, own in zip(self.each, errors, strict=True)])
