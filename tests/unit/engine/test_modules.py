@@ -24,6 +24,7 @@ from minima.training.start import Arrays
 
 DIGITS = {"source": "digits", "train_size": 8, "test_size": 6, "labels": "onehot"}
 SMALL = {"kind": "cnn", "channels": [3, 4, 5], "hidden": 6}
+BIAS_FREE = SMALL | {"bias": False}
 SGD = {"name": "sgd", "lr": 0.05, "batch_size": 3}
 HEAVY_BALL = SGD | {"name": "heavy_ball", "momentum": 0.8, "weight_decay": {"strength": 0.05}}
 SHAPE, CLASSES = (1, 8, 8), 10
@@ -40,11 +41,13 @@ def users_module(network, shape=SHAPE, outputs=CLASSES):
     if network["kind"] == "dense":
         return nn.Sequential(nn.Linear(prod(shape), 7), nn.ReLU(), nn.Linear(7, outputs)).double()
     a, b, c = network["channels"]
-    bn = network.get("batch_norm", False)
-    layers = [nn.Unflatten(1, shape), nn.Conv2d(shape[0], a, 3, padding=1), nn.BatchNorm2d(a), nn.ReLU()]
-    layers += [nn.Conv2d(a, b, 3, padding=1), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2)]
-    layers += [nn.Conv2d(b, c, 3, padding=1), nn.BatchNorm2d(c), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
-    layers += [nn.Linear(c * 4, network["hidden"]), nn.ReLU(), nn.Linear(network["hidden"], outputs)]
+    bn, own = network.get("batch_norm", False), {"bias": network.get("bias", True)}
+    convolution = partial(nn.Conv2d, kernel_size=3, padding=1, **own)
+    layers = [nn.Unflatten(1, shape), convolution(shape[0], a), nn.BatchNorm2d(a), nn.ReLU()]
+    layers += [convolution(a, b), nn.BatchNorm2d(b), nn.ReLU(), nn.MaxPool2d(2)]
+    layers += [convolution(b, c), nn.BatchNorm2d(c), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()]
+    layers += [nn.Linear(c * 4, network["hidden"], **own), nn.ReLU()]
+    layers += [nn.Linear(network["hidden"], outputs, **own)]
     return nn.Sequential(*(m for m in layers if bn or not isinstance(m, nn.BatchNorm2d))).double()
 
 
@@ -86,6 +89,7 @@ NETWORKS = [
     pytest.param({"kind": "dense", "hidden": [7]}, id="dense"),
     pytest.param(SMALL, id="cnn"),
     pytest.param(SMALL | {"batch_norm": True}, id="cnn, batch norm"),
+    pytest.param(BIAS_FREE, id="cnn without biases"),
 ]
 
 
@@ -133,7 +137,7 @@ def passes_over(network, networks=2, points=9):
     return bound, PlainPasses(ensemble, stack, cross_entropy.loss)
 
 
-@pytest.mark.parametrize("network", CHAINS)
+@pytest.mark.parametrize("network", [*CHAINS, pytest.param(BIAS_FREE, id="cnn without biases")])
 def test_passes_by_hand_are_autograds(network, monkeypatch):
     """Full passes in blocks of points too, whose gradients add up, and batches."""
     for numbers_of_columns in (2**20, 1, 4 * 9 * 64 * 4):

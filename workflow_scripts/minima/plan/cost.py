@@ -160,7 +160,7 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     sizes, steps = sizes_of(cell), lengths(cell)
     kept_rows = sizes.all_rows
     if not is_stacked(cell["network"]):
-        kept_rows = cell["optimizer"]["batch_size"] or sizes.rows
+        kept_rows = cell["optimizer"].get("batch_size") or sizes.rows
     kernel = sizes.all_rows * sizes.rows * sizes.outputs**2 if _needs_kernel(cell) else 0
     data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
     numbers = 4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel + data

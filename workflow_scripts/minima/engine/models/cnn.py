@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field
 
 from minima.plan.networks import ImageNetwork, Size
+from minima.plan.options import LATER
 
 if TYPE_CHECKING:
     from minima.engine.networks.module import ModuleNet, nn
@@ -30,6 +31,12 @@ class Cnn(ImageNetwork):
         description="Batch normalization behind every convolution; frozen: throughout with the statistics of "
         "the training points at the start.",
     )
+    bias: bool = Field(
+        True,
+        description="Whether layers have biases; without them and without batch normalization f is "
+        "homogeneous of degree 1 in the weights of each of the five layers.",
+        json_schema_extra=LATER,
+    )
 
     def size(self, shape: Sequence[int], outputs: int) -> Size:
         pixels = prod(shape[1:])
@@ -48,10 +55,10 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
 
     channels, height, width = shape
     first, second, third = network["channels"]
-    flat = third * (height // 4) * (width // 4)
+    flat, bias = third * (height // 4) * (width // 4), network["bias"]
 
     def convolution(into: int, out: int) -> list[nn.Module]:
-        return [nn.Conv2d(into, out, 3, padding=1), *norm(out, network["batch_norm"]), nn.ReLU()]
+        return [nn.Conv2d(into, out, 3, padding=1, bias=bias), *norm(out, network["batch_norm"]), nn.ReLU()]
 
     with torch.device("meta"):
         module = chain(
@@ -62,9 +69,9 @@ def build(network: Mapping[str, Any], shape: tuple[int, ...], outputs: int) -> M
                 *convolution(second, third),
                 nn.MaxPool2d(2),
                 nn.Flatten(),
-                nn.Linear(flat, network["hidden"]),
+                nn.Linear(flat, network["hidden"], bias=bias),
                 nn.ReLU(),
-                nn.Linear(network["hidden"], outputs),
+                nn.Linear(network["hidden"], outputs, bias=bias),
             ]
         )
     return ModuleNet(module, shape, channels_last=True)

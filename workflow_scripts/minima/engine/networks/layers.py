@@ -111,9 +111,9 @@ class Layer:
 
 
 class Linear(Layer):
-    """`Linear` is x Wᵀ + b."""
+    """`Linear` is x Wᵀ + b, or x Wᵀ."""
 
-    def bind(self, layer: nn.Module, kernel: Own, bias: Own) -> Signal:
+    def bind(self, layer: nn.Module, kernel: Own, bias: Own | None = None) -> Signal:
         x, slope = self.below
         above = self.signal(self.room.matrix, len(x), layer.out_features)
         self.kernel, self.bias, factor = kernel, bias, kernel.factor
@@ -126,7 +126,7 @@ class Linear(Layer):
 
     def forward(self) -> None:
         self.multiply()
-        self.above.value.add_(self.bias.weight.flatten(), alpha=self.bias.factor)
+        add_bias(self.above.value, self.bias)
 
     def backward(self) -> None:
         if self.kernel.gradient is not None:
@@ -142,7 +142,7 @@ class Convolution(Layer):
     The slope of what is below is left to PyTorch, which needs no columns for it.
     """
 
-    def bind(self, layer: nn.Conv2d, kernel: Own, bias: Own) -> Signal:
+    def bind(self, layer: nn.Conv2d, kernel: Own, bias: Own | None = None) -> Signal:
         n, c, h, w = self.below.value.shape
         out, size, margin = layer.out_channels, layer.kernel_size[0], layer.padding[0]
         of_points = self.below.value.is_contiguous()  # few channels: pixels along the fastest dimension
@@ -187,7 +187,7 @@ class Convolution(Layer):
         if self.own.factor != 1:
             self.kernel.mul_(self.own.factor)
         self.multiply()
-        self.rows.add_(self.bias.weight.flatten(), alpha=self.bias.factor)
+        add_bias(self.rows, self.bias)
 
     def backward(self) -> None:
         if self.own.gradient is not None:
@@ -289,13 +289,14 @@ def has_pass(layer: nn.Module) -> bool:
     """`has_pass` returns whether there is a pass by hand for this layer."""
     if isinstance(layer, nn.Conv2d):  # the image keeps its size
         size = layer.kernel_size[0]
-        usual = nn.Conv2d(layer.in_channels, layer.out_channels, size, padding=size // 2, device="meta")
-        return size % 2 == 1 and layer.bias is not None and repr(layer) == repr(usual)
+        sizes, bias = (layer.in_channels, layer.out_channels, size), layer.bias is not None
+        usual = nn.Conv2d(*sizes, padding=size // 2, bias=bias, device="meta")
+        return size % 2 == 1 and repr(layer) == repr(usual)
     if isinstance(layer, nn.MaxPool2d):
         return repr(layer) == repr(nn.MaxPool2d(layer.kernel_size)) and isinstance(layer.kernel_size, int)
     if isinstance(layer, nn.Flatten):
         return repr(layer) == repr(nn.Flatten())
-    return type(layer) in KINDS and (not isinstance(layer, nn.Linear) or layer.bias is not None)
+    return type(layer) in KINDS
 
 
 def pooled_first(layers: Sequence[nn.Module]) -> list[nn.Module]:
@@ -320,9 +321,15 @@ def one_product(
     return product(a.unsqueeze(0), b.unsqueeze(0), out.unsqueeze(0), factor, add=add)
 
 
-def put_sum(slopes: Tensor, bias: Own, adds: bool) -> None:
+def add_bias(rows: Tensor, bias: Own | None) -> None:
+    """`add_bias` adds a bias, where there is one, to every row."""
+    if bias is not None:
+        rows.add_(bias.weight.flatten(), alpha=bias.factor)
+
+
+def put_sum(slopes: Tensor, bias: Own | None, adds: bool) -> None:
     """`put_sum` writes the gradient of a bias, where it is wanted, or adds it."""
-    if bias.gradient is not None:
+    if bias is not None and bias.gradient is not None:
         found = slopes.sum(0)
         put(found if bias.factor == 1 else found.mul_(bias.factor), bias.gradient.flatten(), adds)
 
