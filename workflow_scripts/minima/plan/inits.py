@@ -17,8 +17,10 @@ LayerScales = list[Factor] | dict[str, Factor]
 
 
 def _draws(scheme: str) -> str:
-    known = [name for name, init in parts.options("inits").items() if not issubclass(init, StartingInit)]
-    if scheme not in (known := list(filter(is_whole, known))):
+    plain = {"scheme", *LayerInit.model_fields, *ModuleInit.model_fields}  # no options of their own
+    inits = parts.options("inits").items()
+    known = [name for name, init in inits if {*init.model_fields} <= plain and is_whole(name)]
+    if scheme not in known:
         raise ValueError(unknown(scheme, known, "no scheme that draws"))
     return scheme
 
