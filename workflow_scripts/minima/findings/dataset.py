@@ -180,6 +180,8 @@ def _predicted(block: xr.Dataset) -> xr.Dataset | None:
     )
     found = {}
     for quantity, variable in PREDICTED.items():
+        if not all(f"{name}_{quantity}" in block for name in names):
+            continue  # cells of older code, reused
         each = [block[f"{name}_{quantity}"] for name in names]
         found[quantity] = xr.concat(each, dim="predictor").assign_coords(predictor=predictor)
         found[quantity].attrs = {"long_name": variable.long_name, "units": variable.units}
@@ -190,7 +192,8 @@ def _without(block: xr.Dataset, predicted: xr.Dataset | None) -> xr.Dataset:
     if predicted is None:
         return block
     names = predicted.predictor.values
-    return block.drop_vars([f"{name}_{quantity}" for name in names for quantity in PREDICTED])
+    own = [f"{name}_{quantity}" for name in names for quantity in PREDICTED]
+    return block.drop_vars(own, errors="ignore")
 
 
 def _with_errors(node: xr.Dataset, targets: xr.Dataset, grid: "Grid") -> xr.Dataset:

@@ -54,7 +54,7 @@ class LinearizedRun(Options):
         gt=0,
         lt=1,
         description="Residual at which linearized_trained and preconditioned_end stop training; AdaGrad goes "
-        "on from there in closed form.",
+        "on from there in closed form. With a loss other than mse they stop as the network does.",
     )
     max_steps: int = Field(
         100_000, ge=1, description="A run that needs more steps gives no prediction (NaN)."

@@ -50,6 +50,7 @@ FLOW_SPREAD = 5.0  # one seed's steps over the expected ones
 STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
 BYTES = {"float64": 8, "float32": 4}
 EIGH, SOLVE = 30, 5  # operations per n³: eigenvectors; eigenvalues or a factorization
+DESCENT = 60  # and a flow under a loss that has no closed form: some 50 steps, a factorization each
 
 
 @dataclass(frozen=True)
@@ -269,6 +270,9 @@ def _prediction_work(cell: Cell, sizes: Sizes, run: float) -> dict[str, float]:
     pieces = sum(predictor.pieces(cell) for predictor in _predictors(cell))
     kernel = 2.0 * values**2 * sizes.parameters + sizes.dense_flops(EIGH)
     amounts.update({"flow_step": pieces, "flop_kernel": KERNELS_OF_A_PIECE * pieces * kernel})
+    if cell["loss"] != "mse":
+        flows = sum(not predictor.pieces(cell) for predictor in _predictors(cell))
+        amounts["flop_kernel"] += flows * sizes.dense_flops(DESCENT)
     return amounts
 
 
@@ -282,7 +286,7 @@ def _runs(cell: Cell) -> bool:
     if optimizer["name"] == "flow" or not any(predictor.trains for predictor in _predictors(cell)):
         return False
     plain = optimizer["name"] in ("gd", "sgd") and optimizer["schedule"]["kind"] == "constant"
-    return not (plain and optimizer["batch_size"] is None)
+    return not (plain and optimizer["batch_size"] is None and cell["loss"] == "mse")
 
 
 def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:

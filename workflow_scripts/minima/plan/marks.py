@@ -17,6 +17,7 @@ class Loss(Part):
     """What training lowers: a module of `minima.engine.losses`."""
 
     labels: ClassVar[str] = ""  # what it needs: any where empty
+    margins: ClassVar[bool] = False  # falls exponentially in margins: descent goes on to the greatest
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         if self.labels and (given := cell["data"]["labels"]) != self.labels:
@@ -96,6 +97,18 @@ class PredictorOfDescent(Predictor):
         """`ends` returns whether there is a goal, or steps of gradient descent, which have their time."""
         family = parts.declaration("optimizers", cell["optimizer"]["name"]).family
         return super().ends(cell) or family == "descent"
+
+
+class PredictorOfMargin(Predictor):
+    """A predictor of the direction of greatest margin."""
+
+    only_mse = ""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        if not parts.declaration("losses", cell["loss"]).margins:
+            known = [name for name, loss in parts.options("losses").items() if loss.margins]
+            yield f"predict: {self.called()} is where {', '.join(known)} go on to, not loss: {cell['loss']}"
 
 
 class PredictorOfFlow(Predictor):

@@ -16,6 +16,7 @@ from minima.engine.core import Recipe
 from minima.engine.ensemble import Ensemble
 from minima.engine.jacobians import Jacobian, jacobian
 from minima.engine.losses import mse
+from minima.engine.margins import margins
 from minima.engine.record import Rules
 from minima.theory.descent import Descent, descend
 from minima.theory.losses import Goal, Objective, goal_of
@@ -32,6 +33,7 @@ class Predicted:
     length: Tensor  # ‖u‖ [E]
     along: Tensor  # its part in the row space of J at the start, ‖JᵀΘ⁻¹(e₀ − e)‖ [E]
     across: Tensor  # and the part at right angles to it [E]
+    margin: Tensor  # least margin of f − f₀ on the training points over ‖u‖ [E]; NaN under the squared error
 
     def where(self, good: Tensor) -> "Predicted":
         """`where` returns the same with NaN for the functions of networks that are not `good` [E]; residual
@@ -184,7 +186,10 @@ class Linearization:
     def _predicted(
         self, f: Tensor, start: Tensor, steps: Tensor | float, length: Tensor, along: Tensor, across: Tensor
     ) -> Predicted:
-        residual = self.objective.residual(f[:, : self.points], start[:, : self.points])
-        return Predicted(
-            f[:, self.points :], residual, torch.as_tensor(steps).expand_as(residual), length, along, across
-        )
+        now, before = f[:, : self.points], start[:, : self.points]
+        residual = self.objective.residual(now, before)
+        steps = torch.as_tensor(steps).expand_as(residual)
+        margin = torch.full_like(length, torch.nan)
+        if not self.objective.squared:
+            margin = margins(now - before, self.targets).flatten(1).amin(1) / length
+        return Predicted(f[:, self.points :], residual, steps, length, along, across, margin)

@@ -14,6 +14,7 @@ class CrossEntropy(Loss):
     """Mean of −Σ y log softmax f, of labels: onehot."""
 
     labels = "onehot"
+    margins = True
 
 
 def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:

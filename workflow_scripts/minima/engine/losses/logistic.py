@@ -14,6 +14,7 @@ class Logistic(Loss):
     """Mean of log(1 + e^(−yf)), of labels: sign."""
 
     labels = "sign"
+    margins = True
 
 
 def loss(f: Tensor, y: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor]:
