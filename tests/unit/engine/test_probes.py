@@ -90,7 +90,7 @@ def test_distances_norms_flips_and_accuracy():
         ({"loss": "logistic"}, "needs data with labels: sign"),
         ({"loss": "cross_entropy"}, "needs data with labels: onehot"),
         ({"loss": "logistic", "init": {"scheme": "centred"}}, "centred needs loss: mse"),
-        ({"loss": "logistic"}, "say predict: []"),
+        ({"loss": "logistic", "predict": ["decayed"]}, "decayed is about loss: mse"),
         ({"loss": "logistic"}, "give an absolute rate"),
         (
             {"axes": {"data.train_size": [4, 8]}, "optimizer": {"batch_size": 6}},
