@@ -19,7 +19,7 @@ QUOTED = re.findall(r"^\| `([^`]+)`", PAGE, re.MULTILINE)
 
 
 def test_the_network_of_the_page_trains(tmp_path):
-    net, config = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
+    net, config, *_ = re.findall(r"```(?:python|yaml)\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "my_net.py").write_text(net, encoding="utf-8")
     plan = Plan(yaml.safe_load(config) | {"network_dirs": [str(tmp_path)]})
     assert len(plan.cells) == 12

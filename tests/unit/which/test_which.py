@@ -136,6 +136,34 @@ def test_it_predicts_what_the_workflow_predicts(kind, name):
     np.testing.assert_allclose(answer.predicted.start_test, wanted["start_test"], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["gd", "adam"])
+def test_under_cross_entropy_it_predicts_what_the_workflow_predicts(name):
+    """With classes as whole numbers, to the same training loss."""
+    split = data(ROWS["dense"])
+    how, stop = {"lr": {"gd": 0.5, "adam": 0.01}[name]}, {"loss": 0.5, "max_steps": 3000}
+    which = ["linearized", "linearized_trained"]
+    fields = cell(
+        seed=3,
+        recipe=RECIPE,
+        network={"kind": "dense", **NETWORKS["dense"]},
+        loss="cross_entropy",
+        optimizer={"name": name, **how},
+        stop=stop,
+        predict=which,
+        dtype="float64",
+    )
+    (wanted,) = trained([fields], [split])
+    net, (x, y, x_test) = of_cell("dense", fields, split), shaped(split)
+    answer = which_minimizer(
+        net, x, y.argmax(1), x_test, name, **how, loss="cross_entropy", stop=stop, which=which, verbose=False
+    )
+    for predictor in which:
+        expected = wanted[f"{predictor}_test"]
+        assert np.isfinite(expected).all()
+        found = answer.predicted.test.sel(predictor=predictor)
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6 * np.abs(expected).max())
+
+
 def test_it_is_the_closed_form():
     """f₀ + Θ_x Θ⁻¹ (y − f₀) with Θ by autograd, whatever the precision of the network."""
     net, (x, y, x_test) = plain(), toy()
@@ -356,13 +384,18 @@ CALLS = {
     ),
     "no classes": (
         (plain(), X, Y, X_TEST),
-        {"loss": "cross_entropy", "lr": 0.1},
+        {"loss": "cross_entropy", "lr": 0.1, "stop": {"loss": 0.1}},
         r"with loss cross_entropy it holds classes, .* or a distribution",
     ),
     "no signs": (
         (plain(outputs=1), X, CLASSES, X_TEST),
-        {"loss": "logistic", "lr": 0.1},
+        {"loss": "logistic", "lr": 0.1, "stop": {"loss": 0.1}},
         r"with loss logistic it holds −1 and \+1; of 0 and 1 that is 2 \* y - 1",
+    ),
+    "a loss without an end": (
+        (plain(), X, CLASSES, X_TEST),
+        {"loss": "cross_entropy", "lr": 0.1},
+        r'stop: loss cross_entropy has no minimizer at finite distance.*stop=\{"loss": 0\.1\}',
     ),
     "another loss": ((plain(), X, Y, X_TEST), {"loss": "hinge"}, r"loss: 'hinge' is .*known: cross_entropy"),
     "another optimizer": (

@@ -71,6 +71,11 @@ def which_minimizer(
         asked |= {"stop": stop} if stop else {}
         asked |= {"linearized_run": linearized_run} if linearized_run else {}
         sections = sections_of(own, seed, asked)
+        if loss != "mse" and not stop:
+            raise ValueError(
+                f"stop: loss {loss} has no minimizer at finite distance, and predictions end where training "
+                'does: say where, as in stop={"loss": 0.1}'
+            )
         names = chosen(sections, which)
         if problem := kernel_too_large(*own.split.y_train.shape, memory_gb, "memory_gb"):
             raise ValueError(problem)

@@ -1,0 +1,63 @@
+"""notebooks/your_network.ipynb and the lines of docs/your-own-network.md run and answer what is true."""
+
+import json
+import re
+from pathlib import Path
+
+import matplotlib
+import pytest
+import torch
+from torch import nn
+
+ROOT = Path(__file__).parents[3]
+CELLS = json.loads((ROOT / "notebooks" / "your_network.ipynb").read_text(encoding="utf-8"))["cells"]
+CODE = [cell for cell in CELLS if cell["cell_type"] == "code"]
+PAGE = (ROOT / "docs" / "your-own-network.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """The notebook's variables after it ran from top to bottom."""
+    matplotlib.use("agg")
+    found = {}
+    for cell in CODE:
+        exec("".join(cell["source"]), found)
+    return found
+
+
+def test_descent_finds_the_linearization(answers):
+    assert answers["nearest_of_descent"].name == "linearized"
+    assert answers["nearest_of_logistic"].name == "linearized"
+
+
+def test_adam_finds_its_own_flow(answers):
+    nearest = answers["nearest_of_adam"]
+    assert nearest.name == "adaptive_flow"
+    assert nearest.distance < nearest.next_distance
+    assert len(nearest.distances) == len(answers["which"])
+
+
+def test_networks_were_trained_as_far_as_is_said(answers):
+    for name in ("nearest_of_descent", "nearest_of_adam"):
+        assert 0 < answers[name].residual <= 0.03 * (1 + 1e-5)
+
+
+def test_what_is_predicted_of_the_test_points_is_as_good_as_training(answers):
+    assert answers["predicted_accuracy"] == pytest.approx(answers["trained_accuracy"], abs=0.05)
+    assert answers["trained_accuracy"] > 0.9
+
+
+def test_it_is_kept_without_outputs():
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in CODE)
+
+
+def test_the_lines_of_the_page_run():
+    (lines,) = (
+        code for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "which_minimizer" in code
+    )
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2))
+    x, y, x_test = torch.randn(6, 4), torch.randn(6, 2), torch.randn(5, 4)
+    found = {"net": net, "trained_net": net, "x": x, "y": y, "x_test": x_test}
+    exec(lines, found)
+    assert found["answer"].predicted.sizes["predictor"] > 1
