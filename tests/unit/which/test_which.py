@@ -2,6 +2,7 @@
 
 import logging
 import re
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -178,6 +179,17 @@ def test_it_is_the_closed_form():
     np.testing.assert_allclose(found.values.ravel(), limit, rtol=1e-7, atol=1e-8)
     single = predict_minimizer(plain().float(), x, y, x_test, which="linearized", verbose=False).test
     np.testing.assert_allclose(single.values, found.values, rtol=1e-3, atol=1e-4)
+
+
+def test_it_takes_half_precision_for_what_it_says():
+    """Numbers of a network in bfloat16 are numbers of float64; trained, it is judged in its own precision."""
+    net = plain().to(torch.bfloat16)
+    x, y, x_test = map(torch.tensor, toy())
+    answer = which_minimizer(net, x.to(torch.bfloat16), y, x_test.to(torch.bfloat16), verbose=False)
+    exact = [rows.to(torch.bfloat16).double() for rows in (x, x_test)]
+    wanted = which_minimizer(deepcopy(net).double(), exact[0], y, exact[1], verbose=False)
+    np.testing.assert_array_equal(answer.predicted.test, wanted.predicted.test)
+    assert answer.nearest(net).residual == pytest.approx(1, rel=0.02)
 
 
 def test_a_network_that_descent_has_trained_is_nearest_to_the_linearization():
@@ -376,6 +388,11 @@ CALLS = {
         r"net: Plain has requires_grad: False for every parameter",
     ),
     "no parameters": ((nn.Flatten(), X, X, X_TEST), {}, r"net: Flatten has no parameters"),
+    "lazy layers": (
+        (nn.LazyLinear(2), X, Y, X_TEST),
+        {},
+        r"net: LazyLinear has lazy layers, whose sizes are not known",
+    ),
     "it fails": ((Around(Raises()), X, Y, X_TEST), {}, r"net: Around fails on rows .*RuntimeError: no way"),
     "too many classes": (
         (plain(), X, np.arange(7), X_TEST),

@@ -19,7 +19,7 @@ from minima.which.inputs import Array, Given, evaluated, numbers
 SECONDS = {"long_name": "time that the prediction took, its kernel apart", "units": "s"}
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Nearest:
     """`Nearest` says which predicted minimizer a trained network is nearest to. Distances are ‖f − g‖/‖f‖
     over the test points."""
@@ -39,7 +39,7 @@ class Nearest:
         return "\n".join(lines)
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Answer:
     """`Answer` holds the predicted minimizers of a network: a dataset with `test` on the test points, by
     `predictor`, `point` and `output`, the `seconds` that each took, and what theory says beside."""

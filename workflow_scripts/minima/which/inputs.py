@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from minima.engine.module_checks import ROWS, check
-from minima.engine.networks.module import net_of
+from minima.engine.networks.module import ModuleNet
 from minima.engine.networks.starts import BATCH_NORM
 from minima.training.start import Arrays
 
@@ -25,7 +25,7 @@ AT_ONCE = 500  # points of an evaluation
 class Given:
     """`Given` is a network with the points on which it is trained and asked."""
 
-    net: nn.Module  # a copy, on the CPU: what becomes of the user's is no matter
+    net: nn.Module  # a copy in float64, on the CPU: what becomes of the user's is no matter
     split: Arrays  # rows flat, in float64
     labels: str  # what the targets are, in the words of a recipe
     device: torch.device
@@ -44,7 +44,7 @@ def given(net: nn.Module, x: Any, y: Any, x_test: Any, loss: str, device: Any) -
         raise ValueError(
             f"rows of x have shape {list(points.shape[1:])}, and those of x_test {list(test.shape[1:])}"
         )
-    place, start = _device(net, device), deepcopy(net).cpu()
+    place, start = _device(net, device), deepcopy(net).cpu().double()
     targets, labels = _targets(y, loss, start, points)
     if len(targets) != len(points):
         raise ValueError(f"x has {len(points)} rows, and y {len(targets)}")
@@ -155,7 +155,7 @@ def _device(net: nn.Module, device: Any) -> torch.device:
 def _check(found: Given) -> None:
     """`_check` raises `ValueError` where the network cannot be asked."""
     net, split, who = found.net, found.split, f"net: {type(found.net).__name__}"
-    model, _ = net_of(net, split.shape)
+    model = ModuleNet.of(lambda: deepcopy(net), split.shape)
     check(model, who, split.x_train, found.outputs, ROWS, "float64", in_training=net.training)
     if net.training and any(isinstance(layer, BATCH_NORM) for layer in net.modules()):
         logger.warning(

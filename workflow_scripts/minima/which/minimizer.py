@@ -109,6 +109,7 @@ def _predicted(own: Given, cell: Mapping[str, Any]) -> xr.Dataset:
     logger.info("%s; tangent kernel in %.2f s", title, kernel_seconds)
     found, seconds = {}, {}
     for name in cell["predict"]:
+        logger.info("%s: %s", name, parts.declaration("predictors", name).said())
         begun = perf_counter()
         found[name] = parts.load("predictors", name).predict(linearization)
         reached = float(found[name].residual[0])  # waits for a GPU
