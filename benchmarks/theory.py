@@ -42,8 +42,8 @@ PREDICTORS = {  # what is measured → the predictors that it asks for
     "adaptive flow": ["adagrad_flow"],
 }
 GROWTH = 4.0  # of the pieces of the flow: eleven
-DEAR = 3e8  # parameters × rows of J: above, no product that weighs every parameter
-ENOUGH, ROUNDS = 5.0, (1, 5)  # seconds of each contestant, and the least and the most calls
+DEAR = 1e8  # parameters × rows of J: above, no product that weighs every parameter
+ENOUGH, ROUNDS = 2.0, (1, 5)  # seconds of each contestant, and the least and the most calls
 Case = Mapping[str, Any]
 
 
