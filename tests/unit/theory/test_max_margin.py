@@ -11,6 +11,7 @@ from tests.unit.predictions import distance
 from tests.unit.theory.test_any_loss import DIGITS, F64, LOSSES, labels, problem, rules
 
 from minima.engine.margins import margins
+from minima.plan.cost import kernel_problem
 from minima.plan.mistakes import ConfigError
 from minima.theory.max_margin import least_maximum, least_norm
 from minima.theory.predictors import linearized, max_margin_l2, max_margin_linf
@@ -163,6 +164,22 @@ def test_a_cell_has_both_directions_and_the_margin_of_its_network():
     assert values["margin_path"][0] == pytest.approx((y * f).min() / np.sqrt((f**2).mean()), rel=1e-9)
     assert values["linearized_margin"] < values["max_margin_l2_margin"]
     assert values["max_margin_linf_margin"] < values["max_margin_l2_margin"]
+
+
+def test_a_jacobian_that_does_not_fit_is_said_before_training():
+    """Four times J of 8 points as a matrix: told how many fit what is there. ℓ2 needs the kernel alone."""
+    fields = {
+        "recipe": DIGITS,
+        "network": {"width": 4000},
+        "loss": "logistic",
+        "optimizer": {"name": "gd", "lr": 1.0},
+        "init": {"scheme": "gaussian"},
+    }
+    asked, other = (grid(predict=[name], **fields).cells for name in ("max_margin_linf", "max_margin_l2"))
+    size = 4 * 8 * (64 * 4000 + 4000) / 1e9  # of a point
+    assert not kernel_problem(asked, 8.1 * size)
+    assert "6 points would fit" in kernel_problem(asked, 6.1 * size)
+    assert not kernel_problem(other, 6.1 * size)
 
 
 def test_the_squared_error_has_no_direction():

@@ -45,6 +45,7 @@ SECONDS = {
 COORDINATE_PASSES = 12  # over the weights, in a step of an optimizer that looks at each coordinate
 KERNELS_OF_A_PIECE = 3
 KERNEL_COPIES = 3  # of a tangent kernel, where it is solved
+JACOBIAN_COPIES = 4  # of J as a matrix, in a linear program
 COPIES = 8  # of all parameters, at the peak of a predictor that works on them
 FLOW_SPREAD = 5.0  # one seed's steps over the expected ones
 STACK_BYTES = 4 * 2**20  # of networks trained together: four caches of 1 MiB
@@ -166,6 +167,7 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
     data = 3 * sizes.all_rows * sizes.features  # as read, with the test points behind, in the stack
     numbers = 4 * sizes.parameters + 3 * kept_rows * sizes.kept + 3 * kernel + data
     held = COPIES if any(predictor.on_parameters for predictor in _predictors(cell)) else 0
+    held += JACOBIAN_COPIES * sizes.rows * sizes.outputs if _forms_jacobian(cell) else 0
     memory_mb = (BYTES[cell["dtype"]] * numbers + BYTES["float64"] * held * sizes.parameters) / 1e6
     amounts = _work(cell, sizes, steps)
     stack_steps = amounts.pop("stack_step", 0.0)
@@ -175,20 +177,22 @@ def cell_cost(cell: Cell, lengths: Lengths = as_recorded) -> Cost:
 
 
 def kernel_problem(cells: Iterable[Cell], gigabytes: float) -> str:
-    """`kernel_problem` returns why the tangent kernel of one of these cells does not fit so much memory, or
-    ""."""
-    small: set[int] = set()  # sections of data whose kernels fit
+    """`kernel_problem` returns why the tangent kernel of one of these cells, or its Jacobian where a
+    predictor has it as a matrix, does not fit so much memory, or ""."""
+    fits: set[tuple[int, ...]] = set()  # sections whose kernels do
     for cell in cells:
-        data = cell.sections[SECTIONS.index("data")]
-        if id(data) in small:
+        own = tuple(id(cell.sections[SECTIONS.index(name)]) for name in ("data", "network", "predict"))
+        if own in fits:
             continue
         points, outputs = training_rows(cell["data"]), cell.recipe.output_count()
         problem = kernel_too_large(points, outputs, gigabytes, "execution.kernel_memory_gb")
-        if not problem:
-            small.add(id(data))
-        elif _needs_kernel(cell):
+        if problem and _needs_kernel(cell):
             other = "ask for nothing of the kernel (predict, record.spectrum, learning rates in its units)"
             return f"{problem}; or {other}"
+        if _forms_jacobian(cell) and (large := jacobian_too_large(sizes_of(cell), gigabytes)):
+            return large
+        if not problem:
+            fits.add(own)
     return ""
 
 
@@ -203,6 +207,23 @@ def kernel_too_large(points: int, outputs: int, gigabytes: float, option: str) -
         f"the tangent kernel of {points} points × {outputs} outputs takes {needed:.3g} GB, and {option} is "
         f"{gigabytes:g}: {most // outputs} points would fit"
     )
+
+
+def jacobian_too_large(sizes: Sizes, gigabytes: float) -> str:
+    """`jacobian_too_large` returns why J as a matrix does not fit so much memory, and how many points would
+    fit, or ""."""
+    of_a_point = JACOBIAN_COPIES * BYTES["float64"] * sizes.outputs * sizes.parameters / 1e9
+    if sizes.rows * of_a_point <= gigabytes:
+        return ""
+    return (
+        f"predict: max_margin_linf has the Jacobian of {sizes.rows} points as a matrix, which takes "
+        f"{sizes.rows * of_a_point:.3g} GB, and execution.kernel_memory_gb is {gigabytes:g}: "
+        f"{int(gigabytes / of_a_point)} points would fit"
+    )
+
+
+def _forms_jacobian(cell: Cell) -> bool:
+    return any(predictor.forms_jacobian for predictor in _predictors(cell))
 
 
 def cell_costs(cells: Iterable[Cell], lengths: Lengths = as_recorded) -> Iterator[Cost]:

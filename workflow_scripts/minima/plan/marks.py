@@ -65,6 +65,7 @@ class Predictor(Part):
 
     trains: ClassVar[bool] = False  # the linearized network, step by step
     on_parameters: ClassVar[bool] = False  # works on vectors of all parameters, not on the kernel alone
+    forms_jacobian: ClassVar[bool] = False  # has J of the training points in memory, as a matrix
     only_mse: ClassVar[str] = "its formula is that of the squared error"  # why; empty where it knows any loss
 
     def pieces(self, cell: Mapping[str, Any]) -> float:

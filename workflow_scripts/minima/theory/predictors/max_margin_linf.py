@@ -15,6 +15,7 @@ class MaxMarginLinf(PredictorOfMargin):
     """Linearized network of greatest margin over the largest |θ − θ₀|."""
 
     on_parameters = True
+    forms_jacobian = True
 
 
 def predict(linearization: Linearization) -> Predicted:
