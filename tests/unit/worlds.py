@@ -35,6 +35,7 @@ MISS = 0.3
 PREDICTORS = {
     "width": ["linearized", "interpolant", "linearized_gd"],
     "shares": ["linearized", "interpolant"],
+    "channels": ["linearized", "interpolant"],
 }
 REFERENCES = ["ntk", "ntk alpha=0.001", "rbf gamma=0.0156"]
 
@@ -60,7 +61,8 @@ class World:
         for name, grid in blocks().items():
             trained, predicted = self._networks(name, grid)
             nodes[f"trained/{name}"], nodes[f"predicted/{name}"] = trained, predicted
-            nodes[f"reference/{name}"] = self._references(grid)
+            if grid.cells[0]["network"]["kind"] == "mlp":
+                nodes[f"reference/{name}"] = self._references(grid)
         return xr.DataTree.from_dict(nodes)
 
     def share_at(self, sigma: float, depth: int) -> float:
@@ -92,17 +94,18 @@ class World:
     def _network(self, name: str, cell: Cell) -> dict[str, np.ndarray]:
         """What one network and its predictions answer at the test points."""
         seed, (network, init) = cell["seed"], (cell["network"], cell["init"])
-        depth, width, sigma = network["depth"], network["width"], init["scale"]
+        depth, width, sigma = network.get("depth", 5), network.get("width", 0), init["scale"]
+        width = width or network["channels"][0]
         miss, y = miss_and_targets(seed)
         f_int = y + MISS * miss
-        gaussian = init["scheme"] == "gaussian"
+        gaussian = init["scheme"] in ("gaussian", "kaiming")
         direction = across(seed, depth, width) * (-1 if init["flip"] else 1)
         f_init = self.share_at(sigma, depth) * direction
         linearized = f_int + gaussian * sigma**self.closed_power * f_init
         reaches = gaussian or init["scheme"] in self.leak
         net = f_int + reaches * self.size * sigma**self.power * f_init
         distance = 0.5 * width**-0.5
-        if name == "width":
+        if name in ("width", "channels"):
             net, distance = linearized, 0.5 * 8 ** (-2 * self.laziness - 1) * width**self.laziness
         label = f"noise {name} {depth} {width} {sigma} {init['flip']} {init['scheme']}"
         noise = unit(stream(seed, label).standard_normal(POINTS))

@@ -122,7 +122,7 @@ class World:
         return xr.DataTree.from_dict(nodes)
 
     def _network(self, name, cell):
-        seed, how, width = cell["seed"], cell["optimizer"], cell["network"]["width"]
+        seed, how, width = cell["seed"], cell["optimizer"], cell["network"].get("width", 16)
         adapts = how["name"] in ("adagrad", "adam", "rmsprop")
         batch = how.get("batch_size") or 40
         g, a, b, c, d = (axis(seed, letter) for letter in "gabcd")

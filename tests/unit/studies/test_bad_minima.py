@@ -224,7 +224,29 @@ def complex_pair():
     )
 
 
+def foreseen(axes):
+    """Networks of two outputs, 1 and 0, that were 0 and −1 at the start."""
+    there = block(axes)
+    f = np.zeros((2, 10, 4, 2))
+    f[..., 0] = 1
+    dims = (*axes, "seed", "point", "output")
+    return there.assign(test=(dims, f), start_test=(dims, f - 1))
+
+
+def linearized(node):
+    f = node.test.copy(deep=True)
+    f[1, :, :2] = f[1, :, :2, ::-1].values
+    return xr.Dataset({"test": f.expand_dims(predictor=["linearized"])})
+
+
 def world():
+    made = trained_world()
+    for name in ("foreseen", "foreseen_dose"):
+        made[f"predicted/{name}"] = xr.DataTree(linearized(made[f"trained/{name}"].to_dataset()))
+    return made
+
+
+def trained_world():
     shifts = {"init": ["random", "adversarial"], "optimizer": ["vanilla", "momentum"], "shift": [0, 1]}
     before = curves(block({"copies": [1, 10]})).assign(train_point=("train_point", np.arange(2000)))
     rates = {"init": ["random", "adversarial", "equal_norm"], "lr": [0.02, 0.2]}
@@ -235,6 +257,8 @@ def world():
         dose=block({"copies": [1, 10]}, test_error=[[0.2], [0.4]] + 0 * SEEDS),
         first=block(),
         pair=curves(complex_pair()),
+        foreseen=foreseen({"init": ["random", "adversarial"]}),
+        foreseen_dose=foreseen({"copies": [1, 10]}),
         all=complex_pair(),
         pretrain=before,
         toy=toy(),
@@ -248,6 +272,7 @@ FIGURES = {
     "drop_vs_rate": (["rates"], 2 * 2),
     "complexity": (["pair", "all"], 2 * 2 * 2 * 10),
     "two_phases": (["pretrain", "pair"], 2 * 3 * 3),
+    "linearization_gap": (["foreseen", "foreseen_dose"], 2 * 2 * 2 * 10),
     "boundaries": (["toy", "toy_pretrain"], 4 * 41 * 41),
 }
 
@@ -263,6 +288,16 @@ def test_figures_are_drawn_from_their_tables(kind, tmp_path):
     assert len(table.read_text().splitlines()) == rows + 1
     assert picture.stat().st_size > 5000
     assert import_module(figure_module("bad_minima", kind)).CAPTION
+
+
+def test_the_gap_is_in_units_of_the_way_and_in_classes():
+    """As foreseen at the first place; at the second half of the points have their outputs exchanged."""
+    table = import_module("studies.bad_minima.figures.linearization_gap").tabulate(world(), "foreseen")
+    found = table.groupby(["quantity", "start"]).estimate.mean()
+    assert found["distance", "random"] == found["classes", "random"] == 0
+    assert found["classes", "adversarial"] == pytest.approx(50)
+    # (f − f_lin)² is 1 for half of the numbers; f_lin − f₀ is (1, 1), exchanged (0, 2)
+    assert found["distance", "adversarial"] == pytest.approx(np.sqrt(0.5 / 1.5))
 
 
 def test_every_regime_has_its_name():

@@ -69,11 +69,23 @@ def where(table, **values):
 def test_these_are_the_curves_of_the_committed_config():
     """With the blocks that it gives them; the others have tests of their own."""
     figures = studies()["init_size"]["figures"]
-    assert set(figures) == {*KINDS, "nearest_minimizer", "strategies"}
+    assert set(figures) == {*KINDS, "distance_vs_channels", "nearest_minimizer", "strategies"}
     for name, figure in figures.items():
         if name not in KINDS:
             continue
         assert KINDS[name][1] == tuple(figure[key] for key in ("block", "beside") if key in figure)
+
+
+def test_the_distance_against_channels_is_of_networks_with_names(world):
+    """The labels of the axis are numbers of channels."""
+    tree = world.tree()
+    table = distance_vs_width.tabulate(tree, "channels")
+    rows = table[table.series == "linearized"]
+    assert rows.x.tolist() == [8, 16, 32]
+    nets, limits = (tree[f"{kind}/channels"].ds.test for kind in ("trained", "predicted"))
+    nets, limits = nets.sel(network="16"), limits.sel(network="16", predictor="linearized")
+    wanted = np.mean([rms((nets - limits).sel(seed=s)) / rms(limits.sel(seed=s)) for s in nets.seed])
+    assert rows.estimate.iloc[1] == pytest.approx(float(wanted))
 
 
 # Numbers

@@ -53,9 +53,12 @@ def write_study(
     settings = plan.config.studies[study]
     by_name = {path.stem: path for path in [*data_files, *references]}
     data_of = {cell.digest: by_name[data_file(cell).name] for cell in cells}
-    reference_of = {}
-    if kinds := settings.named_references():
-        reference_of = {cell.digest: by_name[reference_fit(cell, kinds).name] for cell in cells}
+    reference_of = {
+        cell.digest: by_name[reference_fit(cell, kinds).name]
+        for block, grid in blocks.items()
+        if (kinds := settings.references_of(block))
+        for cell in grid.cells
+    }
     attributes = {
         "title": settings.title or study,
         "source": "Minima: networks trained by the workflow, limits predicted by theory",
@@ -91,7 +94,8 @@ def aggregate(
         block = block.assign_attrs(fixed=canonical(fixed_fields(grid))).assign_coords(_shared_splits(grid))
         targets = _targets(grid, data_of, ("test",) if large else ("train", "test"))
         predicted = _predicted(block)
-        references = _references(grid, reference_of) if reference_of else None
+        fitted = reference_of and all(cell.digest in reference_of for cell in grid.cells)
+        references = _references(grid, reference_of) if fitted else None
         trained = _with_errors(_without(block, predicted), targets, grid)
         nodes[f"trained/{name}"] = trained.assign(_train_errors(grid, packs, data_of) if large else {})
         if predicted is not None:

@@ -170,6 +170,7 @@ class Block(Training):
     seed: SeedRange = Field(
         SeedRange(start=100, count=1), description="Seeds: {start, count}, or one number."
     )
+    references: bool = Field(True, description="Whether the study's references are fitted for it.")
 
     @field_validator("seed", mode="before", json_schema_input_type=SeedRange | int)
     @classmethod
@@ -206,9 +207,10 @@ class Study(Options):
     )
     figures: dict[Name, Figure] = Field({}, description="Figures by name.")
 
-    def named_references(self) -> dict[str, dict[str, Any]]:
-        """`named_references` returns reference → options of those that the config names."""
-        return self.references.model_dump(mode="json", exclude_none=True)
+    def references_of(self, block: str) -> dict[str, dict[str, Any]]:
+        """`references_of` returns reference → options of those that the config names, for a block."""
+        named = self.references.model_dump(mode="json", exclude_none=True)
+        return named if self.blocks[block].references else {}
 
     @field_validator("figures", mode="before")
     @classmethod

@@ -80,7 +80,8 @@ def _read_blocks(
             continue
         try:
             grids[name] = expand(block, recipes, path)
-            mistakes += _reference_mistakes(entry.get("references"), grids[name], path)
+            if block.references:
+                mistakes += _reference_mistakes(entry.get("references"), grids[name], path)
         except ConfigError as error:
             mistakes += error.mistakes
     grids, found = with_starts(grids, f"studies.{study}.blocks", raw)

@@ -147,8 +147,8 @@ class Plan:
     def _fits_of_study(self) -> dict[str, dict[str, ReferenceFit]]:
         """Study → name → fit, of every data file and architecture of its cells."""
         fits: dict[str, dict[str, ReferenceFit]] = {study: {} for study in self.studies}
-        for (study, _), grid in self.grids.items():
-            if kinds := self.config.studies[study].named_references():
+        for (study, block), grid in self.grids.items():
+            if kinds := self.config.studies[study].references_of(block):
                 fits[study] |= {fit.name: fit for fit in (reference_fit(cell, kinds) for cell in grid.cells)}
         return fits
 
@@ -191,7 +191,7 @@ class Plan:
             + [[c.digest for c in grid.cells]]
             for block, grid in self.blocks_of(study).items()
         }
-        references = self.config.studies[study].named_references()
+        references = {block: self.config.studies[study].references_of(block) for block in blocks}
         texts = self.config.studies[study].model_dump(include={"title", "citation"})
         return digest(canonical([blocks, references, texts]))
 

@@ -14,12 +14,16 @@ from minima.findings.stats import NotEstimable, Sample
 from minima.theory.infinite_width import crossing
 
 
-def slope_in_width(tree: xr.DataTree, block: str, to: str, select: Selection = None) -> Sample:
-    """`slope_in_width` returns the log-log slope of ‖net − p‖/‖p‖ in width, p the predicted function `to`."""
+def slope_in_width(
+    tree: xr.DataTree, block: str, to: str, select: Selection = None, along: str = "width"
+) -> Sample:
+    """`slope_in_width` returns the log-log slope of ‖net − p‖/‖p‖ in width, p the predicted function `to`.
+    The widths are the labels of the axis `along`."""
     trained, predicted = node_of(tree, "trained", block, select), node_of(tree, "predicted", block, select)
     target = at(predicted, block, "predictor", to).test
     curves = rms(trained.test - target) / rms(target)
-    return slopes(curves, converged(trained, "width"), "width")
+    curves = curves.assign_coords({along: curves[along].astype(float)})  # of networks with names: words
+    return slopes(curves, converged(trained, along), along)
 
 
 def gap(tree: xr.DataTree, block: str, between: tuple[str, str], select: Selection = None) -> Sample:

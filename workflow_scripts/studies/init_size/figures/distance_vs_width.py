@@ -10,22 +10,26 @@ from minima.findings.measures import converged, rms
 
 CAPTION = (
     "Relative distance on test points of the trained network from two predictions of its own kernel at the "
-    "start, against the width: the linearized limit f₀ + Θ_xΘ⁻¹(y − f₀), and the interpolant Θ_xΘ⁻¹y that "
-    "forgets the initial function. Dotted: width^(−1/2) through the first point. Points: means over seeds; "
-    "bands: 95 % t intervals; networks that did not converge are left out, n counts the others."
+    "start, against the width, or the channels of its convolutions: the linearized limit "
+    "f₀ + Θ_xΘ⁻¹(y − f₀), and the interpolant Θ_xΘ⁻¹y that forgets the initial function. Dotted: "
+    "width^(−1/2) through the first point. Points: means over seeds; bands: 95 % t intervals; networks that "
+    "did not converge are left out, n counts the others."
 )
 SERIES = ("linearized", "interpolant")
 
 
 def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
     """One row per place in the grid, prediction and width."""
-    trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
+    trained, predicted = (tree[f"{kind}/{block}"].to_dataset() for kind in ("trained", "predicted"))
+    if "network" in trained.dims:  # whose labels are their channels
+        trained, predicted = (node.rename(network="width") for node in (trained, predicted))
     rows = []
     for series in SERIES:
         target = predicted.test.sel(predictor=series)
         distance = (rms(trained.test - target) / rms(target)).where(converged(trained))
         for panel, place in places(distance, "width", "seed"):
-            rows += [(panel, series, *mean) for mean in means(distance.sel(place), "width")]
+            curve = means(distance.sel(place), "width")
+            rows += [(panel, series, float(width), *mean) for width, *mean in curve]
     return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
 
 

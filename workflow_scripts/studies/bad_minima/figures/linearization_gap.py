@@ -1,0 +1,65 @@
+"""How far networks end from where their linearizations at their own starts foresee them, by start."""
+
+import pandas as pd
+import xarray as xr
+from matplotlib.figure import Figure
+
+from minima.findings.measures import rms
+from minima.findings.style import LOOKS, panels
+
+CAPTION = (
+    "Distance on test points of the trained network from the prediction of its linearization at its own "
+    "start, followed under the same loss to the same training loss (left block) or accuracy (right block). "
+    "Above: relative to the way that the linearization goes, ‖f − f_lin‖/‖f_lin − f₀‖; below: points to "
+    "which both give another class, in hundredths. Every seed is drawn, the bar is the mean; a start at the "
+    "goal has no way to go. Left: by start; right: adversarial starts of R copies."
+)
+QUANTITIES = {"distance": "‖f − f_lin‖/‖f_lin − f₀‖", "classes": "points in another class, %"}
+
+
+def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
+    """One row per quantity, block, start or dose, and seed."""
+    rows = []
+    for name in filter(None, (block, beside)):
+        trained = tree[f"trained/{name}"].to_dataset()
+        f = trained.test.where(trained.status != "diverged")
+        foreseen = f * float("nan")  # at published scale nothing is foreseen
+        if name in tree.get("predicted", ()):
+            foreseen = tree[f"predicted/{name}"].to_dataset().test.sel(predictor="linearized", drop=True)
+        way = rms(foreseen - trained.start_test)
+        known = f.notnull().all(("point", "output")) & foreseen.notnull().all(("point", "output"))
+        other = f.fillna(0).argmax("output") != foreseen.fillna(0).argmax("output")
+        values = {
+            "distance": (rms(f - foreseen) / way).where(known & (way > 0)),
+            "classes": (100 * other.mean("point")).where(known),
+        }
+        (dim,) = (dim for dim in trained.status.dims if dim != "seed")
+        for quantity, found in values.items():
+            for place in trained[dim].values.tolist():
+                for seed in trained.seed.values.tolist():
+                    rows.append((quantity, name, place, seed, float(found.sel({dim: place, "seed": seed}))))
+    return pd.DataFrame(rows, columns=["quantity", "block", "start", "seed", "estimate"])
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """A panel per quantity and block."""
+    blocks = list(dict.fromkeys(table.block))
+    figure, rows = panels(len(QUANTITIES), len(blocks))
+    for axes, (quantity, name) in zip(rows, QUANTITIES.items(), strict=True):
+        axes[0].set_ylabel(name)
+        for ax, block in zip(axes, blocks, strict=True):
+            here = table[(table.quantity == quantity) & (table.block == block)]
+            starts = list(dict.fromkeys(here.start.astype(str)))
+            for place, start in enumerate(starts):
+                found = here[here.start.astype(str) == start].estimate.dropna()
+                look = LOOKS.get(start, LOOKS["adversarial"])
+                ax.scatter(
+                    [place] * len(found), found, s=14, marker=look.marker, color=look.colour, alpha=0.7
+                )
+                if len(found):
+                    ax.hlines(found.mean(), place - 0.25, place + 0.25, color=look.colour)
+            ax.set_ylim(bottom=0)
+            words = [start.replace("_", " ") if start in LOOKS else f"R = {start}" for start in starts]
+            ax.set_xticks(range(len(starts)), words, rotation=30, ha="right")
+            ax.set_title(block)
+    return figure
