@@ -6,10 +6,10 @@ Optional peers, which nothing of the project imports, each in an environment of 
     python -m venv B; B/bin/python -m pip install --requirement benchmarks/neural_tangents_requirements.txt
 
 PEER is `curvlinops`, with Python of A; or `contraction`, `products` or `structured`: neural-tangents' three
-ways, jitted, with Python of B, under the last JAX that it imports with. The network, its 100 digits and ten
-outputs are those of `benchmarks/theory.py ways`; DTYPE is float64 by default. CPU seconds of a first call,
-compiling included, and the least of two more; megabytes at most beyond what was there before. One thread,
-Linux only.
+ways, jitted, with Python of B and an older JAX, as it does not import with a current one. The network, its
+100 digits and ten outputs are those of `benchmarks/theory.py ways`; DTYPE is float64 by default. CPU seconds
+of a first call, compiling included, and the least of two more; megabytes at most beyond what was there
+before. One thread, Linux only.
 """
 
 import os
