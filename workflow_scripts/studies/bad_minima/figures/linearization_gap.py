@@ -12,7 +12,8 @@ CAPTION = (
     "start, followed under the same loss to the same training loss (left block) or accuracy (right block). "
     "Above: relative to the way that the linearization goes, ‖f − f_lin‖/‖f_lin − f₀‖; below: points to "
     "which both give another class, in hundredths. Every seed is drawn, the bar is the mean; a start at the "
-    "goal has no way to go. Left: by start; right: adversarial starts of R copies."
+    "goal has no way to go, and a network that did not come to it is left out. Left: by start; right: "
+    "adversarial starts of R copies."
 )
 QUANTITIES = {"distance": "‖f − f_lin‖/‖f_lin − f₀‖", "classes": "points in another class, %"}
 
@@ -22,7 +23,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
     rows = []
     for name in filter(None, (block, beside)):
         trained = tree[f"trained/{name}"].to_dataset()
-        f = trained.test.where(trained.status != "diverged")
+        f = trained.test.where(trained.status == "converged")
         foreseen = f * float("nan")  # at published scale nothing is foreseen
         if name in tree.get("predicted", ()):
             foreseen = tree[f"predicted/{name}"].to_dataset().test.sel(predictor="linearized", drop=True)
