@@ -400,3 +400,26 @@ def test_kernels_of_wide_networks_are_of_fully_connected_ones():
     assert Plan(changed(CNN, study, {"rbf": {}})).reference_fits
     told = mistakes(changed(CNN, study, {"ntk": {}}))
     assert any("the reference ntk needs network.kind: mlp, not cnn" in mistake for mistake in told), told
+
+
+def test_a_block_may_go_without_the_references_of_its_study():
+    """A convolutional net beside fully connected ones, of which alone the wide limit's kernel is known."""
+    config = {
+        "run": ["both"],
+        "data": {"images": {"source": "digits", "classes": [3, 8], "train_size": 10, "test_size": 10}},
+        "studies": {
+            "both": {
+                "blocks": {
+                    "wide": {"data": "images", "network": {"width": 8}},
+                    "images": {"data": "images", "network": {"kind": "cnn"}, "references": False},
+                },
+                "references": {"ntk": {}},
+            }
+        },
+    }
+    plan = Plan(config)
+    assert [fit.activation for fit in plan.reference_fits.values()] == ["relu"]
+    assert plan.config.studies["both"].references_of("images") == {}
+    del config["studies"]["both"]["blocks"]["images"]["references"]
+    with pytest.raises(ConfigError, match="the reference ntk needs"):
+        Plan(config)
