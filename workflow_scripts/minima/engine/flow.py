@@ -11,6 +11,9 @@ the e's of both orders differ by at most tolerance · ‖e₀‖, else a shorter
 end are then wrong by about the tolerance, relatively (measured: tanh 0.1 to 0.3 times it, ReLU 0.7 to 4,
 at σ = 0.5 up to 6). The last step is made to end at the stop rule.
 
+Of torch modules J̄ is a quadrature, which does not see where a kink is: few units and a small kernel then want
+a tolerance that is small beside the way that the error has to go.
+
 Networks are integrated one by one, each with steps of its own; times are those of learning rate × steps.
 """
 
