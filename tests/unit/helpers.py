@@ -16,9 +16,11 @@ from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
 from minima.engine.networks.mlp import MLP
 from minima.findings.drawing import draw, write_table
+from minima.plan import parts
 from minima.plan.config import Block
 from minima.plan.files import data_file
 from minima.plan.grid import Cell, Grid, expand
+from minima.plan.marks import PredictorOfMargin
 from minima.plan.recipes import DataRecipe
 from minima.streams import stream
 from minima.training.cells import train_cells
@@ -58,6 +60,14 @@ def cells(axes: Mapping[str, Any] | None = None, seed: Any = 0, **sections: Any)
 def cell(seed: int = 0, **sections: Any) -> dict[str, Any]:
     """The fields of one cell."""
     return cells(seed=seed, **sections)[0]
+
+
+def predictors(loss: str = "mse") -> list[str]:
+    """The names of all predictors that know a loss: the squared error, or one without minimizer."""
+    known = parts.options("predictors").items()
+    if loss != "mse":
+        return [name for name, predictor in known if not predictor.only_mse]
+    return [name for name, predictor in known if not issubclass(predictor, PredictorOfMargin)]
 
 
 def arrays(points: int = 8, outputs: int = 1, features: int = 5, tests: int = 6, seed: int = 0) -> Arrays:

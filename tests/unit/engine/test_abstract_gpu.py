@@ -17,7 +17,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter, ValidationError
 from tests.unit.abstract_gpu import AbstractGPU
-from tests.unit.helpers import CPU, arrays, cells
+from tests.unit.helpers import CPU, arrays, cells, predictors
 
 import minima
 from minima.engine import progress, sharpness
@@ -57,7 +57,7 @@ MODELS = [*parts("engine/models", "build")]
 INITS = [name for has in ("draw", "start", "DRAWS") for name in parts("engine/inits", has)]
 ACTIVATIONS = [*parts("engine/activations", "value")]
 PROBES = [*parts("engine/probes", "measure"), *parts("theory/probes", "measure")]
-PREDICTORS = [*parts("theory/predictors", "predict")]
+PREDICTORS = predictors()
 
 
 def options(kind: Any, tag: str, name: str) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 import torch
-from tests.unit.helpers import arrays, cell, cells, first_weights, jacobian, trained
+from tests.unit.helpers import arrays, cell, cells, first_weights, jacobian, predictors, trained
 
 from minima.engine.ensemble import Ensemble
-from minima.plan import parts
 from minima.streams import stream
 
 SPLIT = arrays(points=8, outputs=2)
@@ -82,7 +81,7 @@ def test_a_dead_network_is_stopped(lr):
     x = np.abs(SPLIT.x_train)  # one unit on positive points: on or off for all
     dead = next(s for s in range(99) if (stream(s, "weights/0").standard_normal((1, 5)) @ x.T < 0).all())
     split = type(SPLIT)(x, SPLIT.y_train, np.abs(SPLIT.x_test), SPLIT.y_test)
-    predict = [name for name in parts.names("predictors") if name != "relinearized_flow"]
+    predict = [name for name in predictors() if name != "relinearized_flow"]
     settings = {"network": {"width": 1}, "predict": predict, "stop": {"max_steps": 20}}
     (values,) = trained([cell(dead, optimizer={"name": "gd", "lr": lr}, **settings)], split)
     assert (values["status"], values["steps"], values["residual"]) == ("stopped", 20, 1.0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.optimize import linprog, minimize
-from tests.unit.helpers import arrays, cell, grid, trained
+from tests.unit.helpers import arrays, cell, cells, grid, predictors, trained
 from tests.unit.predictions import distance
 from tests.unit.theory.test_any_loss import DIGITS, F64, LOSSES, labels, problem, rules
 
@@ -164,6 +164,29 @@ def test_a_cell_has_both_directions_and_the_margin_of_its_network():
     assert values["margin_path"][0] == pytest.approx((y * f).min() / np.sqrt((f**2).mean()), rel=1e-9)
     assert values["linearized_margin"] < values["max_margin_l2_margin"]
     assert values["max_margin_linf_margin"] < values["max_margin_l2_margin"]
+
+
+def test_predictions_under_any_loss_do_not_depend_on_neighbours():
+    """Every predictor that knows a loss without minimizer, alone or among others: 1e-9."""
+    names = predictors("logistic")
+    many = cells(
+        seed={"start": 0, "count": 2},
+        recipe=DIGITS,
+        network={"width": 12},
+        loss="logistic",
+        optimizer={"name": "adagrad", "lr": 0.05},
+        stop={"residual": None, "loss": 0.3, "max_steps": 1},
+        predict=names,
+    )
+    split = arrays(points=8, features=6, tests=5)
+    signs = replace(split, y_train=np.sign(split.y_train), y_test=np.sign(split.y_test))
+    for values, fields in zip(trained(many, signs), many, strict=True):
+        (alone,) = trained([fields], signs)
+        for name in names:
+            assert np.isfinite(values[f"{name}_test"]).all(), name
+            for quantity in ("test", "residual", "length", "margin"):
+                key = f"{name}_{quantity}"
+                np.testing.assert_allclose(values[key], alone[key], rtol=1e-9, atol=1e-9, err_msg=key)
 
 
 def test_a_jacobian_that_does_not_fit_is_said_before_training():

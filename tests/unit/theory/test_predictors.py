@@ -6,21 +6,20 @@ The kernel-only predictors are in test_linearized, the linear models and traject
 import numpy as np
 import pytest
 import torch
-from tests.unit.helpers import arrays, cell, cells, jacobian, trained
+from tests.unit.helpers import arrays, cell, cells, jacobian, predictors, trained
 from tests.unit.helpers import weights as random_weights
 from tests.unit.predictions import ADAGRAD, BARELY, SPLIT, distance, linearization, predicted
 
 from minima.engine.ensemble import Ensemble
 from minima.engine.jacobians import jacobian as factors_of
 from minima.engine.networks.mlp import MLP
-from minima.plan import parts
 from minima.theory import linear_model
 from minima.theory.flows import LinearPath, Rule, follow, limit_of_flow
 from minima.theory.linearization import Linearization
 from minima.theory.losses import Goal
 from minima.variables import PREDICTED
 
-PREDICTORS = parts.names("predictors")
+PREDICTORS = predictors()
 
 BOLD = {"name": "adagrad", "lr": 0.1}
 
