@@ -15,7 +15,7 @@ from minima.engine.networks.module import net_of
 from minima.engine.probes import flips
 from minima.engine.state import State
 
-CNN = {"channels": [3, 4, 5], "hidden": 7, "batch_norm": False}
+CNN = {"channels": [3, 4, 5], "hidden": 7, "batch_norm": False, "bias": True}
 SHAPE = (1, 8, 8)
 
 
