@@ -57,7 +57,9 @@ MODELS = [*parts("engine/models", "build")]
 INITS = [name for has in ("draw", "start", "DRAWS") for name in parts("engine/inits", has)]
 ACTIVATIONS = [*parts("engine/activations", "value")]
 PROBES = [*parts("engine/probes", "measure"), *parts("theory/probes", "measure")]
-PREDICTORS = predictors()
+PREDICTORS = [(name, "mse") for name in predictors()] + [
+    pytest.param(name, "logistic", marks=pytest.mark.slow) for name in predictors("logistic")
+]
 
 
 def options(kind: Any, tag: str, name: str) -> dict[str, Any]:
@@ -235,12 +237,16 @@ def test_a_probe_looks_at_networks_on_a_gpu(name, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("name", PREDICTORS)
-def test_a_predictor_says_the_same_of_networks_on_a_gpu(name, monkeypatch):
+@pytest.mark.parametrize(("name", "loss"), PREDICTORS)
+def test_a_predictor_says_the_same_of_networks_on_a_gpu(name, loss, monkeypatch):
     """By few pieces of a flow, which are as those of a long one."""
     monkeypatch.setattr(flows, "LANDING", 0.9)
     monkeypatch.setattr(self_consistent, "TOLERANCE", 0.1)
     monkeypatch.setattr(relinearized_flow, "RESIDUAL", 0.9)
     monkeypatch.setattr(relinearized_flow, "GROWTH", 2.0)
     few = {"max_steps": 10, "growth": 2.0}
-    same_on_a_gpu(stack(predict=[name], optimizer=optimizer("adagrad", lr=0.02), linearized_run=few), 6)
+    own = {"predict": [name], "optimizer": optimizer("adagrad", lr=0.02), "linearized_run": few}
+    if loss != "mse":
+        data = DIGITS | {"classes": [3, 8], "labels": "sign"}
+        own |= {"loss": loss, "recipe": data, "stop": {"residual": 0.9, "max_steps": FEW}}
+    same_on_a_gpu(stack(**own), 6)
