@@ -48,6 +48,7 @@ def draw(table: pd.DataFrame) -> Figure:
     figure, rows = panels(len(QUANTITIES), len(blocks))
     for axes, (quantity, name) in zip(rows, QUANTITIES.items(), strict=True):
         axes[0].set_ylabel(name)
+        largest = table[table.quantity == quantity].estimate.max()  # of all blocks, which share the axis
         for ax, block in zip(axes, blocks, strict=True):
             here = table[(table.quantity == quantity) & (table.block == block)]
             starts = list(dict.fromkeys(here.start.astype(str)))
@@ -59,7 +60,7 @@ def draw(table: pd.DataFrame) -> Figure:
                 )
                 if len(found):
                     ax.hlines(found.mean(), place - 0.25, place + 0.25, color=look.colour)
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(0, 1.08 * largest if largest > 0 else 1)
             words = [start.replace("_", " ") if start in LOOKS else f"R = {start}" for start in starts]
             ax.set_xticks(range(len(starts)), words, rotation=30, ha="right")
             ax.set_title(block)

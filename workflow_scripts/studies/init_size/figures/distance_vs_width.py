@@ -36,7 +36,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
 def draw(table: pd.DataFrame) -> Figure:
     """A panel per place in the grid, but for the width."""
     drawn = Lines(
-        "width",
+        "width or channels",
         "relative distance on test points",
         panel="panel",
         series="series",
