@@ -53,8 +53,9 @@ sys.exit(code)
 
 
 def test_the_default_config_is_parsed_in_no_time(tmp_path):
-    """Wanted: 0.5 s beyond Snakemake's own start, where reading the studies' YAML takes 0.08 s. Measured: 6
-    to 7 such readings, on an idle machine or a loaded one. At most: 9."""
+    """Wanted: 0.5 s beyond Snakemake's own start, where reading the studies' YAML takes 0.08 s. Measured: 7.3
+    to 8.5 such readings, up to 9.6 beside other work; 6 to 7 before kinds of network had options of modules and
+    studies had blocks of them. At most: 11."""
     # As for all jobs but the first, modules are compiled already.
     environment = os.environ | {"PYTHONPATH": "workflow_scripts", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -65,7 +66,7 @@ def test_the_default_config_is_parsed_in_no_time(tmp_path):
         ratio, heavy = run.stdout.split("\n")[:2]
         assert not heavy, "plan imports neither torch nor xarray, sklearn …"
         ratios.append(float(ratio))
-    assert median(ratios) < 9, ratios
+    assert median(ratios) < 11, ratios
 
 
 @pytest.mark.slow
