@@ -54,8 +54,8 @@ sys.exit(code)
 
 def test_the_default_config_is_parsed_in_no_time(tmp_path):
     """Wanted: 0.5 s beyond Snakemake's own start, where reading the studies' YAML takes 0.08 s. Measured: 7.3
-    to 8.5 such readings, up to 9.6 beside other work; 6 to 7 before kinds of network had options of modules and
-    studies had blocks of them. At most: 11."""
+    to 8.5 such readings, up to 9.6 beside other work; 6 to 7 before kinds of network had options of modules
+    and studies had blocks of them. At most: 11."""
     # As for all jobs but the first, modules are compiled already.
     environment = os.environ | {"PYTHONPATH": "workflow_scripts", "PYTHONPYCACHEPREFIX": str(tmp_path)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

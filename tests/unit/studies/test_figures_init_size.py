@@ -28,7 +28,7 @@ KINDS = {
 AXES = {
     "error_vs_scale": ("initialization scale σ", {"test mean squared error", "test 0-1 error"}),
     "share_vs_scale": ("initialization scale σ", {"‖(f₊ − f₋)/2‖ on test points"}),
-    "distance_vs_width": ("width", {"relative distance on test points"}),
+    "distance_vs_width": ("width or channels", {"relative distance on test points"}),
 }
 
 
