@@ -57,7 +57,7 @@ def prepared(case: Case) -> Callable[[], object]:
     from minima.plan.recipes import reader
     from minima.training.kernels import kernels_of
     from minima.training.methods import recipe_of, resolved_numbers
-    from minima.training.predictions import predictions_of
+    from minima.training.predictions import linearization_of, predictions_of
     from minima.training.start import network_of, start_of
 
     if case["what"] in WAYS:
@@ -84,7 +84,8 @@ def prepared(case: Case) -> Callable[[], object]:
             return kernels
         numbers = resolved_numbers(cells, [kernel.spectrum for kernel in kernels], start.points)
         recipe = recipe_of(cells, numbers, start.points, splits[0].shape)
-        return predictions_of(cells, made.ensemble, start, kernels, splits, recipe)
+        linearization = linearization_of(cells, made.ensemble, start, kernels, splits, recipe)
+        return predictions_of(linearization, cells[0]["predict"])
 
     return call
 

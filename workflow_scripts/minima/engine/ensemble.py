@@ -6,6 +6,7 @@ Shapes: E networks of K copies; weights [E, K, out, in] per layer; x [E, n, d]; 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from math import prod
 from typing import Any
 
 import torch
@@ -54,11 +55,10 @@ class Ensemble:
 
     def moved(self, weights: Sequence[Tensor], u: Tensor) -> list[Tensor]:
         """`moved` returns θ + u, weights [E, K, out, in] and a vector [E, p] of all trained parameters."""
-        found, begin = list(weights), 0
-        for layer in self.trained:
-            shape = found[layer].shape[1:]
-            found[layer] = found[layer] + u[:, begin : begin + shape.numel()].unflatten(1, shape)
-            begin += shape.numel()
+        found = list(weights)
+        parts = split(u, [weights[layer].shape[1:] for layer in self.trained])
+        for layer, part in zip(self.trained, parts, strict=True):
+            found[layer] = found[layer] + part
         return found
 
     def vector(self, weights: Sequence[Tensor]) -> Tensor:
@@ -90,6 +90,12 @@ class Ensemble:
 def _constant(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
     """`_constant` returns a tensor that is made once: a copy to a GPU waits for what the GPU is at."""
     return torch.tensor(numbers, dtype=dtype, device=device)
+
+
+def split(vector: Tensor, shapes: Sequence[Sequence[int]]) -> list[Tensor]:
+    """`split` returns the parts of a vector [..., p], tensors of these shapes, one after the other."""
+    parts = vector.split([prod(shape) for shape in shapes], dim=-1)
+    return [part.unflatten(-1, tuple(shape)) for part, shape in zip(parts, shapes, strict=True)]
 
 
 def flat(weights: Sequence[Tensor]) -> list[Tensor]:

@@ -7,11 +7,11 @@ a row [E, K, 1, P].
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from math import prod
 
 import torch
 from torch import Tensor
 
+from minima.engine.ensemble import split
 from minima.engine.record import picked
 
 
@@ -92,5 +92,4 @@ def row_of(layers: Sequence[Tensor]) -> Tensor:
 
 def layers_of(row: Tensor, shapes: Sequence[tuple[int, int]]) -> list[Tensor]:
     """`layers_of` returns the views [..., out, in] of a row [..., 1, P] that are layers of these shapes."""
-    parts = row.squeeze(-2).split([prod(shape) for shape in shapes], dim=-1)
-    return [part.unflatten(-1, shape) for part, shape in zip(parts, shapes, strict=True)]
+    return split(row.squeeze(-2), shapes)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from minima.engine.ensemble import Ensemble
+from minima.engine.ensemble import Ensemble, split
 from minima.engine.jacobians import Jacobian
 from minima.engine.jacobians.layers import LayersJacobian
 from minima.engine.jacobians.modules import ModulesJacobian
@@ -119,9 +119,9 @@ class LinearizedModule:
             found = self.jacobian.at(tape).transposed(delta)
         else:
             found = torch.einsum("enop,eno->ep", tape.unflatten(2, (delta.shape[2], -1)), delta)
-        parts = found.split([weights[layer][0].numel() for layer in self.trained], dim=1)
+        parts = split(found, [weights[layer].shape[1:] for layer in self.trained])
         for layer, part in zip(self.trained, parts, strict=True):
-            out[layer].copy_(part.view_as(out[layer]))
+            out[layer].copy_(part)
 
 
 @dataclass(frozen=True)

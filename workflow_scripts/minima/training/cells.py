@@ -56,7 +56,8 @@ def _train_stack(
         theory = import_module(
             "minima.training.predictions"
         )  # by name: the fingerprint of cells that predict
-        predicted = theory.predictions_of(cells, ensemble, start, at_start, splits, recipe)
+        linearization = theory.linearization_of(cells, ensemble, start, at_start, splits, recipe)
+        predicted = theory.predictions_of(linearization, first["predict"])
     for done in _in_form(ensemble, cells, start, recipe, rules_of(cells)):
         row = done.index
         values = results_of(cells[row], ensemble, start, done, numbers[row] if numbers else None)

@@ -31,11 +31,10 @@ class Kernel:
 
 def kernels_of(cells: Sequence[Mapping[str, Any]], ensemble: Ensemble, start: Start) -> list[Kernel | None]:
     """`kernels_of` returns the kernel of each network, None for a network that does not need its kernel."""
+    needs = [(_needs_values(cell), _needs_edge(cell)) for cell in cells]
     return [
-        _kernel(ensemble, start, row, _needs_values(cell))
-        if _needs_values(cell) or _needs_edge(cell)
-        else None
-        for row, cell in enumerate(cells)
+        _kernel(ensemble, start, row, values) if values or edge else None
+        for row, (values, edge) in enumerate(needs)
     ]
 
 

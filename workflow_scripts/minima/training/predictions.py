@@ -15,19 +15,11 @@ from minima.training.methods import rules_of
 from minima.training.start import Arrays, Start
 
 
-def predictions_of(
-    cells: Sequence[Mapping[str, Any]],
-    ensemble: Ensemble,
-    start: Start,
-    kernels: Sequence[Kernel],
-    splits: Sequence[Arrays],
-    recipe: Recipe | None,
-) -> list[dict[str, Any]]:
-    """`predictions_of` returns, per network, the variables of `minima.variables.PREDICTED` of every
-    predictor; arguments as those of `linearization_of`."""
-    linearization = linearization_of(cells, ensemble, start, kernels, splits, recipe)
-    found: list[dict[str, Any]] = [{} for _ in cells]
-    for name in cells[0]["predict"]:
+def predictions_of(linearization: Linearization, predictors: Sequence[str]) -> list[dict[str, Any]]:
+    """`predictions_of` returns, per network, the variables of `minima.variables.PREDICTED` of these
+    predictors."""
+    found: list[dict[str, Any]] = [{} for _ in linearization.weights[0]]
+    for name in predictors:
         predicted = import_module(f"minima.theory.predictors.{name}").predict(linearization)
         for quantity, values in vars(predicted).items():
             for row, value in enumerate(values.cpu().numpy()):

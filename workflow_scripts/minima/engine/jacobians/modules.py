@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.func import jvp
 
 from minima.engine import budget
-from minima.engine.ensemble import Ensemble
+from minima.engine.ensemble import Ensemble, split
 from minima.engine.foreign import plain_attention
 from minima.engine.jacobians.parts import Part, parts_of, product_of, rows_of, symmetric_product
 
@@ -301,9 +301,7 @@ class _One:
         return self.nodes[0].weights[tensor].numel()
 
     def _split(self, vector: Tensor) -> list[Tensor]:
-        shapes = [self.nodes[0].weights[tensor].shape for tensor in self.ensemble.trained]
-        parts = vector.split([shape.numel() for shape in shapes])
-        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+        return split(vector, [self.nodes[0].weights[tensor].shape for tensor in self.ensemble.trained])
 
 
 def _moved(f: Callable[..., Tensor], at: Sequence[Tensor], directions: Sequence[Tensor]) -> Tensor:

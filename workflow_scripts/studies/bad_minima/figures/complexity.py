@@ -5,7 +5,8 @@ import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
-from minima.findings.style import LOOKS, log_y, panels
+from minima.findings.style import log_y
+from studies.bad_minima.by_start import COLUMNS, drawn, rows_of
 
 CAPTION = (
     "Distance ‖θ − θ₀‖ travelled from the start of the training on true labels, and ℓ2 path norm at its"
@@ -26,34 +27,12 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
             "distance": np.sqrt((trained.distance**2).sum("layer", skipna=False)),
             "path_norm": trained.path_norm.isel(power=1),
         }
-        for quantity, found in values.items():
-            found = found.where(trained.status != "diverged")
-            for start in trained.init.values.tolist():
-                for seed in trained.seed.values.tolist():
-                    rows.append((quantity, name, start, seed, float(found.sel(init=start, seed=seed))))
-    return pd.DataFrame(rows, columns=["quantity", "block", "start", "seed", "estimate"])
+        ended = trained.status != "diverged"
+        rows += rows_of(name, "init", {quantity: found.where(ended) for quantity, found in values.items()})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """A panel per quantity and block."""
-    blocks = list(dict.fromkeys(table.block))
-    figure, rows = panels(len(QUANTITIES), len(blocks))
-    for axes, (quantity, name) in zip(rows, QUANTITIES.items(), strict=True):
-        axes[0].set_ylabel(name)
-        for ax, block in zip(axes, blocks, strict=True):
-            here = table[(table.quantity == quantity) & (table.block == block)]
-            starts = list(dict.fromkeys(here.start))
-            for place, start in enumerate(starts):
-                found = here[here.start == start].estimate.dropna()
-                found = found[found > 0]  # a start at the goal does not move
-                look = LOOKS[start]
-                ax.scatter(
-                    [place] * len(found), found, s=14, marker=look.marker, color=look.colour, alpha=0.7
-                )
-                if len(found):
-                    ax.hlines(np.exp(np.log(found).mean()), place - 0.25, place + 0.25, color=look.colour)
-            log_y(ax)
-            words = [start.replace("_", " ") for start in starts]
-            ax.set_xticks(range(len(starts)), words, rotation=30, ha="right")
-            ax.set_title(block)
-    return figure
+    moved = table.assign(estimate=table.estimate.where(table.estimate > 0))  # a start at the goal stays there
+    return drawn(moved, QUANTITIES, lambda found: np.exp(np.log(found).mean()), lambda ax, _: log_y(ax))

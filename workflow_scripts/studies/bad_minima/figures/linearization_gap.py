@@ -2,10 +2,11 @@
 
 import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minima.findings.measures import rms
-from minima.findings.style import LOOKS, panels
+from studies.bad_minima.by_start import COLUMNS, drawn, rows_of
 
 CAPTION = (
     "Distance on test points of the trained network from the prediction of its linearization at its own "
@@ -35,33 +36,15 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
             "classes": (100 * other.mean("point")).where(known),
         }
         (dim,) = (dim for dim in trained.status.dims if dim != "seed")
-        for quantity, found in values.items():
-            for place in trained[dim].values.tolist():
-                for seed in trained.seed.values.tolist():
-                    rows.append((quantity, name, place, seed, float(found.sel({dim: place, "seed": seed}))))
-    return pd.DataFrame(rows, columns=["quantity", "block", "start", "seed", "estimate"])
+        rows += rows_of(name, dim, values)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """A panel per quantity and block."""
-    blocks = list(dict.fromkeys(table.block))
-    figure, rows = panels(len(QUANTITIES), len(blocks))
-    for axes, (quantity, name) in zip(rows, QUANTITIES.items(), strict=True):
-        axes[0].set_ylabel(name)
+
+    def from_zero(ax: Axes, quantity: str) -> None:
         largest = table[table.quantity == quantity].estimate.max()  # of all blocks, which share the axis
-        for ax, block in zip(axes, blocks, strict=True):
-            here = table[(table.quantity == quantity) & (table.block == block)]
-            starts = list(dict.fromkeys(here.start.astype(str)))
-            for place, start in enumerate(starts):
-                found = here[here.start.astype(str) == start].estimate.dropna()
-                look = LOOKS.get(start, LOOKS["adversarial"])
-                ax.scatter(
-                    [place] * len(found), found, s=14, marker=look.marker, color=look.colour, alpha=0.7
-                )
-                if len(found):
-                    ax.hlines(found.mean(), place - 0.25, place + 0.25, color=look.colour)
-            ax.set_ylim(0, 1.08 * largest if largest > 0 else 1)
-            words = [start.replace("_", " ") if start in LOOKS else f"R = {start}" for start in starts]
-            ax.set_xticks(range(len(starts)), words, rotation=30, ha="right")
-            ax.set_title(block)
-    return figure
+        ax.set_ylim(0, 1.08 * largest if largest > 0 else 1)
+
+    return drawn(table, QUANTITIES, pd.Series.mean, from_zero)
