@@ -35,10 +35,16 @@ def test_a_product_is_written_where_it_belongs(library, left, right, scale, add,
 
 @pytest.mark.parametrize("library", products.LIBRARIES)
 def test_matmul_is_a_product(library):
+    """On memory of its own, and where it is told to write: to a part of a larger array, say."""
     for left, right in SHAPES:
         a, b = factors(left, right)
+        whole = torch.ones(left[0], left[1] * right[2] + 3, dtype=torch.float64)
+        out = whole[:, :-3].unflatten(1, (left[1], right[2]))
         with products.by(library):
             torch.testing.assert_close(products.matmul(a, b), a @ b, rtol=1e-13, atol=1e-13)
+            products.matmul(a, b, out=out)
+        torch.testing.assert_close(out, a @ b, rtol=1e-13, atol=1e-13)
+        assert (whole[:, -3:] == 1).all()
 
 
 def test_the_choice_can_be_fixed_and_is_told():

@@ -60,12 +60,14 @@ def by(choice: str) -> Iterator[None]:
         _CHOICE.reset(token)
 
 
-def matmul(a: Tensor, b: Tensor) -> Tensor:
-    """`matmul` returns a b, for stacks of matrices on any device; on a GPU PyTorch computes it."""
+def matmul(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
+    """`matmul` returns a b, for stacks of matrices on any device, written to `out` where that is given; on a
+    GPU PyTorch computes it."""
     if a.device.type != "cpu" or library(a.shape, b.shape, (a.shape[-2], b.shape[-1])) == "torch":
-        return a @ b
+        return torch.matmul(a, b, out=out)
     with np.errstate(over="ignore", invalid="ignore"):  # as silent as PyTorch
-        return torch.from_numpy(np.matmul(a.numpy(), b.numpy()))
+        found = np.matmul(a.numpy(), b.numpy(), out=None if out is None else out.numpy())
+    return torch.from_numpy(found) if out is None else out
 
 
 def product(a: Tensor, b: Tensor, out: Tensor, scale: float = 1.0, add: bool = False) -> Callable[[], object]:

@@ -45,8 +45,8 @@ class LinearizedNetwork:
         it."""
         columns = []
         for (layer, _), part in zip(self._parts(), jacobian.parts, strict=True):
-            columns += [part.hidden[:, :, inputs[layer]].mT, part.signals.flatten(1, 2)]
-        return torch.cat(columns, dim=1).mT
+            columns += [part.hidden[:, :, inputs[layer]], part.signals.flatten(2) * part.factor]
+        return torch.cat(columns, dim=2).mT.contiguous().mT
 
     def forward(
         self, weights: Sequence[Tensor], x: Tensor, last: Tape | None = None, training: bool = False

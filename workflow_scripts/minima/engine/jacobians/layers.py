@@ -18,7 +18,7 @@ so that Δf = J̄ Δθ, exactly, with the J̄ of h̄, W̄ and the slopes Δφ/Δ
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import ModuleType
 
@@ -35,15 +35,25 @@ BLOCK = 2**20  # entries of a kernel computed at once: what is not its own memor
 
 @dataclass(frozen=True)
 class Part:
-    """`Part` is one layer of one copy: `signals` hold r_k s_l ∂f/∂a_l, with a row per unit."""
+    """`Part` is one layer of one copy: the row of J at point x and output a is r_k s_l g_a(x) h(x)ᵀ."""
 
-    hidden: Tensor  # [E, n, in]
-    signals: Tensor  # [E, o, out, n]
+    hidden: Tensor  # h_{l−1} [E, n, in]
+    signals: Tensor  # g = ∂f/∂a_l [E, n, o, out]
+    factor: float  # r_k s_l
     columns: slice  # of the parameter vector
 
     def matrix(self, vector: Tensor) -> Tensor:
         """`matrix` returns the part's own entries of a vector [..., p], as [..., out, in]."""
-        return vector[..., self.columns].unflatten(-1, (self.signals.shape[2], self.hidden.shape[2]))
+        return vector[..., self.columns].unflatten(-1, (self.signals.shape[3], self.hidden.shape[2]))
+
+    def pulled(self, c: Tensor) -> Tensor:
+        """`pulled` returns r_k s_l Σ_a c_qa(x) g_a(x) [E, n, q, out] for c [E, q, n, o]."""
+        c = (c * self.factor).transpose(1, 2).contiguous()
+        return c * self.signals if c.shape[3] == 1 else matmul(c, self.signals)
+
+    def block(self, units: slice) -> "Part":
+        """`block` returns the part in some units' weights, without its columns."""
+        return replace(self, signals=self.signals[..., units], columns=slice(0))
 
 
 @dataclass(frozen=True)
@@ -113,9 +123,9 @@ class LayersJacobian:
             hidden = self.hidden[layer].unflatten(0, (-1, len(ensemble.readout)))
             signals = self.signals[layer].unflatten(0, (-1, len(ensemble.readout)))
             for copy, readout in enumerate(ensemble.readout):
-                rows = signals[:, copy].permute(0, 2, 3, 1) * (readout * ensemble.model.factors[layer])
-                size = rows.shape[2] * hidden.shape[3]
-                parts.append(Part(hidden[:, copy], rows.contiguous(), slice(begin, begin + size)))
+                size = signals.shape[4] * hidden.shape[3]
+                factor, columns = readout * ensemble.model.factors[layer], slice(begin, begin + size)
+                parts.append(Part(hidden[:, copy], signals[:, copy], factor, columns))
                 begin += size
         return parts
 
@@ -128,15 +138,18 @@ class LayersJacobian:
         """`times` returns Ju [E, n, o]."""
         total: Tensor | None = None
         for part in self.parts:
-            moved = part.matrix(u) @ part.hidden.mT  # [E, out, n]
-            term = (part.signals * moved.unsqueeze(1)).sum(2).mT
-            total = term if total is None else total + term
+            moved = matmul(part.hidden, part.matrix(u).mT).mul_(part.factor)  # [E, n, out]
+            term = (part.signals * moved.unsqueeze(2)).sum(3)
+            total = term if total is None else total.add_(term)
         assert total is not None
         return total
 
     def transposed(self, c: Tensor) -> Tensor:
         """`transposed` returns Jᵀc [E, p] for c [E, n, o]."""
-        return torch.cat([(self._pulled(part, c) @ part.hidden).flatten(1) for part in self.parts], dim=1)
+        found = c.new_empty(len(c), self.parameters)
+        for part in self.parts:
+            matmul(part.pulled(c.unsqueeze(1)).flatten(2).mT, part.hidden, out=part.matrix(found))
+        return found
 
     def along(self, other: "LayersJacobian", c: Tensor) -> Tensor:
         """`along` returns JJ'ᵀc [E, n, o], by the kernel where that is cheaper than vectors of parameters."""
@@ -146,31 +159,34 @@ class LayersJacobian:
 
     def squares(self, errors: Tensor, noise: float = 0.0) -> Tensor:
         """`squares` returns Σ_q (Jᵀe_q)² [E, p], the noise of mini-batches included."""
-        found = []
+        networks, nodes, points, _ = errors.shape
+        found = errors.new_empty(networks, self.parameters)
         for part in self.parts:
-            pulled = self._pulled(part, errors)
-            total = (pulled @ part.hidden.unsqueeze(1)).square_().sum(1)
-            if noise:
-                single = pulled.square().sum(1) @ part.hidden.square()
-                total = total.mul_(1 - noise).add_(single, alpha=noise * errors.shape[2])
-            found.append(total.flatten(1))
-        return torch.cat(found, dim=1)
+            total, inputs = part.matrix(found), part.hidden.shape[2]
+            step = _fitting(networks * nodes * inputs * errors.element_size())
+            for begin in range(0, total.shape[1], step):
+                units = slice(begin, begin + step)
+                pulled, own = part.block(units).pulled(errors), total[:, units]
+                gradients = matmul(pulled.flatten(2).mT, part.hidden).unflatten(1, (nodes, -1))
+                torch.sum(gradients.square_(), 1, out=own)
+                if noise:
+                    single = matmul(pulled.square_().sum(2).mT, part.hidden.square())
+                    own.mul_(1 - noise).add_(single, alpha=noise * points)
+        return found
 
     def weighted_kernel(self, weights: Tensor) -> Tensor:
         """`weighted_kernel` returns JDJᵀ [E, n·o, n·o] for D = diag(weights), weights [E, p].
 
-        Of one layer it is Σ_ij D_ij g_ai(x) h_j(x) g_bi(x') h_j(x'), with g the signals: a sum over one of i
-        and j of what a matrix product makes of the other, and with several outputs a product that is not
-        repeated for each pair of them.
+        Of one layer it is Σ_ij D_ij g_ai(x) h_j(x) g_bi(x') h_j(x'), with g the signals: a matrix product
+        with D of one factor's products of pairs of points, then a sum over the other's.
         """
-        of_layer = _of_one_output if self.parts[0].signals.shape[1] == 1 else _of_outputs
-        terms = [of_layer(part, part.matrix(weights)) for part in self.parts]
-        return torch.stack(terms).sum(0)
-
-    def _pulled(self, part: Part, c: Tensor) -> Tensor:
-        """Σ_a c_a ∂f_a/∂a_l, a row per unit: [E, (q,) out, n] for c [E, (q,) n, o]."""
-        signals = part.signals if c.ndim == 3 else part.signals.unsqueeze(1)
-        return (signals * c.mT.unsqueeze(-2)).sum(-3)
+        of_layer = _of_one_output if self.parts[0].signals.shape[2] == 1 else _of_outputs
+        total: Tensor | None = None
+        for part in self.parts:
+            term = of_layer(part, part.matrix(weights)).mul_(part.factor**2)
+            total = term if total is None else total.add_(term)
+        assert total is not None
+        return total
 
 
 @dataclass(frozen=True)
@@ -192,9 +208,9 @@ def jacobian(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> tuple[
 def place(ensemble: Ensemble, weights: Sequence[Tensor], x: Tensor) -> Activity:
     """`place` returns the networks at these weights, with all that `mean_jacobian` needs."""
     model, copies, own = ensemble.model, len(ensemble.readout), flat(weights)
-    before, hidden = [], [x.repeat_interleave(copies, dim=0)]
+    before, hidden = [], [x if copies == 1 else x.repeat_interleave(copies, dim=0)]
     for weight, factor in zip(own, model.factors, strict=True):
-        before.append((hidden[-1] @ weight.mT).mul_(factor))
+        before.append(matmul(hidden[-1], weight.mT).mul_(factor))
         if len(before) < len(own):
             a = before[-1].clone()
             hidden.append(model.phi.value(a, torch.empty_like(a)))
@@ -216,11 +232,14 @@ def mean_jacobian(ensemble: Ensemble, start: Activity, end: Activity) -> LayersJ
     signal = torch.eye(outputs, dtype=hidden[0].dtype, device=hidden[0].device)
     signals = [signal.expand(batch, points, outputs, outputs)]
     for layer in reversed(range(1, len(start.weights))):
-        weight = _mean(start.weights[layer], end.weights[layer])
-        signal = (signals[-1].flatten(1, 2) @ weight).mul_(model.factors[layer])
         a, b = start.before[layer - 1], end.before[layer - 1]
-        slope = _slope(model.phi, a, b, start.hidden[layer], end.hidden[layer])
-        signals.append(signal.view(batch, points, outputs, -1) * slope.unsqueeze(2))
+        slope = _slope(model.phi, a, b, start.hidden[layer], end.hidden[layer]).mul_(model.factors[layer])
+        weight = _mean(start.weights[layer], end.weights[layer])
+        if len(signals) == 1:
+            signals.append(slope.unsqueeze(2) * weight.unsqueeze(1))
+            continue
+        signal = matmul(signals[-1].flatten(1, 2), weight).view(batch, points, outputs, -1)
+        signals.append(signal.mul_(slope.unsqueeze(2)))
     return LayersJacobian(ensemble, hidden, signals[::-1])
 
 
@@ -230,40 +249,56 @@ def _mean(a: Tensor, b: Tensor) -> Tensor:
 
 def _slope(phi: ModuleType, a: Tensor, b: Tensor, at_a: Tensor, at_b: Tensor) -> Tensor:
     """(φ(b) − φ(a))/(b − a); φ' half way where that would be all rounding."""
-    middle = (a + b).mul_(0.5)
-    phi.value(middle, torch.empty_like(middle))
-    slope = phi.slope(middle)
     if a is b:
-        return slope
+        return phi.slope((a if phi.KEEPS_INPUT else at_a).clone())
     gap = b - a
-    return torch.where(gap.abs() > torch.finfo(a.dtype).eps ** 0.5, (at_b - at_a).div_(gap), slope)
+    slope = (at_b - at_a).div_(gap)
+    near = gap.abs_() <= torch.finfo(a.dtype).eps ** 0.5
+    if near.any():
+        middle = (a[near] + b[near]).mul_(0.5)
+        phi.value(middle, torch.empty_like(middle))
+        slope[near] = phi.slope(middle)
+    return slope
+
+
+def _fitting(each: int) -> int:
+    """`_fitting` returns how many arrays of so many bytes half a core's cache holds, one at least."""
+    return max(1, cache_bytes() // (2 * each))
 
 
 def _of_one_output(part: Part, d: Tensor) -> Tensor:
-    """`_of_one_output` returns a layer's part [E, n, n] of JDJᵀ, summed over the units or the inputs,
-    whichever are fewer, in blocks that fit the cache."""
-    few, many = part.signals[:, 0], part.hidden.mT  # [E, …, n]
-    if few.shape[1] > many.shape[1]:
-        few, many, d = many, few, d.mT
-    networks, size, points = many.shape
-    total = d.new_zeros(networks, points, points)
-    step = max(1, cache_bytes() // (2 * d.element_size() * networks * points * (size + points)))
-    for begin in range(0, few.shape[1], step):
-        own = few[:, begin : begin + step]
-        left = d[:, begin : begin + step, None] * many.mT.unsqueeze(1)  # [E, block, n, …]
-        inner = matmul(left.flatten(1, 2), many).unflatten(1, (-1, points))
-        total += inner.mul_(own.unsqueeze(3)).mul_(own.unsqueeze(2)).sum(1)
+    """`_of_one_output` returns a layer's part [E, n, n] of JDJᵀ, but for the factor: a product with D over
+    the units or the inputs, whichever are more, in blocks of points whose pairs fit the cache."""
+    many, few = part.signals[:, :, 0], part.hidden
+    used = (few.abs().amax((0, 1)) > 0).nonzero()[:, 0]  # all but blank pixels
+    if len(used) < few.shape[2]:
+        few, d = few.index_select(2, used), d.index_select(2, used)
+    if few.shape[2] > many.shape[2]:
+        many, few, d = few, many, d.mT
+    if few.shape[2] == 1:
+        return matmul(many * d.mT, many.mT).mul_(few).mul_(few.mT)
+    networks, points, size = many.shape
+    total, begin = d.new_empty(networks, points, points), 0
+    while begin < points:
+        end = begin + _fitting(networks * (points - begin) * size * d.element_size())
+        own = [(factor[:, begin:end], factor[:, begin:]) for factor in (many, few)]
+        left, right = (one.unsqueeze(2) * other.unsqueeze(1) for one, other in own)
+        block = right.mul_(matmul(left.flatten(1, 2), d).view_as(right)).sum(3)
+        total[:, begin:end, begin:] = block
+        total[:, begin:, begin:end] = block.mT
+        begin = end
     return total
 
 
 def _of_outputs(part: Part, d: Tensor) -> Tensor:
-    """`_of_outputs` returns a layer's part [E, n·o, n·o] of JDJᵀ, point after point; the rest is symmetry."""
-    networks, outputs, _, points = part.signals.shape
-    kernel = d.new_zeros(networks, points, outputs, points, outputs)
-    columns = part.signals.permute(0, 2, 3, 1).contiguous()  # [E, out, n, o]
+    """`_of_outputs` returns a layer's part [E, n·o, n·o] of JDJᵀ, but for the factor, point after point; the
+    rest is symmetry."""
+    networks, points, outputs, _ = part.signals.shape
+    kernel = d.new_empty(networks, points, outputs, points, outputs)
     for x in range(points):
-        inner = matmul(d * part.hidden[:, x : x + 1], part.hidden[:, x:].mT)  # [E, out, n − x]
-        right = (inner.unsqueeze(3) * columns[:, :, x:]).flatten(2)
-        kernel[:, x, :, x:] = matmul(part.signals[..., x], right).unflatten(2, (-1, outputs))
-    flat = kernel.flatten(3).flatten(1, 2)
-    return flat.triu() + flat.triu(1).mT
+        inner = matmul(part.hidden[:, x:] * part.hidden[:, x : x + 1], d.mT)  # [E, n − x, out]
+        right = (inner.unsqueeze(2) * part.signals[:, x:]).flatten(1, 2)
+        block = matmul(part.signals[:, x], right.mT).unflatten(2, (-1, outputs))  # [E, o, n − x, o]
+        kernel[:, x, :, x:] = block
+        kernel[:, x:, :, x] = block.permute(0, 2, 3, 1)
+    return kernel.flatten(3).flatten(1, 2)
