@@ -213,7 +213,6 @@ figures: {error_by_seed: {block: main}, drawn_here: {block: nets}}
 """,
     "studies/mine/claims.yaml": """claims:
   - id: mine-1
-    paper: none
     study: mine
     statement: Half the step takes steps.
     parts:

@@ -17,6 +17,7 @@ from minima.findings.showcase import (
     pages,
     picture,
     shrink,
+    studies,
     table,
 )
 
@@ -42,6 +43,15 @@ def verdict(id: str, outcome: str, *parts: dict[str, Any], headline: bool = Fals
         "survives": True,
         "headline": headline,
     }
+
+
+def test_a_study_names_the_papers_whose_claims_it_tests_or_is_ours():
+    plan = default_plan(ROOT)
+    found = {study: verdict("a-1", "supported") | {"study": study, "paper": ""} for study in plan.studies[:2]}
+    found[plan.studies[0]]["paper"] = "2011.02408"
+    _, _, first, second, *_ = studies(plan, list(found.values())).splitlines()
+    assert "| [2011.02408](https://arxiv.org/abs/2011.02408) |" in first
+    assert "| ours |" in second
 
 
 def test_claims_without_a_control_are_folded_where_they_are_supported():

@@ -24,7 +24,7 @@ figures:
 """
 CLAIM = """
 claims:
-  - {id: mine-1, paper: none, statement: It holds., control: {reason: none}, parts:
+  - {id: mine-1, statement: It holds., control: {reason: none}, parts:
      [{label: a number, estimand: mine.number, region: [0, 1], arguments: {block: main}}]}
 """
 

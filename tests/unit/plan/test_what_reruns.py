@@ -18,7 +18,6 @@ STOP = {"max_steps": 50}
 DIGITS = {"source": "digits", "classes": [3, 8], "train_size": 20, "test_size": 20}
 CLAIM = """
   - id: toy-{number}
-    paper: none
     study: {study}
     statement: It holds.
     parts: [{{label: a number, estimand: init_size.increase, region: [0, 1], arguments:

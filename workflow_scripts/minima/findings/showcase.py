@@ -96,16 +96,16 @@ def _claim(verdict: Mapping[str, Any]) -> str:
 
 
 def studies(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """A row per study: its paper, its question, its verdicts by kind."""
+    """A row per study: its paper, if it has one, its question, its verdicts by kind."""
     lines = [row("study", "paper", "asks", *VERDICTS), "|---|---|---|---|---|---|"]
     for study in plan.studies:
         mine = [v for v in verdicts if v["study"] == study]
         papers = ", ".join(
-            f"[{p}](https://arxiv.org/abs/{p})" for p in dict.fromkeys(v["paper"] for v in mine)
+            f"[{p}](https://arxiv.org/abs/{p})" for p in dict.fromkeys(v["paper"] for v in mine) if p
         )
         counts = [str(_count(mine, verdict)) for verdict in VERDICTS]
         name = f"[`{study}`](workflow_scripts/studies/{study}/page.md)"
-        lines.append(row(name, papers, plan.config.studies[study].title, *counts))
+        lines.append(row(name, papers or "ours", plan.config.studies[study].title, *counts))
     return "\n".join(lines)
 
 

@@ -197,7 +197,7 @@ class Study(Options):
     model_config = ConfigDict(defer_build=True)
 
     title: str = Field("", description="What the study asks.")
-    citation: str = Field("", description="The paper whose claims the study tests.")
+    citation: str = Field("", description="The paper whose claims the study tests, if any.")
     data: dict[Name, DataRecipe] = Field({}, description="Data recipes by name, for all studies.")
     blocks: dict[Name, Block] = Field(min_length=1, description="Dense grids by name.")
     references: Annotated[Any, parts.EachOf("references")] = Field(

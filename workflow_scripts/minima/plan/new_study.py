@@ -36,7 +36,6 @@ blocks:
     "claims.yaml": """# Written before the run that tests it.
 claims:
   - id: mine-1
-    paper: none
     statement: A larger initialization costs test error.
     parts:
       - label: mean squared error at σ = 3 over that at σ = 1

@@ -1,4 +1,4 @@
-"""The claims register: published statements, each turned into estimands, regions and a control.
+"""The claims register: statements, published or ours, each turned into estimands, regions and a control.
 
 A register is a file of its own, the claims.yaml of a study's folder, written before the runs it judges.
 """
@@ -102,10 +102,10 @@ def _keys(value: Any) -> Any:
 
 
 class Claim(Options):
-    """One published statement."""
+    """One statement, published or ours."""
 
     id: str = Field(description="Short name, like init-1 or lin-2b.")
-    paper: str = Field(description="arXiv number.")
+    paper: str = Field("", description="arXiv number of the paper that claims it; none has one of our own.")
     study: str = Field(
         description="The study whose dataset it is judged on; left out in the register of a study's folder."
     )
