@@ -27,10 +27,11 @@ NEAREST = {
     "init_size": [
         NearestMap(
             "scale",
-            [("linearized", 27), ("ntk", 2), ("diverged", 1)],
+            [("linearized", 27), ("none", 2), ("diverged", 1)],
             [
-                Place("width 64, scale 1", "linearized", 9, 10, 0.31),
-                Place("width 256, scale 3", "diverged", 1, 0, float("nan")),
+                Place("width 64, scale 1", "linearized", 9, 10, "linearized", 0.04),
+                Place("width 64, scale 3", "none", 10, 10, "ntk", 0.31),
+                Place("width 256, scale 3", "diverged", 1, 0, "", float("nan")),
             ],
         )
     ]

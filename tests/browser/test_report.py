@@ -134,7 +134,7 @@ def test_everything_is_escaped(sections: list[StudySection]) -> None:
         "figures": [evil],
     }
     figure = dataclasses.replace(sections[0].figures[0], caption=evil, script=evil, svg=evil, table=evil)
-    place = Place(evil, evil, 1, 1, 0.1)
+    place = Place(evil, evil, 1, 1, evil, 0.1)
     section = StudySection(
         "study", evil, evil, evil, [(evil, evil)], [figure], [NearestMap(evil, [(evil, 1)], [place])]
     )
@@ -168,8 +168,9 @@ def test_claims_lead_to_figure_data_and_code(html: str) -> None:
 def test_the_nearest_minimizers_are_mapped(html: str) -> None:
     found = html.split('<section id="nearest"')[1].split("</section>")[0]
     text = " ".join(re.sub(r"<[^>]*>", " ", found).replace("&nbsp;", " ").split())
-    assert "scale , 30 networks: linearized 90 %, ntk 7 %, diverged 3 %" in text
-    assert "width 64, scale 1: linearized , 9 of 10 seeds, distance 0.310" in text
+    assert "scale , 30 networks: linearized 90 %, none 7 %, diverged 3 %" in text
+    assert "width 64, scale 1: linearized , 9 of 10 seeds, distance 0.0400" in text
+    assert "width 64, scale 3: none , 10 of 10 seeds, ntk at distance 0.310" in text
     assert "width 256, scale 3: diverged , 1 network" in text
 
 

@@ -37,9 +37,9 @@ MAIN = {
 class Study:
     """A study of one block `main`, trained in a folder."""
 
-    def __init__(self, folder, references=None, **block):
+    def __init__(self, folder, references=None, options=None, **block):
         study = {"title": "Toys", "citation": "Nobody", "blocks": {"main": MAIN | block}}
-        study["references"] = references or {}
+        study |= {"references": references or {}} | (options or {})
         config = {"results": str(folder), "data": DATA, "studies": {"toys": study}}
         self.plan = Plan(config | {"execution": {"pack_minutes": 0.0025}})  # several packs
         self.data = {}
@@ -71,7 +71,7 @@ class Study:
         data_of = {cell.digest: self.data[data_file(cell).name] for cell in self.grid.cells}
         blocks = self.plan.blocks_of("toys")
         parts = [part for path in packs for part in pack_file.read(path)]
-        return aggregate(blocks, parts, data_of, {"title": "Toys"})
+        return aggregate(blocks, parts, data_of, {"title": "Toys"}, 0.05)
 
     def arrays(self, cell):
         split = load_split(self.data[data_file(cell).name], cell.split)
@@ -296,6 +296,7 @@ def test_every_network_gets_its_nearest_minimizer(tmp_path, split):
     study = Study(
         tmp_path,
         references={"ntk": {"alpha": [0, 1e-3]}, "rbf": {}},
+        options={"nearest_within": 0.9},  # so that some of these narrow networks are near to something
         axes={"network.width": [16], "init.scale": [1, 2], "data.split": {"this": split}},
         stop={"residual": 0.1, "max_steps": 200},
     )
@@ -303,6 +304,7 @@ def test_every_network_gets_its_nearest_minimizer(tmp_path, split):
     node = tree["nearest/main"].to_dataset().isel(width=0, data_split=0)
     names = ["linearized", "ntk", "ntk alpha=0.001", "rbf"]
     assert node.minimizer.values.tolist() == names
+    assert node.nearest.attrs["within"] == 0.9
     for cell, _, values in study.alone():
         here = node.sel(scale=cell["init"]["scale"], seed=cell["seed"])
         references = tree["reference/main"].ds.isel(data_split=0).sel(seed=cell["seed"])
@@ -311,7 +313,17 @@ def test_every_network_gets_its_nearest_minimizer(tmp_path, split):
         distances = [np.linalg.norm(f - g) / np.linalg.norm(f) for g in known]
         if values["status"] == "converged":
             np.testing.assert_allclose(here.distance_to, distances, rtol=1e-9)
-            assert here.nearest == names[int(np.argmin(distances))]
+            first, second = np.argsort(distances)[:2]
+            assert here.nearest_distance == pytest.approx(distances[first], rel=1e-9)
+            between = min(np.linalg.norm(known[first] - g) for g in known if g is not known[first])
+            if distances[first] > 0.9:
+                assert here.nearest == "none"
+            elif np.linalg.norm(f - known[first]) < between / 2:
+                assert here.nearest == names[first]
+                assert here.nearest_next == names[second]
+                assert here.nearest_lead == pytest.approx(distances[second] - distances[first], rel=1e-9)
+            else:
+                assert here.nearest == "none" or names[first] in here.nearest.item().split(" or ")
         else:
             assert here.nearest == values["status"]
     assert (tree["trained/main"].ds.status == "converged").any()

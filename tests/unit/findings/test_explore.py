@@ -17,7 +17,7 @@ def answers(tmp_path_factory):
     trained, predicted = (tree[f"{kind}/scale"].to_dataset() for kind in ("trained", "predicted"))
     trained["status"][{"width": 0, "seed": 0}] = "stopped"
     tree["trained/scale"].ds = trained
-    tree["nearest/scale"] = tree.__class__(nearest_minimizer(trained, predicted, None))
+    tree["nearest/scale"] = tree.__class__(nearest_minimizer(trained, predicted, None, 1))
     folder = tmp_path_factory.mktemp("explore")
     (folder / "results" / "init_size").mkdir(parents=True)
     tree.to_netcdf(folder / "results" / "init_size" / "dataset.nc", engine="netcdf4")

@@ -186,6 +186,13 @@ def test_a_new_option_starts_no_job(plan, before, package):
     assert started(plan, before) == {}
 
 
+def test_another_tolerance_of_the_answer_trains_nothing(plan, before):
+    """`nearest_within` of one study: its dataset and what is made of it."""
+    sizes = CONFIG["studies"]["sizes"] | {"nearest_within": 0.1}
+    studies = CONFIG["studies"] | {"sizes": sizes}
+    assert started(Plan(CONFIG | {"studies": studies, "claims": plan.config.claims}), before) == INIT_SIZE
+
+
 def trains(cells, after, **others):
     return {"cell": cells, "train": cells} | after | others
 

@@ -208,7 +208,9 @@ def test_a_network_that_descent_has_trained_is_nearest_to_the_linearization():
     nearest = answer.nearest(net)
     assert nearest.name == "linearized"
     assert nearest.next == "interpolant"
-    assert nearest.distance < 0.01 < nearest.next_distance
+    assert nearest.distance < 0.01 < nearest.lead
+    assert nearest.lead == pytest.approx(np.diff(nearest.distances).item())
+    assert answer.nearest(net, within=nearest.distance / 2).name == "none"
     f = net(torch.tensor(x_test)).detach().numpy()
     for name in ("linearized", "interpolant"):
         g = answer.predicted.test.sel(predictor=name).values

@@ -3,7 +3,7 @@
     trained/<block>      what training found: predictions, errors, losses, status
     predicted/<block>    where theory says it should end, along the dimension `predictor`
     reference/<block>    kernel regressions on the same data, along the dimension `reference`
-    nearest/<block>      which of these minimizers each network found, and its distance from every `minimizer`
+    nearest/<block>      which of these minimizers each network found, or none; its distance from every one
 
 Dimensions are the block's axes and `seed`, then `step`, `level`, `point` (test), `train_point`, `output` and
 `layer`. Where a cell has no value there is NaN, and a `status` that says why. Of blocks with more than 10,000
@@ -68,7 +68,7 @@ def write_study(
     }
     with ExitStack() as files:
         parts = [part for path in packs for part in files.enter_context(pack_file.opened(path))]
-        tree = aggregate(blocks, parts, data_of, attributes, reference_of)
+        tree = aggregate(blocks, parts, data_of, attributes, settings.nearest_within, reference_of)
         keys = {
             cell: key for part in parts for cell, key in zip(part.cell.values, part.key.values, strict=True)
         }
@@ -81,11 +81,13 @@ def aggregate(
     packs: Sequence[xr.Dataset],
     data_of: Mapping[str, Path],
     attributes: Mapping[str, Any],
+    within: float,
     reference_of: Mapping[str, Path] | None = None,
 ) -> xr.DataTree:
     """The study's dataset from its packs.
 
-    `data_of` and `reference_of` map a cell's digest to the file of its data and of its references.
+    `data_of` and `reference_of` map a cell's digest to the file of its data and of its references; `within`
+    is the tolerance of `nearest_minimizer`.
     """
     nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=dict(attributes))}
     for name, grid in blocks.items():
@@ -102,7 +104,7 @@ def aggregate(
             nodes[f"predicted/{name}"] = _with_errors(predicted, targets, grid)
         if references is not None:
             nodes[f"reference/{name}"] = _with_errors(references, targets, grid)
-        nearest = nearest_minimizer(block, predicted, references, _shared_data(grid))
+        nearest = nearest_minimizer(block, predicted, references, within, _shared_data(grid))
         if nearest is not None:
             nodes[f"nearest/{name}"] = nearest
     for node in nodes.values():

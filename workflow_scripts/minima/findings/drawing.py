@@ -19,7 +19,7 @@ from minima.atomic import write_text
 from minima.findings.style import save, styled
 from minima.plan.digest import digest
 
-NUMBERS = {"x", "estimate", "low", "high", "spread", "cost"}  # even where all of them are empty
+NUMBERS = {"x", "estimate", "low", "high", "spread", "cost", "lead"}  # even where all of them are empty
 PICTURES = ("png", "svg")
 
 logger = logging.getLogger("minima")

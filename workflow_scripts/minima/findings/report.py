@@ -35,12 +35,14 @@ class FigureEntry:
 
 @dataclass(frozen=True)
 class Place:
-    """A place of a block's grid: the minimizer nearest for most of `n` converged seeds, its distance."""
+    """A place of a block's grid: the verdict of most of `n` converged seeds, the candidate that it is about,
+    which is the nearest where it names none, and how far that one stands."""
 
     words: str
     nearest: str
     votes: int
     n: int
+    candidate: str
     distance: float
 
 

@@ -64,9 +64,8 @@ def _nearest(tree: xr.DataTree, block: str) -> NearestMap:
     for place in nearest_minimizer.tabulate(tree, block).itertuples():
         axes = [(place.x_axis, place.x_label), (place.y_axis, place.y_label)]
         words = [place.panel, *(f"{axis} {label}" for axis, label in axes if axis)]
-        places.append(
-            Place(", ".join(filter(None, words)), place.nearest, place.votes, place.n, place.estimate)
-        )
+        found = (place.nearest, place.votes, place.n, place.candidate, place.estimate)
+        places.append(Place(", ".join(filter(None, words)), *found))
     return NearestMap(block, counts.most_common(), places)
 
 

@@ -16,6 +16,7 @@ from minima.plan.options import NAME_PATTERN, VARIES, Options
 from minima.plan.recipes import DataRecipe
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+NEAREST_WITHIN = 0.05  # of a network's norm: nearer than that a minimizer is the network's own
 
 
 class Stop(Options):
@@ -204,6 +205,13 @@ class Study(Options):
         {},
         validate_default=True,
         description="What is computed once per data and architecture; what is not named is not fitted.",
+    )
+    nearest_within: float = Field(
+        NEAREST_WITHIN,
+        gt=0,
+        le=1,
+        description="A minimizer farther than this from a network, over the network's norm on test points, "
+        "is not the one that the network found, even where it is the nearest: the answer is none.",
     )
     figures: dict[Name, Figure] = Field({}, description="Figures by name.")
 

@@ -185,18 +185,18 @@ class Plan:
         return f"{self.packs[pack].digest}-{digest(','.join(code))}-{reuse}{libraries}"
 
     def study_stamp(self, study: str) -> str:
-        """What a study's dataset is made of: names, axes and cells."""
+        """What a study's dataset is made of: names, axes and cells, and how its question is answered."""
         blocks = {
             block: [[axis.dimension, list(axis.labels)] for axis in grid.axes]
             + [[c.digest for c in grid.cells]]
             for block, grid in self.blocks_of(study).items()
         }
         references = {block: self.config.studies[study].references_of(block) for block in blocks}
-        texts = self.config.studies[study].model_dump(include={"title", "citation"})
+        texts = self.config.studies[study].model_dump(include={"title", "citation", "nearest_within"})
         return digest(canonical([blocks, references, texts]))
 
     def dataset_stamp(self, study: str) -> str:
-        """What a study's dataset depends on beside its input files: names, axes and cells, and code."""
+        """What a study's dataset depends on beside its input files: its own stamp, and code."""
         return f"{self.study_stamp(study)}-{fingerprint(['minima.findings.dataset'])}"
 
     def claims_stamp(self) -> str:

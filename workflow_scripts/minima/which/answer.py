@@ -12,6 +12,7 @@ from torch import nn
 
 from minima.findings.nearest import nearest_minimizer
 from minima.plan import parts
+from minima.plan.config import NEAREST_WITHIN
 from minima.theory.linearization import Predicted
 from minima.variables import PREDICTED, VARIABLES
 from minima.which.inputs import Array, Given, evaluated, numbers
@@ -21,18 +22,18 @@ SECONDS = {"long_name": "time that the prediction took, its kernel apart", "unit
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Nearest:
-    """`Nearest` says which predicted minimizer a trained network is nearest to. Distances are ‖f − g‖/‖f‖
-    over the test points."""
+    """`Nearest` says which predicted minimizer a trained network found. Distances are ‖f − g‖/‖f‖ over the
+    test points."""
 
-    name: str
-    distance: float
-    distances: xr.DataArray  # to all of them, along `minimizer`, the nearest first
-    next: str  # name of the second nearest; "" where there is none
-    next_distance: float
+    name: str  # the verdict: a name, `a or b` where the network does not tell them, or none
+    distance: float  # from the nearest, found or not
+    next: str  # the nearest that `name` does not name; "" where nothing was found or there is no other
+    lead: float  # how much farther `next` is, or NaN
+    distances: xr.DataArray  # from all of them, along `minimizer`, the nearest first
     residual: float  # √(L/L₀) of the trained network on the training points; NaN of predictions alone
 
     def __repr__(self) -> str:
-        lines = [f"nearest: {self.name}"]
+        lines = [f"found: {self.name}"]
         if isfinite(self.residual):
             lines[0] += f" (training came to √(L/L₀) = {self.residual:.2g})"
         lines += [f"  {name:20} {distance:.3g}" for name, distance in self.distances.to_series().items()]
@@ -48,10 +49,11 @@ class Answer:
     given: Given
     loss: str
 
-    def nearest(self, trained: Any) -> Nearest:
-        """`nearest` returns which predicted minimizer a trained network is nearest to, by the workflow's own
-        rule (`minima.findings.nearest`). `trained` is the network, evaluated here on the test points, or its
-        predictions there, [points, outputs]."""
+    def nearest(self, trained: Any, within: float = NEAREST_WITHIN) -> Nearest:
+        """`nearest` returns which predicted minimizer a trained network found, if any, by the workflow's own
+        rule (`minima.findings.nearest`), with its tolerance `within` (`nearest_within` of a config).
+        `trained` is the network, evaluated here on the test points, or its predictions there,
+        [points, outputs]."""
         net = isinstance(trained, nn.Module)
         f = _function(
             _on(trained, self.given, self.given.split.x_test) if net else trained,
@@ -59,12 +61,15 @@ class Answer:
         )
         residual = self._residual(_on(trained, self.given, self.given.split.x_train)) if net else nan
         network = xr.Dataset({"test": (("point", "output"), f), "status": ((), "converged")})
-        found = nearest_minimizer(network, self.predicted, None)
-        name, distances = found.nearest.item(), found.distance_to
-        distances = distances[np.lexsort((distances.values, distances.minimizer.values != name))]
-        others = distances[distances.minimizer != name].dropna("minimizer")
-        following = (others.minimizer[0].item(), others[0].item()) if len(others) else ("", nan)
-        return Nearest(name, distances[0].item(), distances, *following, residual)
+        found = nearest_minimizer(network, self.predicted, None, within)
+        return Nearest(
+            name=found.nearest.item(),
+            distance=found.nearest_distance.item(),
+            next=found.nearest_next.item(),
+            lead=found.nearest_lead.item(),
+            distances=found.distance_to.sortby(found.distance_to),
+            residual=residual,
+        )
 
     def _residual(self, f: Array) -> float:
         """√(L/L₀) of predictions on the training points."""
