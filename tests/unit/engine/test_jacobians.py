@@ -179,6 +179,23 @@ def test_a_formed_jacobian_is_kept(made):
     holds(rows, full)
 
 
+def test_a_mean_jacobian_weighs_parameters_as_its_rows_do():
+    """Of layers whose rows are two outer products, one from each node of the segment, with more outputs than
+    that: JDJᵀ goes by pairs of points before any row of J is formed, and other products by those parts."""
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Linear(7, 9), nn.Tanh(), nn.Linear(9, 5)).double()
+    net, weights = net_of(module, (7,))
+    ensemble, x = Ensemble(net), torch.randn(1, 4, 7, dtype=torch.float64)
+    ends = [place(ensemble, [scale * weight for weight in weights], x) for scale in (1.0, 1.5)]
+    full = mean_jacobian(ensemble, *ends).formed[0].flatten(0, 1)
+    mean = mean_jacobian(ensemble, *ends)
+    weights = torch.rand(1, full.shape[1], dtype=torch.float64)
+    errors = torch.randn(1, 3, 4, 5, dtype=torch.float64)
+    close(mean.weighted_kernel(weights)[0], (full * weights) @ full.T)
+    close(mean.transposed(errors[:, 0])[0], full.T @ errors[0, 0].flatten())
+    close(mean.squares(errors)[0], (errors[0].flatten(1) @ full).square().sum(0))
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_modules_agree_with_the_nets_that_are_known_by_layers(activation):
     """A chain of torch's layers is the fully connected net of the same weights, to 1e-9."""

@@ -10,7 +10,7 @@ from tests.unit.helpers import weights as random_weights
 from minima.engine.batches import Batches
 from minima.engine.core import train
 from minima.engine.ensemble import Ensemble
-from minima.engine.jacobians import jacobian, layers
+from minima.engine.jacobians import jacobian, pairs
 from minima.engine.networks.mlp import MLP
 from minima.engine.optimizers import sgd
 from minima.engine.record import Rules
@@ -80,7 +80,7 @@ def test_products_are_those_of_the_jacobian(problem):
 @pytest.mark.parametrize("cache", [2**20, 2000])
 def test_weighted_kernels_are_those_of_the_jacobian(problem, cache, monkeypatch):
     """JDJᵀ, in one block or in many."""
-    monkeypatch.setattr(layers, "cache_bytes", lambda: cache)
+    monkeypatch.setattr(pairs, "cache_bytes", lambda: cache)
     weights = problem.draw(NETWORKS, problem.rows.shape[2]).abs()
     weights[:, ::3] = 0
     wanted = (problem.rows * weights[:, None]) @ problem.rows.mT

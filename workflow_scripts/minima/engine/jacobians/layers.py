@@ -25,8 +25,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble, flat
+from minima.engine.jacobians import pairs
 from minima.engine.products import matmul
 
 FEW = 256  # points × outputs²: up to here columns of a kernel cost less than a pass through all parameters
@@ -50,6 +50,13 @@ class Part:
         """`pulled` returns r_k s_l Σ_a c_qa(x) g_a(x) [E, n, q, out] for c [E, q, n, o]."""
         c = (c * self.factor).transpose(1, 2).contiguous()
         return c * self.signals if c.shape[3] == 1 else matmul(c, self.signals)
+
+    def weighted_kernel(self, d: Tensor) -> Tensor:
+        """`weighted_kernel` returns the part's JDJᵀ [E, n·o, n·o] / (r_k s_l)² for D = d [E, out, in]."""
+        if self.signals.shape[2] == 1:
+            return pairs.of_one_output(self.signals[:, :, 0], self.hidden, d)
+        each = zip(self.hidden.unsqueeze(2), self.signals.unsqueeze(3), d, strict=True)
+        return torch.stack([pairs.of_outputs(*one) for one in each])
 
     def block(self, units: slice) -> "Part":
         """`block` returns the part in some units' weights, without its columns."""
@@ -163,7 +170,7 @@ class LayersJacobian:
         found = errors.new_empty(networks, self.parameters)
         for part in self.parts:
             total, inputs = part.matrix(found), part.hidden.shape[2]
-            step = _fitting(networks * nodes * inputs * errors.element_size())
+            step = pairs.fitting(networks * nodes * inputs * errors.element_size())
             for begin in range(0, total.shape[1], step):
                 units = slice(begin, begin + step)
                 pulled, own = part.block(units).pulled(errors), total[:, units]
@@ -175,15 +182,10 @@ class LayersJacobian:
         return found
 
     def weighted_kernel(self, weights: Tensor) -> Tensor:
-        """`weighted_kernel` returns JDJᵀ [E, n·o, n·o] for D = diag(weights), weights [E, p].
-
-        Of one layer it is Σ_ij D_ij g_ai(x) h_j(x) g_bi(x') h_j(x'), with g the signals: a matrix product
-        with D of one factor's products of pairs of points, then a sum over the other's.
-        """
-        of_layer = _of_one_output if self.parts[0].signals.shape[2] == 1 else _of_outputs
+        """`weighted_kernel` returns JDJᵀ [E, n·o, n·o] for D = diag(weights), weights [E, p]."""
         total: Tensor | None = None
         for part in self.parts:
-            term = of_layer(part, part.matrix(weights)).mul_(part.factor**2)
+            term = part.weighted_kernel(part.matrix(weights)).mul_(part.factor**2)
             total = term if total is None else total.add_(term)
         assert total is not None
         return total
@@ -259,46 +261,3 @@ def _slope(phi: ModuleType, a: Tensor, b: Tensor, at_a: Tensor, at_b: Tensor) ->
         phi.value(middle, torch.empty_like(middle))
         slope[near] = phi.slope(middle)
     return slope
-
-
-def _fitting(each: int) -> int:
-    """`_fitting` returns how many arrays of so many bytes half a core's cache holds, one at least."""
-    return max(1, cache_bytes() // (2 * each))
-
-
-def _of_one_output(part: Part, d: Tensor) -> Tensor:
-    """`_of_one_output` returns a layer's part [E, n, n] of JDJᵀ, but for the factor: a product with D over
-    the units or the inputs, whichever are more, in blocks of points whose pairs fit the cache."""
-    many, few = part.signals[:, :, 0], part.hidden
-    used = (few.abs().amax((0, 1)) > 0).nonzero()[:, 0]  # all but blank pixels
-    if len(used) < few.shape[2]:
-        few, d = few.index_select(2, used), d.index_select(2, used)
-    if few.shape[2] > many.shape[2]:
-        many, few, d = few, many, d.mT
-    if few.shape[2] == 1:
-        return matmul(many * d.mT, many.mT).mul_(few).mul_(few.mT)
-    networks, points, size = many.shape
-    total, begin = d.new_empty(networks, points, points), 0
-    while begin < points:
-        end = begin + _fitting(networks * (points - begin) * size * d.element_size())
-        own = [(factor[:, begin:end], factor[:, begin:]) for factor in (many, few)]
-        left, right = (one.unsqueeze(2) * other.unsqueeze(1) for one, other in own)
-        block = right.mul_(matmul(left.flatten(1, 2), d).view_as(right)).sum(3)
-        total[:, begin:end, begin:] = block
-        total[:, begin:, begin:end] = block.mT
-        begin = end
-    return total
-
-
-def _of_outputs(part: Part, d: Tensor) -> Tensor:
-    """`_of_outputs` returns a layer's part [E, n·o, n·o] of JDJᵀ, but for the factor, point after point; the
-    rest is symmetry."""
-    networks, points, outputs, _ = part.signals.shape
-    kernel = d.new_empty(networks, points, outputs, points, outputs)
-    for x in range(points):
-        inner = matmul(part.hidden[:, x:] * part.hidden[:, x : x + 1], d.mT)  # [E, n − x, out]
-        right = (inner.unsqueeze(2) * part.signals[:, x:]).flatten(1, 2)
-        block = matmul(part.signals[:, x], right.mT).unflatten(2, (-1, outputs))  # [E, o, n − x, o]
-        kernel[:, x, :, x:] = block
-        kernel[:, x:, :, x] = block.permute(0, 2, 3, 1)
-    return kernel.flatten(3).flatten(1, 2)

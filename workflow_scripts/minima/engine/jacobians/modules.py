@@ -2,7 +2,7 @@
 
 Ju and Jᵀc are one forward and one backward derivative (jvp, vjp). Products of rows are taken in parts, tensor
 by tensor (`minima.engine.jacobians.parts`), of as many points as fit the budget (`minima.engine.budget`);
-rows of J are formed where they fit it: memory never grows with outputs × points × parameters.
+parts and rows of J are kept where they fit it: memory never grows with outputs × points × parameters.
 
 The mean Jacobian between two places is taken at Gauss–Legendre nodes of the segment: J̄ = Σ_q w_q J(θ_q).
 """
@@ -172,6 +172,8 @@ class _One:
         """Jᵀc [p]."""
         if "formed" in vars(self):
             return self.formed.mT @ c.flatten()
+        if "whole" in vars(self):
+            return torch.cat([part.pulled(c) for part in self.whole])
         total = 0
         for node in self.nodes:
             own = [node.weights[tensor].detach().requires_grad_() for tensor in self.ensemble.trained]
@@ -184,6 +186,8 @@ class _One:
 
     def squares(self, errors: Tensor, noise: float) -> Tensor:
         """Σ_q (Jᵀe_q)² [p] for errors [q, n, o]."""
+        if not noise and len(self._chunks) == 1:
+            return torch.cat([sum(part.pulled(own).square_() for own in errors) for part in self.whole])
         pulled, single = 0, 0
         for points, rows in self._rows():
             own = errors[:, points]
@@ -195,6 +199,8 @@ class _One:
 
     def kernel(self, other: "_One | None" = None, weights: Tensor | None = None) -> Tensor:
         """JDJ'ᵀ [n·o, n'·o]; D = diag(weights) is the identity where omitted."""
+        if weights is not None and len(self._chunks) == 1:
+            return self._product(self.whole, self.whole, weights)
         if weights is not None and self._fits:
             return symmetric_product(self.formed, weights)
         columns = other or self
@@ -214,6 +220,11 @@ class _One:
     def formed(self) -> Tensor:
         """J [n·o, p], where it fits the budget."""
         return torch.cat([rows for _, rows in self._rows_of(self._chunks)])
+
+    @cached_property
+    def whole(self) -> list[Part]:
+        """The parts of J at all points, which products that weigh parameters keep."""
+        return self._parts(slice(None))
 
     @property
     def size(self) -> int:
@@ -249,6 +260,8 @@ class _One:
         yield from self._rows_of([slice(begin, begin + step) for begin in range(0, len(self.x), step)])
 
     def _rows_of(self, chunks: Sequence[slice]) -> Iterator[tuple[slice, Tensor]]:
+        if "whole" in vars(self):
+            return iter([(slice(None), rows_of(self.whole))])
         return ((points, rows_of(self._parts(points))) for points in chunks)
 
     def _product(self, rows: list[Part], columns: list[Part], weights: Tensor | None) -> Tensor:

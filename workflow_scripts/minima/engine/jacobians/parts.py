@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.func import jacrev, vmap
 from torch.nn import functional
 
+from minima.engine.jacobians import pairs
 from minima.engine.products import matmul
 
 ROWS_AT_ONCE = 256  # of what goes point by point
@@ -109,6 +110,8 @@ def product_of(left: Part, right: Part, weights: Tensor | None = None) -> Tensor
         signals = matmul(left.signals.flatten(0, 2), right.signals.flatten(0, 2).mT)
         shape = (len(left.hidden), left.signals.shape[1], len(right.hidden), right.signals.shape[1])
         return signals.view(shape).mul_(inner).flatten(2).flatten(0, 1)
+    if weights is not None and right is left and isinstance(left, LayerPart) and pairs.pay(left.signals):
+        return pairs.of_outputs(left.hidden, left.signals, weights.view(left.units, -1))
     total = left.block(0, 0).new_zeros(left.rows, right.rows)
     for begin, end, columns in _cuts(left, max(left.rows, right.rows)):
         rows = left.block(begin, end)
