@@ -1,6 +1,7 @@
-"""Jobs that run side by side on a workstation share its GPUs out among themselves."""
+"""Jobs that run side by side on a workstation share its GPUs out among themselves; each keeps its memory."""
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 import minima
 
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(Path(minima.__file__).parents[1])}
 HOLD = """
 import sys
 from pathlib import Path
@@ -24,10 +26,9 @@ def jobs(tmp_path):
     running = []
 
     def start(count):
-        environment = os.environ | {"PYTHONPATH": str(Path(minima.__file__).parents[1])}
         job = subprocess.Popen(
             [sys.executable, "-c", HOLD, str(count), str(tmp_path)],
-            env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         running.append(job)
         return job, int(job.stdout.readline())
@@ -55,3 +56,28 @@ def test_where_the_cluster_gave_one_gpu_nothing_is_locked(tmp_path):
 
     assert free_gpu(1, tmp_path) == 0
     assert not list(tmp_path.iterdir())
+
+
+CHURN = """
+import resource
+from minima.jobs.devices import keep_memory
+{call}
+def churn():
+    for _ in range(50):
+        large, small = bytearray(2**23), bytearray(2**20)
+churn()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+churn()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_freed_memory_is_used_again():
+    """Arrays that come and go take no new pages from the system."""
+
+    def new_pages(call: str) -> int:
+        command = [sys.executable, "-c", CHURN.format(call=call)]
+        return int(subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True).stdout)
+
+    assert new_pages("keep_memory()") < 100 < new_pages("pass")
