@@ -14,6 +14,7 @@ from minima.findings import stats
 from minima.findings.claims import judge
 from minima.findings.dataset import fixed_fields
 from minima.findings.drawing import read_table
+from minima.findings.estimands import functions
 from minima.findings.figures import minimizer_map, predictors
 from minima.findings.stats import NotEstimable
 from minima.netcdf import tree_encoding, write_atomically
@@ -240,9 +241,9 @@ def test_distances_and_ratios_are_those_of_the_world(tree):
     names = ("linearized", "adagrad_flow", "preconditioned_end", "linearized_trained")
     lin, flow, end, run = ({"source": name} for name in names)
     asked = {"block": "preconditioners", "select": {"width": 256}}
-    found = adaptive.distance(tree, between=[flow, lin], **asked).values
+    found = functions.distance(tree, between=[flow, lin], **asked).values
     np.testing.assert_allclose(found, 0.2, rtol=1e-4)
-    found = adaptive.ratio(tree, of=[end, run], over=[lin, flow], **asked).values
+    found = functions.ratio(tree, of=[end, run], over=[lin, flow], **asked).values
     np.testing.assert_allclose(found, 0.1, rtol=1e-3)
 
 
@@ -273,7 +274,7 @@ def test_functions_that_did_not_converge_are_left_out(tree):
     other = xr.DataTree.from_dict(
         {"trained/wide": node, "predicted/wide": tree["predicted/wide"].to_dataset()}
     )
-    found = adaptive.distance(other, "wide", [{"optimizer": "adagrad"}, {"optimizer": "gd"}])
+    found = functions.distance(other, "wide", [{"optimizer": "adagrad"}, {"optimizer": "gd"}])
     assert len(found.values) == 4
     assert "1 of 5" in found.note
     assert len(adaptive.longer(other, "wide", {"optimizer": "gd"}, {"optimizer": "adagrad"}).values) == 4
@@ -282,7 +283,7 @@ def test_functions_that_did_not_converge_are_left_out(tree):
 def cosines(tree, widths):
     """As adapt-6 asks for them."""
     deviations = [[{"source": source, "optimizer": name} for name in ("adagrad", "gd")] for source in SOURCES]
-    return adaptive.cosine(tree, "narrow", *deviations, width=widths)
+    return adaptive.cosine_at_width(tree, "narrow", *deviations, width=widths)
 
 
 SOURCES = ("trained", "linearized_trained")

@@ -42,6 +42,9 @@ LOOKS = {
     "network": Look("#0072B2", "o", "-"),
     "linearized network": Look("#D55E00", "s", "--"),
     "frozen kernel": Look("#D55E00", "s", "--"),
+    "adaptive_flow": Look("#D55E00", "s", "--"),
+    "network_flow": Look("#009E73", "^", "-."),
+    "network_at_step": Look("#0072B2", "o", "-"),
 }
 SERIES = list(LOOKS.values())[:5]
 GUIDE = {"color": "#666666", "linestyle": ":", "linewidth": 0.9}
