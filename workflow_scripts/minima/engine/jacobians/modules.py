@@ -8,7 +8,7 @@ The mean Jacobian between two places is taken at Gauss–Legendre nodes of the s
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -186,8 +186,8 @@ class _One:
 
     def squares(self, errors: Tensor, noise: float) -> Tensor:
         """Σ_q (Jᵀe_q)² [p] for errors [q, n, o]."""
-        if not noise and len(self._chunks) == 1:
-            return torch.cat([sum(part.pulled(own).square_() for own in errors) for part in self.whole])
+        if len(self._chunks) == 1:
+            return torch.cat([_squares(part, errors, noise) for part in self.whole])
         pulled, single = 0, 0
         for points, rows in self._rows():
             own = errors[:, points]
@@ -315,6 +315,20 @@ class _One:
 
     def _split(self, vector: Tensor) -> list[Tensor]:
         return split(vector, [self.nodes[0].weights[tensor].shape for tensor in self.ensemble.trained])
+
+
+def _squares(part: Part, errors: Tensor, noise: float) -> Tensor:
+    """`_squares` returns a part of Σ_q (Jᵀe_q)² for errors [q, n, o], the noise of mini-batches included."""
+    total = sum(part.pulled(own).square_() for own in errors)
+    if not noise:
+        return total
+    single, points = torch.zeros_like(total), errors.shape[1]
+    for i in range(points):
+        here = slice(i, i + 1)
+        point = type(part)(*(getattr(part, own.name)[here] for own in fields(part)))
+        for own in errors[:, here]:
+            single += point.pulled(own).square_()
+    return (1 - noise) * total + noise * points * single
 
 
 def _moved(f: Callable[..., Tensor], at: Sequence[Tensor], directions: Sequence[Tensor]) -> Tensor:
