@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from tests.unit.helpers import draw_figure
@@ -359,6 +360,31 @@ def test_tables_have_the_worlds_numbers(tree):
     narrow = persistence.tabulate(tree, "narrow", "narrow_pairs")
     growth = narrow[narrow.panel == "log growth of the share"].estimate
     np.testing.assert_allclose(growth, np.log(3.0) ** 2, rtol=1e-6)
+
+
+def test_networks_that_are_predicted_are_mapped_between_trained_and_linearized_ones(tree):
+    """Where the block asks for them; distances between predictions are theirs alone."""
+    nodes = {name: tree[f"{name}/optimizers"].to_dataset() for name in ("trained", "predicted")}
+    before = minimizer_map.tabulate(tree, "optimizers")
+    assert not before.panel.str.contains("predicted").any()
+    own = (
+        nodes["predicted"].sel(predictor=["linearized_trained"]).assign_coords(predictor=["network_at_step"])
+    )
+    own["test"] = own.test + 3
+    nodes["predicted"] = xr.concat([nodes["predicted"], own], "predictor")
+    after = minimizer_map.tabulate(
+        xr.DataTree.from_dict({f"{name}/optimizers": node for name, node in nodes.items()}), "optimizers"
+    )
+    sources = [panel.split(", ")[-1] for panel in dict.fromkeys(after.panel)]
+    assert list(dict.fromkeys(sources)) == ["networks", "predicted", "linearized"]
+    predicted = after.panel.str.endswith("predicted")
+    pd.testing.assert_frame_equal(after[~predicted].reset_index(drop=True), before)
+    (row,) = after[
+        (after.panel == "width 256, predicted") & (after.y_label == "adagrad") & (after.x_label == "gd")
+    ].itertuples()
+    a, b = (own.test.sel(optimizer=name, width=256).values for name in ("adagrad", "gd"))
+    size = [np.sqrt((f**2).sum((-2, -1))) for f in (a, b, a - b)]
+    assert row.estimate == pytest.approx(np.mean(size[2] / np.sqrt((size[0] ** 2 + size[1] ** 2) / 2)))
 
 
 def test_each_block_says_how_many_of_its_networks_interpolate():

@@ -13,21 +13,22 @@ from minima.findings.style import panels
 from minima.findings.words import label
 
 CAPTION = (
-    "Distance in function space between the minimizers that two optimizers reach from the same start, "
-    "‖f − g‖ over the root mean square of both norms on test points: networks, and their linearizations "
-    "trained in the same way. Numbers: mean over seeds ± standard deviation between seeds. Dark is "
-    "far, and an empty cell below the diagonal has no seed for which both converged."
+    "Distance in function space between the minimizers that two optimizers reach from the same start, ‖f "
+    "− g‖ over the root mean square of both norms on test points: networks; what network_at_step, where "
+    "asked, predicts of them without training; and their linearizations trained in the same way. Numbers: "
+    "mean over seeds ± standard deviation between seeds. Dark is far, and an empty cell below the "
+    "diagonal has no seed for which both converged."
 )
 AXIS = "optimizer"
-SOURCES = {"network": "networks", "linearized_trained": "linearized"}
+SOURCES = {"network": "networks", "network_at_step": "predicted", "linearized_trained": "linearized"}
 
 
 def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
     """One row per place in the grid, source and pair of optimizers; each pair once."""
     trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
     functions = {"network": trained.test.where(trained.status == "converged")}
-    if "linearized_trained" in predicted.predictor.values:
-        functions["linearized_trained"] = predicted.test.sel(predictor="linearized_trained", drop=True)
+    known = [name for name in SOURCES if name in predicted.predictor.values]
+    functions |= {name: predicted.test.sel(predictor=name, drop=True) for name in known}
     rows = []
     for source, f in functions.items():
         names = f[AXIS].values.tolist()
