@@ -21,6 +21,7 @@ PREDICTED = {
     "along": Variable((), "part of θ − θ₀ in the row space of the start's Jacobian, by the kernel"),
     "across": Variable((), "part of θ − θ₀ at right angles to the row space of the start's Jacobian"),
     "margin": Variable((), "least margin of f − f₀ on the training points over ‖θ − θ₀‖; NaN for mse"),
+    "error": Variable((), "the prediction's own estimate of its error, over its norm on the test points"),
 }
 
 # In the store a leading dimension `cell` is added, in a dataset the dimensions of the block.

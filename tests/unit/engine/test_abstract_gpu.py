@@ -25,8 +25,8 @@ from minima.forms import GRAM, NARROW, form_of
 from minima.plan.mistakes import ConfigError
 from minima.plan.networks import AnyNetwork
 from minima.plan.optimizers import AnyOptimizer, AnySchedule
-from minima.theory import flows
-from minima.theory.predictors import relinearized_flow, self_consistent
+from minima.theory import flows, followed, strides
+from minima.theory.predictors import self_consistent
 from minima.training.cells import train_cells
 
 FEW, MANY = 2, 5  # steps
@@ -58,9 +58,7 @@ INITS = [name for has in ("draw", "start", "DRAWS") for name in parts("engine/in
 ACTIVATIONS = [*parts("engine/activations", "value")]
 PROBES = [*parts("engine/probes", "measure"), *parts("theory/probes", "measure")]
 PREDICTORS = [(name, "mse") for name in predictors()] + [
-    pytest.param(name, "logistic", marks=pytest.mark.slow)
-    for name in predictors("logistic")
-    if name != "relinearized_flow"  # minutes on abstract tensors, of pieces that adaptive_flow takes too
+    pytest.param(name, "logistic", marks=pytest.mark.slow) for name in predictors("logistic")
 ]
 
 
@@ -244,8 +242,8 @@ def test_a_predictor_says_the_same_of_networks_on_a_gpu(name, loss, monkeypatch)
     """By few pieces of a flow, which are as those of a long one."""
     monkeypatch.setattr(flows, "LANDING", 0.9)
     monkeypatch.setattr(self_consistent, "TOLERANCE", 0.1)
-    monkeypatch.setattr(relinearized_flow, "RESIDUAL", 0.9)
-    monkeypatch.setattr(relinearized_flow, "GROWTH", 2.0)
+    monkeypatch.setattr(followed, "GROWTHS", (3.0, 2.0))
+    monkeypatch.setattr(strides, "MOST", 5)
     few = {"max_steps": 10, "growth": 2.0}
     own = {"predict": [name], "optimizer": optimizer("adagrad", lr=0.02), "linearized_run": few}
     if loss != "mse":

@@ -81,8 +81,7 @@ def test_a_dead_network_is_stopped(lr):
     x = np.abs(SPLIT.x_train)  # one unit on positive points: on or off for all
     dead = next(s for s in range(99) if (stream(s, "weights/0").standard_normal((1, 5)) @ x.T < 0).all())
     split = type(SPLIT)(x, SPLIT.y_train, np.abs(SPLIT.x_test), SPLIT.y_test)
-    predict = [name for name in predictors() if name != "relinearized_flow"]
-    settings = {"network": {"width": 1}, "predict": predict, "stop": {"max_steps": 20}}
+    settings = {"network": {"width": 1}, "predict": predictors(), "stop": {"max_steps": 20}}
     (values,) = trained([cell(dead, optimizer={"name": "gd", "lr": lr}, **settings)], split)
     assert (values["status"], values["steps"], values["residual"]) == ("stopped", 20, 1.0)
     assert values["kernel_max"] == 0

@@ -39,7 +39,6 @@ def test_batches_drawn_with_replacement_are_all_full():
 
 
 @pytest.mark.parametrize("name", ["adagrad", "rmsprop", "adam", "adamw"])
-@pytest.mark.parametrize("flow", ["adaptive_flow", "relinearized_flow"])
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -47,11 +46,21 @@ def test_batches_drawn_with_replacement_are_all_full():
         ({"weight_decay": {"strength": 0.1}}, "without weight_decay alone"),
     ],
 )
-def test_flows_are_known_of_constant_steps_without_decay(name, flow, options, says):
+def test_flows_are_known_of_constant_steps_without_decay(name, options, says):
     optimizer = {"name": name, "lr": 0.1}
-    grid(optimizer=optimizer, predict=[flow])
-    with pytest.raises(ConfigError, match=f"{flow} of {name} is known {says}"):
-        grid(optimizer=optimizer | options, predict=[flow])
+    grid(optimizer=optimizer, predict=["adaptive_flow"])
+    with pytest.raises(ConfigError, match=f"adaptive_flow of {name} is known {says}"):
+        grid(optimizer=optimizer | options, predict=["adaptive_flow"])
+    grid(optimizer=optimizer | options, predict=["network_flow", "network_at_step"])
+
+
+def test_networks_are_followed_by_methods_that_say_what_their_steps_remember():
+    for name in ("network_flow", "network_at_step"):
+        with pytest.raises(ConfigError, match=rf"{name} knows the steps of adagrad, .*, not of sign"):
+            grid(optimizer={"name": "sign", "lr": 0.1}, predict=[name])
+    grid(optimizer={"name": "flow"}, predict=["network_flow"])
+    with pytest.raises(ConfigError, match="network_at_step needs steps; flow has network_flow alone"):
+        grid(optimizer={"name": "flow"}, predict=["network_at_step"])
 
 
 def test_probes_of_layers_are_refused_of_modules():

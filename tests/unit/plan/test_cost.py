@@ -131,7 +131,6 @@ PEAKS = {
     "preconditioned_start": 656,
     "self_consistent": 881,
     "adagrad_flow": 730,
-    "relinearized_flow": 862,
     "linearized_trained": 780,
     "preconditioned_end": 709,
 }

@@ -204,8 +204,8 @@ def test_the_form_is_one_question_for_plan_and_engine():
 def test_declarations_are_read_without_importing_also_where_they_are_taken_over():
     assert is_linear("sgd")
     assert not is_linear("adam")
-    assert declared("minima.theory.predictors.relinearized_flow", "GROWTH") == 1.15
-    assert declared("minima.theory.predictors.linearized", "GROWTH") is False
+    assert declared("minima.theory.followed", "RESIDUAL") == 1e-3
+    assert declared("minima.theory.predictors.linearized", "RESIDUAL") is False
 
 
 def test_at_most_bounds_what_is_expected():

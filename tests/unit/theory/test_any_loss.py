@@ -297,7 +297,7 @@ def test_a_cell_predicts_at_the_loss_where_its_network_stops():
     linearization under the same optimizer, then gradient flow's."""
     split = arrays(points=8, features=6, tests=5)
     signs = replace(split, y_train=np.sign(split.y_train), y_test=np.sign(split.y_test))
-    names = ["relinearized_flow", "linearized_trained", "linearized"]
+    names = ["network_flow", "linearized_trained", "linearized"]
     fields = cell(
         recipe=DIGITS,
         network={"width": 64},

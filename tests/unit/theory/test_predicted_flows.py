@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import quad_vec
-from tests.unit.helpers import cell, trained
-from tests.unit.predictions import ADAGRAD, NETWORK, SPLIT, distance, linearization, predicted
+from tests.unit.predictions import ADAGRAD, distance, linearization, predicted
 
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
@@ -90,22 +89,6 @@ def test_with_the_preconditioner_of_the_start_the_flow_is_another():
     here, _ = linearization(points=8, width=40)
     flow, frozen = limit_of_flow(here, Rule()), preconditioned_start.predict(here)
     assert distance(frozen.test, flow.test) > 0.1
-
-
-def test_the_relinearized_flow_is_where_the_network_goes():
-    """A narrow network far from lazy: small-step AdaGrad on it ends near the network's own flow, and far
-    from the linearized network's."""
-    fields = cell(
-        network=NETWORK,
-        optimizer={"name": "adagrad", "lr": 0.01},
-        stop={"residual": 1e-2},
-        predict=["relinearized_flow", "adagrad_flow"],
-    )
-    (values,) = trained([fields], SPLIT)
-    assert values["status"] == "converged"
-    near = distance(values["relinearized_flow_test"], values["test"])
-    assert near < 0.05
-    assert near < distance(values["adagrad_flow_test"], values["test"]) / 4
 
 
 # The fixed point

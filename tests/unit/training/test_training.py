@@ -299,7 +299,7 @@ def test_every_result_is_a_known_variable(dtype):
         network=NETWORK,
         optimizer={"name": "heavy_ball"},
         record={"probes": probes, "spectrum": True},
-        predict=[name for name in predictors() if name != "relinearized_flow"],
+        predict=predictors(),
         **rest,
     )
     linear = cell(
@@ -315,7 +315,6 @@ def test_every_result_is_a_known_variable(dtype):
         for name, value in values.items():
             assert np.shape(value) == tuple((sizes | own)[dim] for dim in variables()[name].dims), name
     elsewhere = {"flow_time", "time_path", "plane"}  # in test_flow and test_augment
-    # In test_predicted_flows, and of losses of classes in test_max_margin:
-    elsewhere |= {name for name in variables() if name.startswith(("relinearized_flow", "max_margin"))}
+    elsewhere |= {name for name in variables() if name.startswith("max_margin")}  # of classes
     assert set(found) == set(variables()) - elsewhere
     assert found["status"] in STATUSES

@@ -445,8 +445,8 @@ CALLS = {
     ),
     "a predictor that does not apply": (
         (plain(), X, Y, X_TEST),
-        {"which": ["linearized", "relinearized_flow"]},
-        r"predict: relinearized_flow is about adagrad, .*not gd",
+        {"which": ["linearized", "max_margin_l2"]},
+        r"predict: max_margin_l2 is where .* go on to, not loss: mse",
     ),
     "no predictor": ((plain(), X, Y, X_TEST), {"which": []}, r"which: names no predictor"),
     "a kernel that is too large": (

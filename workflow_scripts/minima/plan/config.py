@@ -12,7 +12,7 @@ from minima.plan import parts
 from minima.plan.inits import AnyInit
 from minima.plan.networks import AnyNetwork
 from minima.plan.optimizers import AnyOptimizer
-from minima.plan.options import NAME_PATTERN, VARIES, Options
+from minima.plan.options import LATER, NAME_PATTERN, VARIES, Options
 from minima.plan.recipes import DataRecipe
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
@@ -66,6 +66,19 @@ class LinearizedRun(Options):
         le=4,
         description="Length of a piece of adagrad_flow and adaptive_flow over that of the piece before.",
         json_schema_extra=VARIES,
+    )
+
+
+class NetworkRun(Options):
+    """How closely network_flow and network_at_step follow a network, where `predict` asks for them."""
+
+    tolerance: float = Field(
+        0.005,
+        gt=0,
+        lt=1,
+        description="Error of the prediction on the test points, over its norm there, as estimated: strides "
+        "are halved until it is below this, five times at most.",
+        json_schema_extra=LATER,
     )
 
 
@@ -153,6 +166,7 @@ class Training(Options):
     linearized_run: LinearizedRun = Field(
         LinearizedRun(), description="How far the linearized network is trained."
     )
+    network_run: NetworkRun = Field(NetworkRun(), description="How closely the network itself is followed.")
     dtype: Literal["float64", "float32"] = Field(
         "float64", description="Arithmetic of the training; float32 for kinds of network other than mlp."
     )

@@ -291,6 +291,8 @@ def _prediction_work(cell: Cell, sizes: Sizes, run: float) -> dict[str, float]:
     pieces = sum(predictor.pieces(cell) for predictor in _predictors(cell))
     kernel = 2.0 * values**2 * sizes.parameters + sizes.dense_flops(EIGH)
     amounts.update({"flow_step": pieces, "flop_kernel": KERNELS_OF_A_PIECE * pieces * kernel})
+    if gradients := sum(predictor.gradients(cell) for predictor in _predictors(cell)):
+        amounts.update(_step_work(cell, sizes, gradients))
     if cell["loss"] != "mse":
         flows = sum(not predictor.pieces(cell) for predictor in _predictors(cell))
         amounts["flop_kernel"] += flows * sizes.dense_flops(DESCENT)

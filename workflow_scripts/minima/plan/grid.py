@@ -21,6 +21,7 @@ from minima.plan.sections import SECTION_TYPES, Section, section_of, set_by_user
 
 SECTIONS = tuple(sorted([*SECTION_TYPES, "seed"]))
 SEED = SECTIONS.index("seed")
+NOTHING = "{}"  # of a section that came later and holds its defaults: cells of before are the same
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Cell:
     def json(self) -> str:
         """The canonical JSON of all fields."""
         pairs = zip(SECTIONS, self.sections, strict=True)
-        return "{" + ",".join([f'"{name}":{section.json}' for name, section in pairs]) + "}"
+        return "{" + ",".join([f'"{name}":{one.json}' for name, one in pairs if one.json != NOTHING]) + "}"
 
     @cached_property
     def digest(self) -> str:
@@ -43,7 +44,7 @@ class Cell:
     @cached_property
     def group(self) -> str:
         """Digest of the fields that a pack shares."""
-        return digest(",".join([section.shared for section in self.sections]))
+        return digest(",".join([section.shared for section in self.sections if section.json != NOTHING]))
 
     @property
     def of_any_seed(self) -> tuple[str, ...]:

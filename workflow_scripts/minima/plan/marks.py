@@ -11,6 +11,7 @@ from minima.plan.parts import Part
 from minima.variables import PREDICTED, VARIABLES, Variable
 
 FLOW_PIECES = 14.0  # times ln(growth): from the first piece to the end, times grow by e^14
+NETWORK_KERNELS, NETWORK_GRADIENTS = 50.0, 600.0  # of a network followed at three growths, about
 
 
 class Loss(Part):
@@ -69,7 +70,11 @@ class Predictor(Part):
     only_mse: ClassVar[str] = "its formula is that of the squared error"  # why; empty where it knows any loss
 
     def pieces(self, cell: Mapping[str, Any]) -> float:
-        """`pieces` returns in how many pieces a flow is followed: 0 where none is."""
+        """`pieces` returns how many kernels are computed along the way of a flow: 0 where none is."""
+        return 0.0
+
+    def gradients(self, cell: Mapping[str, Any]) -> float:
+        """`gradients` returns at how many places of its way the network itself is evaluated."""
         return 0.0
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
@@ -117,10 +122,9 @@ class PredictorOfFlow(Predictor):
 
     on_parameters = True
     only_mse = ""
-    growth: ClassVar[float | None] = None  # a piece over the one before, in place of the cell's own
 
     def pieces(self, cell: Mapping[str, Any]) -> float:
-        return FLOW_PIECES / log(self.growth or cell["linearized_run"]["growth"])
+        return FLOW_PIECES / log(cell["linearized_run"]["growth"])
 
 
 class PredictorOfOwnFlow(PredictorOfFlow):
@@ -135,6 +139,39 @@ class PredictorOfOwnFlow(PredictorOfFlow):
             yield f"predict: {self.called()} of {name} is known for schedule: constant alone"
         if optimizer["weight_decay"]["strength"]:
             yield f"predict: {self.called()} of {name} is known without weight_decay alone"
+
+
+class PredictorOfNetwork(Predictor):
+    """A predictor that follows the network itself, by its own method."""
+
+    on_parameters = True
+    only_mse = ""
+
+    def pieces(self, cell: Mapping[str, Any]) -> float:
+        return NETWORK_KERNELS
+
+    def gradients(self, cell: Mapping[str, Any]) -> float:
+        return NETWORK_GRADIENTS
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        if (name := cell["optimizer"]["name"]) not in (known := known_methods()):
+            yield f"predict: {self.called()} knows the steps of {', '.join(known)}, not of {name}"
+
+    def ends(self, cell: Mapping[str, Any]) -> bool:
+        """`ends` returns True: without a goal as many steps are followed as are trained."""
+        return True
+
+
+@parts.remembered
+def known_methods() -> list[str]:
+    """`known_methods` returns the optimizers of which many steps can be taken as one: those that declare
+    MEMORY, and gradient flow."""
+    return [
+        name
+        for name in parts.names("optimizers")
+        if name == "flow" or hasattr(parts.load("optimizers", name), "MEMORY")
+    ]
 
 
 @parts.remembered

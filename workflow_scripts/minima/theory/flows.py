@@ -18,17 +18,13 @@ each followed in function space (`minima.theory.pieces`): over a length h
     u(h) = u + D Jᵀ ∫₀^h e,   S(h) from ∫₀^h 2s g², by Gauss–Legendre.
 
 Pieces grow geometrically; the error is of second order in growth − 1 (distance from the converged flow, 64
-units on digits: 1.4e-4, 4.5e-4, 1.3e-3 at growth 1.15, 1.3, 1.6). The same pieces follow a network that is
-linearized anew in each of them: J is then the mean Jacobian along the piece, which passes the kinks of ReLU
-where they are.
+units on digits: 1.4e-4, 4.5e-4, 1.3e-3 at growth 1.15, 1.3, 1.6). Networks themselves are followed by strides
+(`minima.theory.strides`), whose J moves.
 
 E networks at once, each with pieces of its own; parameters are vectors [E, p].
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean
-from typing import Protocol
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -36,14 +32,13 @@ from torch import Tensor
 
 from minima.engine.core import Recipe
 from minima.engine.decompositions import eigvalsh
-from minima.engine.ensemble import Ensemble
-from minima.engine.jacobians import Jacobian, Place, mean_jacobian, place
+from minima.engine.jacobians import Jacobian
 from minima.theory.linearization import Linearization, Predicted
 from minima.theory.losses import Goal
+from minima.theory.methods import noise_of
 from minima.theory.pieces import piece
 
 LANDING = 1e-3  # residual from which a fixed D goes on
-CLOSE = 1e-6  # a relative difference from the loss of a goal that is none
 FIRST = 0.05  # first piece in units of 1/λmax of JDJᵀ
 NODES = [torch.tensor(values) for values in np.polynomial.legendre.leggauss(4)]  # on [−1, 1], and weights
 
@@ -71,113 +66,51 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Point:
-    """`Point` holds E networks at one time."""
-
-    moved: Tensor  # u = θ − θ₀ [E, p]
-    f: Tensor  # on the training points [E, n, o]
-    place: Place | None = None  # of networks
-
-
-class Path(Protocol):
-    """`Path` is what a flow follows: a linearization, or the networks themselves."""
-
-    def start(self) -> Point: ...
-
-    def at(self, moved: Tensor, f: Tensor) -> Point:
-        """The point at u; `f` is what a piece's own J makes of it."""
-
-    def jacobian(self, begin: Point, end: Point) -> Jacobian:
-        """J from one point to another."""
-
-
-@dataclass(frozen=True)
-class LinearPath:
-    """`LinearPath` follows linearized networks, which have one Jacobian throughout."""
-
-    tangent: Jacobian
-    f: Tensor  # f₀ [E, n, o]
-
-    def start(self) -> Point:
-        return Point(self.f.new_zeros(len(self.f), self.tangent.parameters), self.f)
-
-    def at(self, moved: Tensor, f: Tensor) -> Point:
-        return Point(moved, f)
-
-    def jacobian(self, begin: Point, end: Point) -> Jacobian:
-        return self.tangent
-
-
-@dataclass(frozen=True)
-class NetworkPath:
-    """`NetworkPath` follows the networks themselves, by the mean Jacobian J̄ of a piece:
-    f(end) − f(begin) = J̄ (θ_end − θ_begin), exactly."""
-
-    ensemble: Ensemble
-    weights: Sequence[Tensor]  # θ₀
-    x: Tensor  # [E, n, d]
-    offset: Tensor  # of f from the networks' own [E, n, o]; −f₀ for centred networks
-
-    def start(self) -> Point:
-        return self.at(torch.zeros_like(self.ensemble.vector(self.weights)), self.offset)
-
-    def at(self, moved: Tensor, f: Tensor) -> Point:
-        found = place(self.ensemble, self.ensemble.moved(self.weights, moved), self.x)
-        return Point(moved, found.f + self.offset, found)
-
-    def jacobian(self, begin: Point, end: Point) -> Jacobian:
-        return mean_jacobian(self.ensemble, begin.place, end.place)
-
-
-@dataclass(frozen=True)
 class End:
     """`End` is the point to which a flow was followed."""
 
-    point: Point
+    moved: Tensor  # u = θ − θ₀ [E, p]
     squares: Tensor  # S [E, p]
     met: Tensor  # whether the goal was met there [E]
     pieces: Tensor  # [E]
 
 
 def follow(
-    path: Path,
+    jacobian: Jacobian,
+    f: Tensor,
     rule: Rule,
     goal: Goal,
     growth: Tensor | float,
     corrections: int = 1,
     most: int = 1000,
 ) -> End:
-    """`follow` follows the flow to its goal, or for `most` pieces, and returns where it ended.
+    """`follow` follows linearized networks from f₀ [E, n, o] to their goal, or for `most` pieces, and returns
+    where the flow ended.
 
     corrections: how often the D of mid-piece, which is first computed for a constant e, is computed again for
     the e of the piece that it gives.
     """
-    here, objective = path.start(), goal.objective
-    squares = torch.zeros_like(here.moved)
+    objective, moved = goal.objective, f.new_zeros(len(f), jacobian.parameters)
+    squares = torch.zeros_like(moved)
     s, pieces = torch.zeros_like(goal.loss), torch.zeros_like(goal.loss)
-    length = _first_length(rule, path.jacobian(here, here), objective.pull(here.f))
-    # A network is not quite where the last piece's own J says: nearer by rounding would take further pieces.
-    near = goal if objective.squared else replace(goal, loss=goal.loss * (1 + CLOSE))
+    length = _first_length(rule, jacobian, objective.pull(f))
     while True:
-        met = near.met(here.f)
-        going = ~met & objective.value(here.f).isfinite() & (length > 0)
+        met = goal.met(f)
+        going = ~met & objective.value(f).isfinite() & (length > 0)
         if not going.any() or int(pieces.max()) >= most:
-            return End(here, squares, met, pieces)
-        jacobian = path.jacobian(here, here)
+            return End(moved, squares, met, pieces)
         h = torch.where(going, length, 0)
-        still = objective.pull(here.f)[:, None].expand(-1, len(NODES[0]), -1, -1)
-        weights = rule.preconditioner(
-            (s + h / 2)[:, None], _gathered(rule, jacobian, s, h / 2, squares, still)
-        )
+        still = objective.pull(f)[:, None].expand(-1, len(NODES[0]), -1, -1)
+        half = _gathered(rule, jacobian, s, h / 2, squares, still)
+        weights = rule.preconditioner((s + h / 2)[:, None], half)
         for _ in range(corrections):
-            now = piece(jacobian, weights, objective, here.f, h)
-            jacobian = path.jacobian(here, path.at(here.moved + now.step(h), now.f(h)))
+            now = piece(jacobian, weights, objective, f, h)
             half = _gathered(rule, jacobian, s, h / 2, squares, now.error(_nodes(h / 2)))
             weights = rule.preconditioner((s + h / 2)[:, None], half)
-        now = piece(jacobian, weights, objective, here.f, h)
+        now = piece(jacobian, weights, objective, f, h)
         h = now.until(goal, h)
         squares = _gathered(rule, jacobian, s, h, squares, now.error(_nodes(h)))
-        here = path.at(here.moved + now.step(h), now.f(h))
+        moved, f = moved + now.step(h), now.f(h)
         s, pieces = s + h, pieces + going
         fades = (rule.decay * s[:, None]).squeeze(1)  # S forgets within about 1/(bs)
         length = torch.minimum(growth * length, (growth - 1) / fades.clamp(min=1e-300))
@@ -222,13 +155,14 @@ def limit_of_flow(linearization: Linearization, rule: Rule) -> Predicted:
     end is known only to the order of that residual.
     """
     objective, start = linearization.objective, linearization.f
-    path = LinearPath(linearization.rows, start)
+    goal = (
+        linearization.goal if not objective.squared else Goal(objective, LANDING**2 * objective.value(start))
+    )
+    end = follow(linearization.rows, start, rule, goal, linearization.growth)
     if not objective.squared:
-        end = follow(path, rule, linearization.goal, linearization.growth)
-        return linearization.of_moved(end.point.moved, end.pieces).where(end.met)
-    end = follow(path, rule, Goal(objective, LANDING**2 * objective.value(start)), linearization.growth)
+        return linearization.of_moved(end.moved, end.pieces).where(end.met)
     weights = torch.where(end.squares > 0, end.squares.rsqrt(), 0)
-    return linearization.of_weights(weights, end.point.moved, end.pieces).where(end.met)
+    return linearization.of_weights(weights, end.moved, end.pieces).where(end.met)
 
 
 def rule_of(recipe: Recipe | None) -> Rule | None:
@@ -236,18 +170,8 @@ def rule_of(recipe: Recipe | None) -> Rule | None:
     squares = None if recipe is None else getattr(recipe.optimizer, "SQUARES", None)
     if squares is None:
         return None
-    batches, (kept, corrected) = recipe.batches, squares
-    noise = 0.0 if batches is None else _noise(batches.points, batches.size, batches.replacement)
+    (kept, corrected), noise = squares, noise_of(recipe)
     if kept is None:
         return Rule(noise=noise)
     decay = ((1 - recipe.numbers[kept]) / recipe.numbers["lr"]).reshape(-1, 1)
     return Rule(decay, decay, corrected, noise)
-
-
-def _noise(points: int, size: int, replacement: bool) -> float:
-    """Variance of a batch's mean gradient over that of one point's, ν, averaged over the batches of an epoch:
-    without replacement the last one is smaller where the size does not divide the points."""
-    if replacement:
-        return 1 / size
-    sizes = [min(size, points - begin) for begin in range(0, points, size)]
-    return fmean((points - one) / (one * (points - 1)) for one in sizes) if points > 1 else 0.0

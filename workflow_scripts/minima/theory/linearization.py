@@ -34,6 +34,7 @@ class Predicted:
     along: Tensor  # its part in the row space of J at the start, ‖JᵀΘ⁻¹(e₀ − e)‖ [E]
     across: Tensor  # and the part at right angles to it [E]
     margin: Tensor  # least margin of f − f₀ on the training points over ‖u‖ [E]; NaN under the squared error
+    error: Tensor  # the prediction's own estimate of its error over the norm of f [E]; NaN where it has none
 
     def where(self, good: Tensor) -> "Predicted":
         """`where` returns the same with NaN for the functions of networks that are not `good` [E]; residual
@@ -56,6 +57,7 @@ class Linearization:
     residual: float = 1e-4  # where the training of the linearized network stops
     max_steps: int = 100_000
     growth: Tensor | float = 1.3  # of the pieces of a flow; a number, or one per network
+    tolerance: float = 0.005  # of the function to which a network itself is followed
     found: dict[Callable, Any] = field(default_factory=dict)
 
     def once(self, compute: Callable[["Linearization"], Any]) -> Any:
@@ -192,4 +194,5 @@ class Linearization:
         margin = torch.full_like(length, torch.nan)
         if not self.objective.squared:
             margin = margins(now - before, self.targets).flatten(1).amin(1) / length
-        return Predicted(f[:, self.points :], residual, steps, length, along, across, margin)
+        unknown = torch.full_like(length, torch.nan)
+        return Predicted(f[:, self.points :], residual, steps, length, along, across, margin, unknown)

@@ -50,4 +50,5 @@ def linearization_of(
         residual=first["linearized_run"]["residual"],
         max_steps=first["linearized_run"]["max_steps"],
         growth=torch.tensor([cell["linearized_run"]["growth"] for cell in cells]).to(x),
+        tolerance=first["network_run"]["tolerance"],
     )

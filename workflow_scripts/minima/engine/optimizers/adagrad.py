@@ -20,6 +20,7 @@ class AdaGrad(Optimizer):
 
 
 SQUARES = (None, False)
+MEMORY = None
 COMES_TO_REST = True  # S only gathers: where gradients vanish, so does the change of D
 
 

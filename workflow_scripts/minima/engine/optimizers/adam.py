@@ -21,6 +21,7 @@ class Adam(Optimizer):
 
 
 SQUARES = ("beta2", True)
+MEMORY = ("beta1", "mean")
 
 
 def start(theta: Tensor) -> list[Tensor]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from minima.engine.optimizers.adam import SQUARES, Adam, preconditioner, start, step
+from minima.engine.optimizers.adam import MEMORY, SQUARES, Adam, preconditioner, start, step
 
-__all__ = ["DECOUPLED", "SQUARES", "preconditioner", "start", "step"]
+__all__ = ["DECOUPLED", "MEMORY", "SQUARES", "preconditioner", "start", "step"]
 
 
 class AdamW(Adam):

@@ -18,6 +18,7 @@ class GradientDescent(Optimizer):
 
 
 LINEAR = True
+MEMORY = None
 
 
 def start(theta: Tensor) -> list[Tensor]:

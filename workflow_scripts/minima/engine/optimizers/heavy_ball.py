@@ -19,6 +19,7 @@ class HeavyBall(OptimizerWithMomentum):
 
 
 LINEAR = True
+MEMORY = ("momentum", "sum")
 
 
 def start(theta: Tensor) -> list[Tensor]:

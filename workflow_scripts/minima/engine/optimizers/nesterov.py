@@ -20,6 +20,7 @@ class Nesterov(OptimizerWithMomentum):
 
 
 LINEAR = True
+MEMORY = ("momentum", "ahead")
 
 
 def start(theta: Tensor) -> list[Tensor]:

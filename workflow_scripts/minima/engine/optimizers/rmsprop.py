@@ -20,6 +20,7 @@ class RMSprop(Optimizer):
 
 
 SQUARES = ("alpha", False)
+MEMORY = None
 
 
 def start(theta: Tensor) -> list[Tensor]:

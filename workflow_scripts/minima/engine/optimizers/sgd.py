@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from minima.engine.optimizers.gd import LINEAR, start, step
+from minima.engine.optimizers.gd import LINEAR, MEMORY, start, step
 from minima.plan.optimizers import Optimizer
 
-__all__ = ["LINEAR", "start", "step"]
+__all__ = ["LINEAR", "MEMORY", "start", "step"]
 
 
 class StochasticGradientDescent(Optimizer):
