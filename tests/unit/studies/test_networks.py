@@ -23,7 +23,6 @@ from studies.networks.figures import distance_vs_step, distance_vs_width
 from studies.networks.steps import by_step, methods
 
 pytestmark = pytest.mark.filterwarnings("error")
-pytest.importorskip("minima.theory.predictors.network_at_step")  # which the grids name
 POINTS = 60
 FIGURES = {
     "distance_vs_step": (distance_vs_step, "small_steps"),
