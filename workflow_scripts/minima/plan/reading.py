@@ -121,6 +121,8 @@ def _figure_mistakes(study: str, entry: Mapping[str, Any], path: str) -> list[Mi
             for wanted in (figure[key] if isinstance(figure.get(key), list) else [figure.get(key)])
             if isinstance(wanted, str) and wanted
         ]
+        if not isinstance(kind, str):  # which the form of a figure says
+            continue
         if kind not in (kinds := known_figures(study)):
             mistakes.append(Mistake(f"{path}.{name}", unknown(kind, kinds, "no kind of figure")))
         elif wrong := _wrong_number(kind, kinds[kind], sum(key == "beside" for key, _ in drawn)):
