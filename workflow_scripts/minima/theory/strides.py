@@ -21,7 +21,7 @@ growth − 1. Everything is of one network, tensors have a leading dimension of 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, log
+from math import ceil, inf, log
 
 import torch
 from torch import Tensor
@@ -39,7 +39,7 @@ WORSE = 2.0  # a stride that multiplies the loss by more is taken in halves
 BENT = 0.3  # relative change of H from which the modes are computed anew
 MOST = 5_000  # gradients
 STILL, LONG = 1e-4, 8.0  # a way ends where the loss falls by less while the steps grow so many times
-HALVINGS = 40
+CLOSE = 0.01  # a relative difference of the loss from its goal that is none
 
 
 @dataclass(frozen=True)
@@ -162,8 +162,12 @@ def follow(trip: Trip, growth: float) -> End:
             length = min(length, FORGOTTEN * (growth - 1) / trip.forgets)
         length = min(max(least if shorter == 1 or trip.discrete else 0.0, length), trip.last - step)
         length = float(int(length)) if trip.discrete else length
-        there, kept, length = _stride(trip, modes, here, squares, remembered, step, length)
+        there, kept = _stride(trip, modes, here, squares, remembered, step, length)
         gradients += 1
+        if (landing := _landing(trip, here, there, length)) < length:
+            length = landing
+            there, kept = _stride(trip, modes, here, squares, remembered, step, length)
+            gradients += 1
         worse = value(there.f) > WORSE * value(here.f)
         if bool(worse) and length > least and shorter > 1e-3:
             modes.forget()
@@ -183,9 +187,8 @@ def _stride(
     remembered: Tensor,
     step: float,
     length: float,
-) -> tuple[Place, Tensor, float]:
-    """The place behind so many steps, the memory there, and their number: fewer where the goal comes
-    before."""
+) -> tuple[Place, Tensor]:
+    """The place behind so many steps, and the memory there."""
     rate, method = trip.method.rates(step, length), trip.method
     gained = squares if method.squares is None else trip.gained(here)
     weights = trip.weights_of(rate, squares, gained, step, length)
@@ -204,8 +207,6 @@ def _stride(
         nothing = torch.zeros_like(force)
         carried = here.jacobian.times(weights * remembered).flatten() if memory.beta else nothing
         drifts = nothing if drift is None else here.jacobian.times(drift).flatten()
-        if not trip.goal.objective.squared:  # whose minimizer is at a finite distance, and near
-            length = _until(trip, here, now, (force, memory), (carried, drifts), length)
         found = now.impulse(force, memory, length, carried, drifts)
         taken, kept = found.taken.view_as(here.force), found.kept.view_as(here.force)
     moved = here.moved + weights * here.jacobian.transposed(taken)
@@ -214,7 +215,7 @@ def _stride(
     if memory.beta:
         moved = moved + memory.carried(length) * weights * remembered
         remembered = memory.beta**length * remembered + here.jacobian.transposed(kept)
-    return trip.at(moved), remembered, length
+    return trip.at(moved), remembered
 
 
 class _Modes:
@@ -254,23 +255,21 @@ class _Modes:
         return self.now
 
 
-def _until(trip: Trip, here: Place, modes: Modes, force: tuple, beside: tuple, length: float) -> float:
-    """The steps after which the goal is met under the modes, where that is within `length`."""
-
-    def met(steps: float) -> bool:
-        return bool(trip.goal.met(here.f + modes.f(*force, steps, *beside).view_as(here.f)))
-
-    if not met(length):
+def _landing(trip: Trip, here: Place, there: Place, length: float) -> float:
+    """The length at which a stride meets the loss that is its goal, between its ends as an exponential of the
+    steps; the whole of it where it does not pass the goal by much."""
+    before, after, goal = (
+        float(loss)
+        for loss in (
+            trip.goal.objective.value(here.f),
+            trip.goal.objective.value(there.f),
+            trip.goal.loss,
+        )
+    )
+    if not 0 < after < (1 - CLOSE) * goal or before < (1 + CLOSE) * goal:
         return length
-    low, high = 0.0, length
-    for _ in range(HALVINGS):
-        middle = (low + high) / 2
-        if trip.discrete:
-            middle = float(int(middle))
-        if middle in (low, high):
-            break
-        low, high = (low, middle) if met(middle) else (middle, high)
-    return high
+    part = length * log(before / goal) / log(before / after)
+    return float(ceil(part)) if trip.discrete else part
 
 
 def _gathered(trip: Trip, squares: Tensor, here: Place, there: Place, length: float) -> Tensor:

@@ -1,0 +1,110 @@
+"""A small net by autograd alone, and what a step of size η adds to its flow: with nothing of the engine, for
+`docs/science/checks.py` to hold this study's page against.
+
+f(x) = φ(xW₁ᵀ/√d)·w₂/√m, and L = ‖y − f‖²/2N, over θ = (W₁, w₂) [p].
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+from torch import Tensor
+from torch.func import grad, jvp
+
+from minima.streams import stream
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class SmallNet:
+    """`SmallNet` is the net with its points."""
+
+    phi: Callable[[Tensor], Tensor]
+    x: Tensor  # [N, d]
+    y: Tensor  # [N]
+    seen: Tensor  # points on which functions are compared [t, d]
+    start: Tensor  # θ₀ [p]
+
+    def f(self, theta: Tensor, x: Tensor) -> Tensor:
+        """`f` returns f [n] at x [n, d]."""
+        features = x.shape[1]
+        width = len(theta) // (features + 1)
+        first, second = theta[: width * features].view(width, features), theta[width * features :]
+        return self.phi(x @ first.T / features**0.5) @ second / width**0.5
+
+    def loss(self, theta: Tensor) -> Tensor:
+        """`loss` returns L."""
+        return (self.y - self.f(theta, self.x)).square().mean() / 2
+
+    def gradient(self, theta: Tensor) -> Tensor:
+        """`gradient` returns ∂L/∂θ [p]."""
+        return grad(self.loss)(theta)
+
+    def bent(self, theta: Tensor) -> tuple[Tensor, Tensor]:
+        """`bent` returns g = ∂L/∂θ and Hg, H the Hessian of L, [p] each."""
+        g = self.gradient(theta)
+        return g, jvp(grad(self.loss), (theta,), (g,))[1]
+
+    def apart(self, one: Tensor, other: Tensor) -> float:
+        """`apart` returns the distance of two functions over the norm of the second."""
+        f, g = self.f(one, self.seen), self.f(other, self.seen)
+        return float((f - g).norm() / g.norm())
+
+
+def small_net(
+    phi: Callable[[Tensor], Tensor], points: int = 8, features: int = 6, width: int = 24
+) -> SmallNet:
+    """`small_net` returns a net drawn at random, on points of the sphere of radius √d with targets ±1."""
+    draws = stream(0, "small net")
+    x = torch.tensor(draws.standard_normal((points + 16, features)))
+    x = x * (features**0.5 / x.norm(dim=1, keepdim=True))
+    y = torch.tensor(np.sign(draws.standard_normal(points)))
+    start = torch.tensor(draws.standard_normal(width * (features + 1)))
+    return SmallNet(phi, x[:points], y, x[points:], start)
+
+
+def descended(net: SmallNet, rate: float, momentum: float, steps: int) -> Tensor:
+    """`descended` returns θ behind so many steps of heavy ball, v ← μv + g, θ ← θ − ηv."""
+    theta, velocity = net.start.clone(), torch.zeros_like(net.start)
+    for _ in range(steps):
+        velocity = momentum * velocity + net.gradient(theta)
+        theta = theta - rate * velocity
+    return theta
+
+
+def followed(net: SmallNet, time: float, rate: float, momentum: float, modified: bool) -> Tensor:
+    """`followed` returns θ at t of θ̇ = −g/(1 − μ), or of the modified flow of heavy ball
+
+        θ̇ = −g/(1 − μ) − η (1 + μ)/(2(1 − μ)³) Hg,   θ(0) = θ₀ + η μ/(1 − μ)² g(θ₀),
+
+    by SciPy. For μ = 0 that is gradient flow of L + η/4 ‖∇L‖²."""
+    rest, start = 1 - momentum, net.start
+    bends = rate * (1 + momentum) / (2 * rest**3) if modified else 0.0
+    if modified:
+        start = start + rate * momentum / rest**2 * net.gradient(start)
+
+    def velocity(_: float, theta: Array) -> Array:
+        g, bent = net.bent(torch.from_numpy(theta))
+        return (-g / rest - bends * bent).numpy()
+
+    found = solve_ivp(velocity, (0, time), start.numpy(), method="DOP853", rtol=1e-10, atol=1e-12)
+    return torch.from_numpy(found.y[:, -1])
+
+
+def trained(
+    net: SmallNet, optimizer: type[torch.optim.Optimizer], residual: float, **numbers: float
+) -> tuple[Tensor, int]:
+    """`trained` returns θ as soon as the residual is reached, by an optimizer of PyTorch, and the steps."""
+    theta = net.start.clone().requires_grad_()
+    optimizer = optimizer([theta], **numbers)
+    steps, goal = 0, residual**2 * float(net.loss(net.start))
+    while (loss := net.loss(theta)).item() > goal:
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        steps += 1
+    return theta.detach(), steps
