@@ -1,6 +1,7 @@
 """The science pages: every claim is discussed, links lead somewhere, numbers are what their code says."""
 
 import re
+import sys
 from dataclasses import replace
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
@@ -31,6 +32,7 @@ def claims():
 
 @cache
 def checks():
+    sys.path.insert(0, str(SCIENCE))  # as for a script that is run
     spec = spec_from_file_location("checks", SCIENCE / "checks.py")
     module = module_from_spec(spec)
     spec.loader.exec_module(module)

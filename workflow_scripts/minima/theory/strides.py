@@ -266,9 +266,9 @@ def _landing(trip: Trip, here: Place, there: Place, length: float) -> float:
             trip.goal.loss,
         )
     )
-    if not 0 < after < (1 - CLOSE) * goal or before < (1 + CLOSE) * goal:
+    if not 0 < after < (1 - CLOSE) * goal:
         return length
-    part = length * log(before / goal) / log(before / after)
+    part = length * max(CLOSE, log(before / goal) / log(before / after))
     return float(ceil(part)) if trip.discrete else part
 
 

@@ -1,10 +1,10 @@
-"""A small net by autograd alone, and what a step of size η adds to its flow: with nothing of the engine, for
-`docs/science/checks.py` to hold this study's page against.
+"""What a step of size η adds to a network's flow, for `checks.py`: a small net by autograd alone, its flows
+by SciPy and its training by PyTorch, beside the strides of `minima.theory.strides`.
 
 f(x) = φ(xW₁ᵀ/√d)·w₂/√m, and L = ‖y − f‖²/2N, over θ = (W₁, w₂) [p].
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,22 @@ from scipy.integrate import solve_ivp
 from torch import Tensor
 from torch.func import grad, jvp
 
+from minima.engine.ensemble import Ensemble
+from minima.engine.losses import mse
+from minima.engine.networks.mlp import MLP
 from minima.streams import stream
+from minima.theory.losses import Goal, Objective
+from minima.theory.methods import Method, Squares
+from minima.theory.strides import Trip, follow
 
 Array = NDArray[np.float64]
+RESIDUAL = 0.03
+METHODS = {  # of PyTorch
+    "gd": (torch.optim.SGD, (0.8, 0.4, 0.2), {}),
+    "momentum": (torch.optim.SGD, (0.2, 0.1, 0.05), {"momentum": 0.8}),
+    "adagrad": (torch.optim.Adagrad, (0.08, 0.04, 0.02), {}),
+    "adam": (torch.optim.Adam, (8e-3, 4e-3, 2e-3), {}),
+}
 
 
 @dataclass(frozen=True)
@@ -108,3 +121,48 @@ def trained(
         optimizer.step()
         steps += 1
     return theta.detach(), steps
+
+
+def networks() -> Iterator[str]:
+    """What a step adds to a network's flow, by SciPy; and training by PyTorch beside its strides."""
+    net = small_net(torch.tanh)
+    yield "η       heavy ball, μ = 0.5, to gradient flow at the same time; to the modified flow"
+    edge = 2 / float(torch.linalg.eigvalsh(torch.func.hessian(net.loss)(net.start))[-1])
+    for share in (0.2, 0.1, 0.05, 0.025):
+        end = descended(net, share * edge, 0.5, round(4 / share))
+        gaps = [net.apart(followed(net, 4 * edge, share * edge, 0.5, way), end) for way in (False, True)]
+        yield f"{share:<8g}{gaps[0]:<54.2g}{gaps[1]:.2g}"
+    for name, phi in (("tanh", torch.tanh), ("relu", torch.relu)):
+        net = small_net(phi)
+        yield ""
+        yield f"{name:<10}η        steps    training to the flow    to strides of growth 1.28, 1.14, 1.07"
+        for label, (optimizer, rates, numbers) in METHODS.items():
+            for rate in rates:
+                own = numbers | ({"betas": (0.9, 1 - rate)} if label == "adam" else {})
+                end, steps = trained(net, optimizer, RESIDUAL, lr=rate, **own)
+                ways = [(1.035, False), (1.28, True), (1.14, True), (1.07, True)]
+                flow, *at_step = [net.apart(_strides(net, name, label, rate, own, *way), end) for way in ways]
+                near = "  ".join(f"{gap:.1e}" for gap in at_step)
+                yield f"{label:<10}{rate:<9g}{steps:<9}{flow:<24.1e}{near}"
+
+
+def _strides(
+    net: SmallNet, phi: str, label: str, rate: float, numbers: Mapping, growth: float, discrete: bool
+) -> torch.Tensor:
+    """θ to which strides follow the net."""
+    width = len(net.start) // (net.x.shape[1] + 1)
+    ensemble = Ensemble(MLP((net.x.shape[1], width, 1), phi, "ntk"))
+    first = net.start[:-width].view(1, 1, width, -1)
+    x, y = net.x[None], net.y[None, :, None]
+    objective = Objective(mse.loss, y)
+    f, _ = ensemble.forward([first, net.start[-width:].view(1, 1, 1, -1)], x)
+    squares = None
+    if label in ("adagrad", "adam"):
+        kept = numbers["betas"][1] if label == "adam" else None
+        squares = Squares(kept, label == "adam", 1e-8 if kept else 1e-10, 0.0)
+    beta = numbers["betas"][0] if label == "adam" else numbers.get("momentum", 0.0)
+    method = Method(lambda step: rate, beta, mean=label == "adam", squares=squares)
+    goal = Goal(objective, RESIDUAL**2 * objective.value(f))
+    weights = [first, net.start[-width:].view(1, 1, 1, -1)]
+    end = follow(Trip(ensemble, weights, x, 0 * f, goal, method, discrete), growth)
+    return net.start + end.moved[0]
