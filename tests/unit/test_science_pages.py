@@ -69,7 +69,15 @@ def test_links_lead_to_files(page):
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if "<!-- checks -->" in text(page)])
+TRAINS = {"networks"}  # pages whose checks train: a minute
+SHOWN = [
+    pytest.param(page, marks=pytest.mark.slow) if page in TRAINS else page
+    for page in PAGES
+    if "<!-- checks -->" in text(page)
+]
+
+
+@pytest.mark.parametrize("page", SHOWN)
 def test_a_page_shows_the_numbers_that_its_check_gives(page):
     """Mended by PYTHONPATH=workflow_scripts python docs/science/checks.py --write."""
     path = PAGES[page]

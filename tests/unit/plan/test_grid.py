@@ -93,7 +93,8 @@ def test_the_same_said_otherwise_is_the_same_cell(otherwise):
 def test_a_cell_is_complete_and_canonical():
     cell = only_cell()
     said = {name: written(cell.part(name), values) for name, values in cell.values.items()}
-    assert cell.json == canonical(said)  # all but options that came later, at their defaults
+    said = {name: section for name, section in said.items() if section != {}}
+    assert cell.json == canonical(said)  # all but options and sections that came later, at their defaults
     for section in SECTION_TYPES:
         model = cell.part(section)
         if isinstance(model, BaseModel):
