@@ -214,6 +214,7 @@ def studies(folder: Path) -> list[StudySection]:
     titles = {
         "init_size": "Does the size of the initialization change the minimizer?",
         "adaptive": "Do adaptive optimizers reach another minimizer?",
+        "networks": "Where does the network itself go?",
         "linear_nets": "What do linear networks converge to?",
         "momentum": "How fast does momentum train?",
         "bad_minima": "Can SGD reach bad global minima?",

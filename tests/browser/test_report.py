@@ -107,7 +107,7 @@ def test_page_is_self_contained_and_small(html: str) -> None:
         *LINKS.values(),
         *(
             f"{study}/dataset.nc"
-            for study in ("init_size", "adaptive", "linear_nets", "bad_minima", "momentum")
+            for study in ("init_size", "adaptive", "linear_nets", "bad_minima", "momentum", "networks")
         ),
         *(f"../workflow_scripts/minima/findings/figures/{figure}.py" for _, figure in drawn),
         *(f"{study}/figures/{figure}.{kind}" for study, figure in drawn for kind in ("svg", "csv")),
