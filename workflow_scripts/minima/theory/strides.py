@@ -48,9 +48,11 @@ class Place:
 
     moved: Tensor  # u = θ − θ₀ [1, p]
     f: Tensor  # on the training points [1, n, o]
+    loss: float
     force: Tensor  # c = −∂L/∂f [1, n, o]
     jacobian: Jacobian
     pulled: Tensor  # Jᵀc, and the coupled decay [1, p]
+    gained: Tensor  # the mean squared gradient of a batch [1, p]; of methods that keep none, `pulled`
 
 
 @dataclass(frozen=True)
@@ -70,23 +72,21 @@ class Trip:
         """`at` returns the network with its weights moved by u."""
         f, rows = jacobian(self.ensemble, self.ensemble.moved(self.weights, moved), self.x)
         f = f + self.offset
-        force = self.goal.objective.pull(f) / f.shape[1]
-        pulled = rows.transposed(force)
-        if self.method.decay and not self.method.decoupled:
-            pulled = pulled - self.method.decay * self.from_anchor(moved)
-        return Place(moved, f, force, rows, pulled)
+        loss, slope = self.goal.objective.loss(f, self.goal.objective.targets)
+        force, method = -slope, self.method
+        pulled = descent = rows.transposed(force)
+        if method.decay and not method.decoupled:
+            pulled = descent - method.decay * self.from_anchor(moved)
+        gained = pulled
+        if method.squares is not None:
+            gained = pulled.square()
+            if noise := method.squares.noise:
+                gained = rows.squares(force[:, None], noise) - descent.square() + gained
+        return Place(moved, f, float(loss), force, rows, pulled, gained)
 
     def from_anchor(self, moved: Tensor) -> Tensor:
         """`from_anchor` returns θ − anchor [1, p]."""
         return moved if self.method.toward_start else self.ensemble.vector(self.weights) + moved
-
-    def gained(self, here: Place) -> Tensor:
-        """`gained` returns the mean squared gradient of a batch [1, p]."""
-        noise = self.method.squares.noise
-        if not noise:
-            return here.pulled.square()
-        full = here.jacobian.transposed(here.force).square()
-        return here.jacobian.squares(here.force[:, None], noise) - full + here.pulled.square()
 
     @property
     def forgets(self) -> float:
@@ -145,16 +145,14 @@ def follow(trip: Trip, growth: float) -> End:
     squares, remembered = torch.zeros_like(here.moved), torch.zeros_like(here.moved)
     least = 1.0 if trip.discrete else _first(trip, here, growth)
     step, shorter, gradients = 0.0, 1.0, 1
-    modes, value = _Modes(trip), trip.goal.objective.value
-    mark, before = max(least, LONG), float(value(here.f))
+    modes, mark, before = _Modes(trip), max(least, LONG), here.loss
     while True:
         if bool(trip.goal.met(here.f)) or step >= trip.last:
             return End(here.moved, True, step, gradients)
         stands = not (trip.method.decay or bool(here.pulled.any() | remembered.any()))
         if step >= mark:
-            now = float(value(here.f))
-            stands = stands or now > (1 - STILL) * before
-            mark, before = LONG * step, now
+            stands = stands or here.loss > (1 - STILL) * before
+            mark, before = LONG * step, here.loss
         if stands or gradients >= MOST or not bool(here.force.isfinite().all()):
             return End(here.moved, False, step, gradients)
         length = (growth - 1) * step * shorter
@@ -168,8 +166,7 @@ def follow(trip: Trip, growth: float) -> End:
             length = landing
             there, kept = _stride(trip, modes, here, squares, remembered, step, length)
             gradients += 1
-        worse = value(there.f) > WORSE * value(here.f)
-        if bool(worse) and length > least and shorter > 1e-3:
+        if there.loss > WORSE * here.loss and length > least and shorter > 1e-3:
             modes.forget()
             shorter /= 2
             continue
@@ -190,17 +187,14 @@ def _stride(
 ) -> tuple[Place, Tensor]:
     """The place behind so many steps, and the memory there."""
     rate, method = trip.method.rates(step, length), trip.method
-    gained = squares if method.squares is None else trip.gained(here)
-    weights = trip.weights_of(rate, squares, gained, step, length)
-    pull = -method.decay * trip.from_anchor(here.moved) if method.decay else None
+    weights = trip.weights_of(rate, squares, here.gained, step, length)
     drift = None
-    if pull is not None:
-        drift = rate * pull if method.decoupled else weights * pull
+    if method.decay:
+        drift = (rate if method.decoupled else weights) * -method.decay * trip.from_anchor(here.moved)
     memory = trip.memory(step, length)
     if trip.discrete and length == 1:
-        taken = kept = here.force
-        all_steps = memory.delta + memory.epsilon * memory.gamma
-        taken, kept = all_steps * taken, memory.gamma * kept
+        kept, all_steps = memory.counted(1.0)
+        taken, kept = all_steps * here.force, kept * here.force
     else:
         now = modes.at(here, weights, rate, step)
         force = here.force.flatten()
@@ -258,14 +252,7 @@ class _Modes:
 def _landing(trip: Trip, here: Place, there: Place, length: float) -> float:
     """The length at which a stride meets the loss that is its goal, between its ends as an exponential of the
     steps; the whole of it where it does not pass the goal by much."""
-    before, after, goal = (
-        float(loss)
-        for loss in (
-            trip.goal.objective.value(here.f),
-            trip.goal.objective.value(there.f),
-            trip.goal.loss,
-        )
-    )
+    before, after, goal = here.loss, there.loss, float(trip.goal.loss)
     if not 0 < after < (1 - CLOSE) * goal:
         return length
     part = length * max(CLOSE, log(before / goal) / log(before / after))
@@ -275,7 +262,7 @@ def _landing(trip: Trip, here: Place, there: Place, length: float) -> float:
 def _gathered(trip: Trip, squares: Tensor, here: Place, there: Place, length: float) -> Tensor:
     """S behind a stride, from the gradients at its steps: all but the last end."""
     left = (1 + (1 / length if trip.discrete else 0.0)) / 2
-    gained = left * trip.gained(here) + (1 - left) * trip.gained(there)
+    gained = left * here.gained + (1 - left) * there.gained
     return trip.method.squares.after(squares, gained, length, trip.forgets)
 
 
@@ -283,11 +270,10 @@ def _first(trip: Trip, here: Place, growth: float) -> float:
     """h with h·λmax = growth − 1 under the D(h) of a force that stays: near 0 D is a power of h. 0 where
     nothing moves."""
     nothing = torch.zeros_like(here.moved)
-    gained = nothing if trip.method.squares is None else trip.gained(here)
     bend = 1.0 if trip.goal.objective.squared else float(trip.goal.objective.bend(here.f).abs().amax())
 
     def fastest(length: float) -> float:
-        weights = trip.weights_of(trip.method.rates(0.0, 1.0), nothing, gained, 0.0, length)
+        weights = trip.weights_of(trip.method.rates(0.0, 1.0), nothing, here.gained, 0.0, length)
         kernel = here.jacobian.weighted_kernel(weights.expand_as(nothing))
         return float(eigvalsh(kernel)[0, -1]) * bend / here.f.shape[1]
 
