@@ -152,10 +152,10 @@ def _strides(
     """θ to which strides follow the net."""
     width = len(net.start) // (net.x.shape[1] + 1)
     ensemble = Ensemble(MLP((net.x.shape[1], width, 1), phi, "ntk"))
-    first = net.start[:-width].view(1, 1, width, -1)
+    weights = [net.start[:-width].view(1, 1, width, -1), net.start[-width:].view(1, 1, 1, -1)]
     x, y = net.x[None], net.y[None, :, None]
     objective = Objective(mse.loss, y)
-    f, _ = ensemble.forward([first, net.start[-width:].view(1, 1, 1, -1)], x)
+    f, _ = ensemble.forward(weights, x)
     squares = None
     if label in ("adagrad", "adam"):
         kept = numbers["betas"][1] if label == "adam" else None
@@ -163,6 +163,5 @@ def _strides(
     beta = numbers["betas"][0] if label == "adam" else numbers.get("momentum", 0.0)
     method = Method(lambda step: rate, beta, mean=label == "adam", squares=squares)
     goal = Goal(objective, RESIDUAL**2 * objective.value(f))
-    weights = [first, net.start[-width:].view(1, 1, 1, -1)]
     end = follow(Trip(ensemble, weights, x, 0 * f, goal, method, discrete), growth)
     return net.start + end.moved[0]

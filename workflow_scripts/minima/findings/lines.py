@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.style import GUIDE, LOOKS, Look, line, log_y, number_of_seeds, panels, ticks_at
 
+COLUMNS = ["panel", "series", "x", "estimate", "low", "high", "n"]  # of most tables
 Guide = Callable[[Axes, pd.DataFrame], None]
 
 

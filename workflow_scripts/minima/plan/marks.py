@@ -167,17 +167,17 @@ class PredictorOfNetwork(Predictor):
 def known_methods() -> list[str]:
     """`known_methods` returns the optimizers of which many steps can be taken as one: those that declare
     MEMORY, and gradient flow."""
-    return [
-        name
-        for name in parts.names("optimizers")
-        if name == "flow" or hasattr(parts.load("optimizers", name), "MEMORY")
-    ]
+    return sorted(["flow", *_optimizers_with("MEMORY")])
 
 
 @parts.remembered
 def known_flows() -> list[str]:
     """`known_flows` returns the optimizers whose flow at small steps is known: those that declare SQUARES."""
-    return [name for name in parts.names("optimizers") if hasattr(parts.load("optimizers", name), "SQUARES")]
+    return _optimizers_with("SQUARES")
+
+
+def _optimizers_with(constant: str) -> list[str]:
+    return [name for name in parts.names("optimizers") if hasattr(parts.load("optimizers", name), constant)]
 
 
 @parts.remembered

@@ -28,12 +28,11 @@ def network_of(linearization: Linearization, discrete: bool) -> Predicted:
     rate where `discrete`, else in the limit of small steps. `steps` are places at which the network was
     evaluated under the last growth; NaN where a network did not come to its goal."""
     rows = range(len(linearization.x))
-    ends, errors = zip(*(_settled(linearization, row, discrete) for row in rows), strict=True)
+    ends, seen, errors = zip(*(_settled(linearization, row, discrete) for row in rows), strict=True)
     moved = torch.cat([end.moved for end in ends])
     gradients = torch.tensor([float(end.gradients) for end in ends]).to(moved)
     met = torch.tensor([end.met for end in ends], device=moved.device)
-    f = _seen(linearization, moved, slice(None))
-    found = linearization.of_moved(torch.where(met[:, None], moved, 0), gradients, f)
+    found = linearization.of_moved(torch.where(met[:, None], moved, 0), gradients, torch.cat(seen))
     return replace(found, error=torch.tensor(errors).to(moved)).where(met)
 
 
@@ -41,13 +40,12 @@ def trip_of(linearization: Linearization, row: int, discrete: bool) -> Trip:
     """`trip_of` returns one network's way."""
     own, points = slice(row, row + 1), linearization.points
     method = method_of(linearization.recipe, row)
-    offset = linearization.start[own] - linearization.at_start[own]  # centred networks train f − f₀
     goal, last = _goal(linearization, own, method)
     return Trip(
         linearization.ensemble,
         [weight[own] for weight in linearization.weights],
         linearization.x[own, :points],
-        offset[:, :points],
+        linearization.offset[own, :points],
         goal,
         method,
         discrete,
@@ -71,25 +69,26 @@ def _goal(linearization: Linearization, own: slice, method: Method) -> tuple[Goa
     return goal, inf
 
 
-def _settled(linearization: Linearization, row: int, discrete: bool) -> tuple[End, float]:
-    """One network's end under the first growth with the error asked for, and that error; under the last of
-    the growths where none has it."""
+def _settled(linearization: Linearization, row: int, discrete: bool) -> tuple[End, Tensor, float]:
+    """One network's end under the first growth with the error asked for, its f at all points, and that
+    error; under the last of the growths where none has it."""
     trip, own = trip_of(linearization, row, discrete), slice(row, row + 1)
     end, f, error = None, None, inf
     for growth in GROWTHS:
         end = follow(trip, growth)
-        last, f = f, _seen(linearization, end.moved, own)[:, linearization.points :]
+        last, f = f, _seen(linearization, end.moved, own)
         if not end.met:
-            return end, inf
+            return end, f, inf
         if last is not None:
-            error = float((f - last).norm() / f.norm()) / MOVE
-            if error <= float(linearization.tolerance):
+            now, before = f[:, linearization.points :], last[:, linearization.points :]
+            error = float((now - before).norm() / now.norm()) / MOVE
+            if error <= linearization.tolerance:
                 break
-    return end, error
+    return end, f, error
 
 
 def _seen(linearization: Linearization, moved: Tensor, own: slice) -> Tensor:
-    """f at all points [E, n + t, o] of networks whose weights have moved."""
+    """f at all points [1, n + t, o] of a network whose weights have moved."""
     weights = linearization.ensemble.moved([weight[own] for weight in linearization.weights], moved)
     f, _ = linearization.ensemble.forward(weights, linearization.x[own])
-    return f + linearization.start[own] - linearization.at_start[own]
+    return f + linearization.offset[own]

@@ -104,6 +104,12 @@ class Linearization:
         return self._tangent[0]
 
     @property
+    def offset(self) -> Tensor:
+        """`offset` returns what f is beside the network's own [E, n + t, o]: −f₀ for centred networks, which
+        train f − f₀, else 0."""
+        return self.start - self.at_start
+
+    @property
     def all_rows(self) -> Jacobian:
         """`all_rows` returns J of the training points, then of the test points."""
         return self._tangent[1]

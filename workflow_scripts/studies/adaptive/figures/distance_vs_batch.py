@@ -5,7 +5,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means, places
-from minima.findings.lines import Lines
+from minima.findings.lines import COLUMNS, Lines
 from minima.findings.measures import rms
 
 CAPTION = (
@@ -41,7 +41,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
                 flow = functions["adaptive_flow"]
                 gap = (rms(f - flow) / rms(flow)).sel(place).sel(optimizer="adagrad")
                 rows += [(title, "adagrad to the averaged flow", *mean) for mean in means(gap, "batch_size")]
-    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -6,7 +6,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means
-from minima.findings.lines import Lines, at_zero
+from minima.findings.functions import cosines
+from minima.findings.lines import COLUMNS, Lines, at_zero
 from minima.findings.measures import half_difference, rms
 from minima.findings.style import LOOKS, Look, number_of_seeds
 
@@ -25,12 +26,12 @@ SERIES = {"both optimizers": LOOKS["network"], "flipped pairs": Look("#009E73", 
 def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
     """One row per measure, block and width; `beside` names a block of flipped pairs over σ."""
     optimizers, pairs = SERIES
-    trained, predicted = tree[f"trained/{block}"].to_dataset(), tree[f"predicted/{block}"].to_dataset()
-    good = trained.status == "converged"
-    f, g = trained.test.where(good), predicted.test.sel(predictor="linearized_trained", drop=True)
-    one, other = (h.sel(optimizer="adagrad") - h.sel(optimizer="gd") for h in (f, g))
-    cosine = (one * other).mean(("point", "output"), skipna=False) / (rms(one) * rms(other))
-    curves = [("cosine of AdaGrad's deviation", optimizers, cosine)]
+    good = tree[f"trained/{block}"].status == "converged"
+    networks, linearized = (
+        ({"source": source, "optimizer": "adagrad"}, {"source": source, "optimizer": "gd"})
+        for source in ("trained", "linearized_trained")
+    )
+    curves = [("cosine of AdaGrad's deviation", optimizers, cosines(tree, block, networks, linearized))]
     interpolating = [("interpolating", optimizers, good.all("optimizer").astype(float))]
     if beside:
         trained = tree[f"trained/{beside}"].to_dataset()
@@ -47,7 +48,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
         for title, series, curve in [*curves, *interpolating]
         for mean in means(curve.drop_vars(["scale", "optimizer"], errors="ignore"), "width")
     ]
-    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means
-from minima.findings.lines import Lines, power
+from minima.findings.lines import COLUMNS, Lines, power
 from minima.findings.measures import rms
 from minima.findings.style import number_of_seeds
 
@@ -32,7 +32,7 @@ def tabulate(tree: xr.DataTree, block: str, beside: str = "") -> pd.DataFrame:
         errors = (rms(flows - finest) / rms(finest)).isel(growth=slice(1, None))
         errors = errors.assign_coords(growth=errors.growth - 1)
         rows += [(second, "linearized network", *mean) for mean in means(errors, "growth")]
-    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:

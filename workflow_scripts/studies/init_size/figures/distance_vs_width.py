@@ -5,8 +5,8 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from minima.findings.curves import means, places
-from minima.findings.lines import Lines, power
-from minima.findings.measures import converged, rms
+from minima.findings.functions import relative_gap
+from minima.findings.lines import COLUMNS, Lines, power
 
 CAPTION = (
     "Relative distance on test points of the trained network from two predictions of its own kernel at the "
@@ -20,17 +20,15 @@ SERIES = ("linearized", "interpolant")
 
 def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
     """One row per place in the grid, prediction and width."""
-    trained, predicted = (tree[f"{kind}/{block}"].to_dataset() for kind in ("trained", "predicted"))
-    if "network" in trained.dims:  # whose labels are their channels
-        trained, predicted = (node.rename(network="width") for node in (trained, predicted))
     rows = []
     for series in SERIES:
-        target = predicted.test.sel(predictor=series)
-        distance = (rms(trained.test - target) / rms(target)).where(converged(trained))
+        distance = relative_gap(tree, block, ({"source": "trained"}, {"source": series}))
+        if "network" in distance.dims:  # whose labels are their channels
+            distance = distance.rename(network="width")
         for panel, place in places(distance, "width", "seed"):
             curve = means(distance.sel(place), "width")
             rows += [(panel, series, float(width), *mean) for width, *mean in curve]
-    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.curves import means
 from minima.findings.functions import relative_gap
-from minima.findings.lines import Lines, power
+from minima.findings.lines import COLUMNS, Lines, power
 from studies.networks.steps import by_step, methods
 
 CAPTION = (
@@ -26,7 +26,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
         for series in SERIES:
             gaps = relative_gap(tree, block, ({"source": series}, {"source": "trained"}))
             rows += [(method, series, *mean) for mean in means(by_step(gaps, trained, method), "share")]
-    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:

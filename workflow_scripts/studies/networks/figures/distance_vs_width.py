@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from minima.findings.curves import means
 from minima.findings.functions import relative_gap
-from minima.findings.lines import Lines
+from minima.findings.lines import COLUMNS, Lines
 
 CAPTION = (
     "Relative distance on test points of trained networks from what is predicted of them, against the width: "
@@ -25,7 +25,7 @@ def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
         for optimizer in gaps.optimizer.values.tolist():
             curve = means(gaps.sel(optimizer=optimizer, drop=True), "width")
             rows += [(optimizer, series, *mean) for mean in curve]
-    return pd.DataFrame(rows, columns=["panel", "series", "x", "estimate", "low", "high", "n"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def draw(table: pd.DataFrame) -> Figure:
