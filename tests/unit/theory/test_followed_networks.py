@@ -76,8 +76,9 @@ def test_many_steps_at_once_are_as_many_steps(beta, gamma, delta, epsilon, even)
     told = [torch.tensor(v) for v in (kernel @ dual if beta else 0 * dual, drift)]
     found = modes.impulse(torch.tensor(force), memory, float(steps), *told)
     old = memory.carried(float(steps)) * dual
-    np.testing.assert_allclose(modes.f(torch.tensor(force), memory, steps, *told), moved, rtol=1e-8)
-    np.testing.assert_allclose(found.taken.numpy() + old, taken, rtol=1e-7, atol=1e-8)
+    whole = found.taken.numpy() + old
+    np.testing.assert_allclose(kernel @ whole + steps * drift, moved, rtol=1e-8)
+    np.testing.assert_allclose(whole, taken, rtol=1e-7, atol=1e-8)
     if beta:
         kept = found.kept.numpy() + beta**steps * dual
         np.testing.assert_allclose(kept, p, rtol=1e-7, atol=1e-8)
@@ -87,9 +88,9 @@ def test_small_steps_are_an_exponential():
     """The limit of many small steps, each with its share of the rate."""
     kernel, force = torch.diag(torch.tensor([2.0, 0.5, 0.0], dtype=torch.float64)), torch.ones(3).double()
     bend, nothing = torch.ones(3, 1, 1).double() / 3, torch.zeros(3).double()
-    flow = modes_of(kernel, bend, False, True).f(force, Memory(), 1.5, nothing, nothing)
-    steps = modes_of(kernel / 1e5, bend, True, True).f(force, Memory(), 1.5e5, nothing, nothing)
-    torch.testing.assert_close(flow, steps, rtol=1e-4, atol=0)
+    flow = modes_of(kernel, bend, False, True).impulse(force, Memory(), 1.5, nothing, nothing)
+    steps = modes_of(kernel / 1e5, bend, True, True).impulse(force, Memory(), 1.5e5, nothing, nothing)
+    torch.testing.assert_close(kernel @ flow.taken, kernel @ steps.taken / 1e5, rtol=1e-4, atol=0)
 
 
 @pytest.mark.parametrize("name", ["gd", "heavy_ball", "nesterov", "adagrad", "adam"])

@@ -62,14 +62,14 @@ class Modes:
     bend: Tensor  # H [n, o, o]
     discrete: bool  # steps; else their limit as they become small
 
-    def f(self, force: Tensor, memory: Memory, steps: float, carried: Tensor, drift: Tensor) -> Tensor:
-        """`f` returns by how much f has moved behind so many steps [m]; arguments as of `impulse`."""
-        return self.root @ self._followed(force, memory, steps, carried, drift)[0]
-
     def impulse(self, force: Tensor, memory: Memory, steps: float, carried: Tensor, drift: Tensor) -> Impulse:
         """`impulse` returns what the steps gather, from c₀ = `force` [m], JDp₀ = `carried` [m] and
         d = `drift` [m] on."""
-        _, p, gathered = self._followed(force, memory, steps, carried, drift)
+        pull, drift = self.root.mT @ force, self.inverse @ drift
+        if memory.beta == 0:
+            p, gathered = self._plain(memory, pull, drift, steps)
+        else:
+            p, gathered = self._remembering(memory, pull, self.inverse @ carried, drift, int(steps))
         one, all_steps = memory.counted(steps)
         return Impulse(all_steps * force - self._bent(gathered), one * force - self._bent(p))
 
@@ -77,18 +77,8 @@ class Modes:
         """HWUy [m]."""
         return (self.bend @ (self.root @ y).view(len(self.bend), -1, 1)).flatten()
 
-    def _followed(
-        self, force: Tensor, memory: Memory, steps: float, carried: Tensor, drift: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """y, and what p and Σ(δc + εp) are of y in place of c, behind so many steps [m] each."""
-        pull = self.root.mT @ force
-        if memory.beta == 0:
-            return self._plain(memory, pull, self.inverse @ drift, steps)
-        return self._remembering(memory, pull, self.inverse @ carried, self.inverse @ drift, int(steps))
-
-    def _plain(
-        self, memory: Memory, pull: Tensor, drift: Tensor, steps: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _plain(self, memory: Memory, pull: Tensor, drift: Tensor, steps: float) -> tuple[Tensor, Tensor]:
+        """What p and Σ(δc + εp) are of y in place of c, behind so many steps [m] each."""
         gain = memory.delta + memory.epsilon * memory.gamma
         rates, pull = gain * self.rates, gain * pull + drift
         passed = rates * steps
@@ -102,11 +92,12 @@ class Modes:
         sums = torch.where(
             passed > SMALL, (steps - (1 - left) / rates) / rates, steps * (steps - self.discrete) / 2
         )
-        return y, memory.gamma * y, gain * sums * pull
+        return memory.gamma * y, gain * sums * pull
 
     def _remembering(
         self, memory: Memory, pull: Tensor, carried: Tensor, drift: Tensor, steps: int
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor]:
+        """The same of steps that remember, by the power of one of them."""
         beta, gamma, delta, epsilon = memory
         gain = delta + epsilon * gamma
         one = torch.zeros(len(pull), 5, 5, dtype=pull.dtype, device=pull.device)  # of (y, z, p, Σ, 1)
@@ -117,17 +108,13 @@ class Modes:
         one[:, 4, 4] = 1
         start = torch.zeros(len(pull), 5, 1, dtype=pull.dtype, device=pull.device)
         start[:, 1, 0], start[:, 4, 0] = carried, 1
-        y, _, p, gathered, _ = (torch.linalg.matrix_power(one, steps) @ start)[:, :, 0].unbind(1)
+        _, _, p, gathered, _ = (torch.linalg.matrix_power(one, steps) @ start)[:, :, 0].unbind(1)
         # Beyond the edge, as above.
         beyond = self.rates * (gain + beta * delta) >= 2 * (1 + beta)
         counted, all_steps = memory.counted(steps)
         rest = torch.where(beyond, pull / self.rates, 0)
         rested = (all_steps - 1 / self.rates.clamp(min=1e-300)) * rest
-        return (
-            torch.where(beyond, rest, y),
-            torch.where(beyond, counted * rest, p),
-            torch.where(beyond, rested, gathered),
-        )
+        return torch.where(beyond, counted * rest, p), torch.where(beyond, rested, gathered)
 
 
 def modes_of(kernel: Tensor, bend: Tensor, discrete: bool, even: bool) -> Modes:
