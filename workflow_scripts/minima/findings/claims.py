@@ -16,16 +16,7 @@ import xarray as xr
 from minima.atomic import write_text
 from minima.findings.files import write_json
 from minima.findings.samples import shared_data
-from minima.findings.significance import (
-    INCONCLUSIVE,
-    REFUTED,
-    SUPPORTED,
-    corrected,
-    p_count,
-    p_inside,
-    p_outside,
-    units_needed,
-)
+from minima.findings.significance import corrected, p_count, p_inside, p_outside, units_needed
 from minima.findings.stats import (
     Interval,
     NotEstimable,
@@ -36,7 +27,7 @@ from minima.findings.stats import (
     student,
     units_inside,
 )
-from minima.findings.words import as_markdown
+from minima.findings.words import INCONCLUSIVE, REFUTED, SUPPORTED, as_markdown
 
 if TYPE_CHECKING:
     from minima.plan.register import Claim, Part
@@ -99,6 +90,8 @@ def judge_part(part: "Part", tree: xr.DataTree) -> dict[str, Any]:
         "function": part.estimand,
         "interval": part.interval,
         "region": region_in_words(part.region),
+        "bounds": list(part.region),
+        "comparable": part.comparable,
         "n_asked": units_needed(part.pilot, bounds(part.region)) if part.pilot and not exact else None,
     }
     try:

@@ -16,9 +16,8 @@ from PIL import Image
 
 from minima.atomic import write_text
 from minima.findings import words
-from minima.findings.claims import REFUTED, SUPPORTED
 from minima.findings.files import write_json
-from minima.findings.words import VERDICTS, as_markdown, minus, row
+from minima.findings.words import REFUTED, SUPPORTED, VERDICTS, as_markdown, minus, row
 from minima.plan.workplan import Plan
 
 ROOT = Path(__file__).parents[3]

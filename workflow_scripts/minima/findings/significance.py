@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import bdtr, nctdtr, stdtr, stdtrit
 
-from minima.findings.stats import Interval
-from minima.findings.words import p_value
+from minima.findings.stats import Interval, standard_error
+from minima.findings.words import INCONCLUSIVE, REFUTED, p_value
 
 if TYPE_CHECKING:
     from minima.plan.register import Pilot
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 LEVEL = 0.05
 POWER = 0.8
 MOST_UNITS = 1000
-SUPPORTED, REFUTED, INCONCLUSIVE = "supported", "refuted", "inconclusive"
 
 Bounds = tuple[float, float]
 
@@ -127,7 +126,7 @@ def units_needed(pilot: "Pilot", bounds: Bounds) -> int | None:
 
 def _beyond(interval: Interval, room: float) -> float:
     """One-sided p of the t test that the mean is at least `room` away on this side."""
-    error = (interval.high - interval.low) / (2 * stdtrit(max(interval.n - 1, 1), 1 - LEVEL / 2))
+    error = standard_error(interval)
     if interval.n < 2 or not math.isfinite(error):
         return 1.0
     if error == 0:

@@ -88,6 +88,11 @@ def student(sample: Sample, level: float = 0.95) -> Interval:
     return Interval(estimate, estimate - half, estimate + half, n)
 
 
+def standard_error(interval: Interval, level: float = 0.95) -> float:
+    """`standard_error` returns the standard error that `student`'s interval was made of."""
+    return float((interval.high - interval.low) / (2 * stdtrit(max(interval.n - 1, 1), (1 + level) / 2)))
+
+
 def mean_interval(values: ArrayLike, level: float = 0.95) -> Interval:
     """`mean_interval` returns Student's interval of the mean of the finite values, as figures draw it.
 

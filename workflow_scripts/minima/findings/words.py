@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 UNKNOWN = "–"
-VERDICTS = ("supported", "refuted", "inconclusive")
+SUPPORTED, REFUTED, INCONCLUSIVE = VERDICTS = ("supported", "refuted", "inconclusive")
+NOT_ASKED = "not asked"  # of this data: no verdict
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 READING = (
     "95 % t: Student's interval of the mean over units, or of a slope fitted per unit. Least to greatest: "
@@ -78,7 +79,7 @@ def units(part: Mapping[str, Any]) -> str:
 
 def survival(claim: Mapping[str, Any], suffix: str = "") -> str:
     """`survival` returns whether a verdict survives the correction over all statements."""
-    if claim[f"verdict{suffix}"] not in VERDICTS[:2]:
+    if claim[f"verdict{suffix}"] not in (SUPPORTED, REFUTED):
         return UNKNOWN
     if claim[f"p_holm{suffix}"] is None:
         return "exact"
@@ -92,8 +93,8 @@ def beside(claim: Mapping[str, Any]) -> str:
 
 def control(found: Mapping[str, Any]) -> str:
     """`control` returns a control's outcome with its number, or why there is none."""
-    if found["outcome"] == "none":
-        return f"– ({found['reason']})"
+    if found["outcome"] in ("none", NOT_ASKED):
+        return f"{'–' if found['outcome'] == 'none' else NOT_ASKED} ({found['reason']})"
     words = " ".join(filter(None, estimate(found)))
     return f"{found['outcome']}: {found['statement']}, {words}, {minus(found['region'])}"
 
@@ -114,12 +115,11 @@ def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
         said = control(claim["control"])
         source = claim["source"]
         lines.append(row(name, claim["statement"], source, published, "", "", verdict, survival(claim), said))
-        for part in claim["parts"]:
+        for part in claim["parts"] if claim["verdict"] != NOT_ASKED else []:
             found = " ".join(filter(None, estimate(part)))
             region = minus(part["region"])
-            lines.append(
-                row("", part["label"], part["source"], found, units(part), region, part["verdict"], "", "")
-            )
+            lies = f"{NOT_ASKED}: {part['reason']}" if part["verdict"] == NOT_ASKED else part["verdict"]
+            lines.append(row("", part["label"], part["source"], found, units(part), region, lies, "", ""))
         if claim["reason"]:
             lines.append(row("", claim["reason"], *[""] * 7))
         if ours := beside(claim):
@@ -129,12 +129,15 @@ def as_markdown(verdicts: Iterable[Mapping[str, Any]]) -> str:
 
 
 def tested(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """`tested` returns how many claims and statements were tested."""
-    published = sum(claim["source"] == "published" for claim in verdicts)
-    also = sum(bool(beside(claim)) for claim in verdicts)
+    """`tested` returns how many claims and statements were tested, and how many were not asked."""
+    asked = [claim for claim in verdicts if claim["verdict"] != NOT_ASKED]
+    published = sum(claim["source"] == "published" for claim in asked)
+    also = sum(beside(claim) not in ("", NOT_ASKED) for claim in asked)
+    others = len(verdicts) - len(asked)
     return (
-        f"{len(verdicts)} claim{' was' if len(verdicts) == 1 else 's were'} tested: {published} published, "
-        f"with a statement of ours beside {also} of them, and {len(verdicts) - published} of our own."
+        f"{len(asked)} claim{' was' if len(asked) == 1 else 's were'} tested: {published} published, "
+        f"with a statement of ours beside {also} of them, and {len(asked) - published} of our own."
+        + (f" {others} {'was' if others == 1 else 'were'} not asked of these data." if others else "")
     )
 
 

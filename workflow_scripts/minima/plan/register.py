@@ -49,6 +49,11 @@ class Part(Options):
         None, ge=1, description="How many of `replicates` units must lie in the region; with `count` alone."
     )
     replicates: int = Field(5, ge=2, description="Units needed; with fewer the part is inconclusive.")
+    comparable: bool = Field(
+        False,
+        description="The number means the same on every data set (a slope, a ratio to theory), so that a "
+        "mean over data sets says something; with `t` alone.",
+    )
     pilot: Pilot | None = Field(
         None, description="What the pilot found; the page shows the n that it asks for."
     )
@@ -75,6 +80,8 @@ class Part(Options):
             raise ValueError("at_least belongs to interval: count, which needs it")
         if self.at_least is not None and self.at_least > self.replicates:
             raise ValueError(f"at_least {self.at_least} is more than the {self.replicates} replicates")
+        if self.comparable and self.interval != "t":
+            raise ValueError("comparable asks for a mean over data sets, which interval: t alone has")
         if self.interval == "bootstrap" and self.replicates < LEAST_FOR_BOOTSTRAP:
             raise ValueError(f"interval: bootstrap needs replicates of {LEAST_FOR_BOOTSTRAP} or more")
         return self
