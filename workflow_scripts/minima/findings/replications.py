@@ -1,0 +1,103 @@
+"""The same claims on several data sets: how far each verdict reaches.
+
+Each data set has verdicts of its own, by the same register; here they stand side by side. What was not asked
+of a data set counts nowhere, and says why.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from minima.findings.random_effects import random_effects
+from minima.findings.stats import Interval, standard_error
+from minima.findings.words import (
+    INCONCLUSIVE,
+    NOT_ASKED,
+    REFUTED,
+    SUPPORTED,
+    VERDICTS,
+)
+
+Verdicts = Sequence[Mapping[str, Any]]
+OF_A_CLAIM = ("id", "study", "paper", "statement", "source", "headline")
+OF_ITS_PART = ("label", "region", "bounds", "interval", "comparable")
+FOUND = ("estimate", "low", "high", "n", "inside", "share")
+NOWHERE = {"verdict": NOT_ASKED, "reason": "its study is not run there"}
+NAMED = 4  # of the data sets where a claim fails
+SAID = {SUPPORTED: "holds", REFUTED: "fails", INCONCLUSIVE: "open"}
+
+
+def compare(found: Mapping[str, tuple[str, Verdicts]]) -> dict[str, Any]:
+    """`compare` returns the table claim × data set as plain values: name → title and verdicts of each data
+    set; the first is the one of the run as registered."""
+    by_id = {name: {claim["id"]: claim for claim in verdicts} for name, (_, verdicts) in found.items()}
+    ids = dict.fromkeys(id for claims in by_id.values() for id in claims)
+    titles = {name: title for name, (title, _) in found.items()}
+    return {
+        "data_sets": [{"name": name, "title": title} for name, title in titles.items()],
+        "claims": [_across(id, by_id, titles) for id in ids],
+    }
+
+
+def _across(
+    id: str, by_id: Mapping[str, Mapping[str, Mapping[str, Any]]], titles: Mapping[str, str]
+) -> dict[str, Any]:
+    """One claim on all data sets. What it says is the same on all, for the register is."""
+    said = next(claims[id] for claims in by_id.values() if id in claims)
+    on = {name: _on(claims[id]) if id in claims else dict(NOWHERE) for name, claims in by_id.items()}
+    return {
+        **{key: said[key] for key in OF_A_CLAIM},
+        **{key: said[key] for key in OF_ITS_PART},
+        "on": on,
+        "reach": reach(on, titles),
+        "summary": _summary(on.values()) if said["comparable"] else None,
+    }
+
+
+def _on(claim: Mapping[str, Any]) -> dict[str, Any]:
+    """A claim's verdict on one data set, and the number of its headline part."""
+    if claim["verdict"] == NOT_ASKED:
+        return {"verdict": NOT_ASKED, "reason": claim["reason"]}
+    deciding = [part for part in claim["parts"] if part["source"] == claim["source"]]
+    return {
+        "verdict": claim["verdict"],
+        "reason": claim["reason"],
+        "headline_part": deciding[0]["verdict"],
+        "control": claim["control"]["outcome"],
+        "parts": len(deciding),
+        "parts_asked": sum(part["verdict"] != NOT_ASKED for part in deciding),
+        **{key: claim[key] for key in FOUND if key in claim},
+    }
+
+
+def reach(on: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
+    """`reach` returns on which of the data sets of which it was asked a claim holds, fails and is open."""
+    asked = {name: found for name, found in on.items() if found["verdict"] != NOT_ASKED}
+    if not asked:
+        return NOT_ASKED
+    if list(asked) == list(on)[:1]:
+        return "not asked elsewhere"
+    where = {v: [titles[name] for name in asked if asked[name]["verdict"] == v] for v in VERDICTS}
+    only = next((verdict for verdict in VERDICTS if len(where[verdict]) == len(asked)), None)
+    if only:
+        number = {1: where[only][0], 2: "both"}.get(len(asked), f"all {len(asked)}")
+        words = f"{SAID[only]} on {number}"
+    else:
+        words = f"holds on {len(where[SUPPORTED]) or 'none'} of {len(asked)}"
+        words += "".join(f"; {SAID[v]} on {_named(where[v])}" for v in (REFUTED, INCONCLUSIVE) if where[v])
+    fewer = sum(found["parts_asked"] < found["parts"] for found in asked.values())
+    return words + (f" (on {fewer} not all parts asked)" if fewer else "")
+
+
+def _named(titles: Sequence[str]) -> str:
+    """The titles, of many the first and how many more."""
+    shown = titles if len(titles) <= NAMED else titles[: NAMED - 1]
+    more = len(titles) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
+
+
+def _summary(on: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """The random-effects mean of the headline part over the data sets that have an interval of it."""
+    known = [found for found in on if found.get("low") is not None and found.get("high") is not None]
+    intervals = [Interval(*(found[key] for key in Interval._fields)) for found in known]
+    found = random_effects([i.estimate for i in intervals], [*map(standard_error, intervals)])
+    return found._asdict() if found else None
