@@ -7,6 +7,7 @@ from typing import Any
 
 from minima.atomic import write_text
 from minima.findings.files import write_json
+from minima.findings.forest import draw_forests
 from minima.findings.replications import compare
 from minima.findings.words import NOT_ASKED, SUPPORTED, estimate, interval, minus, number, row
 
@@ -39,6 +40,7 @@ def write_comparison(
     read = {name: json.loads(path.read_text(encoding="utf-8")) for name, (_, path) in data_sets.items()}
     comparison = compare({name: (title, read[name]) for name, (title, _) in data_sets.items()})
     write_text(as_markdown(comparison), markdown_path)
+    draw_forests(comparison, figures_folder)
     write_json(comparison, json_path)
 
 

@@ -19,7 +19,17 @@ from minima.atomic import write_text
 from minima.findings.style import save, styled
 from minima.plan.digest import digest
 
-NUMBERS = {"x", "estimate", "low", "high", "spread", "cost", "lead"}  # even where all of them are empty
+NUMBERS = {
+    "x",
+    "estimate",
+    "low",
+    "high",
+    "new_low",
+    "new_high",
+    "spread",
+    "cost",
+    "lead",
+}  # even where all of them are empty
 PICTURES = ("png", "svg")
 
 logger = logging.getLogger("minima")
@@ -53,7 +63,11 @@ def draw_figures(
 
 def write_table(module: str, blocks: Iterable[str], tree: xr.DataTree, path: Path) -> None:
     """`write_table` writes the numbers that a figure of these blocks is drawn from."""
-    table = import_module(module).tabulate(tree, *blocks)
+    write_csv(import_module(module).tabulate(tree, *blocks), path)
+
+
+def write_csv(table: pd.DataFrame, path: Path) -> None:
+    """`write_csv` writes a figure's table, of every number ten digits."""
     write_text(table.to_csv(index=False, float_format="%.10g"), path)
 
 

@@ -61,12 +61,21 @@ def _on(claim: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "verdict": claim["verdict"],
         "reason": claim["reason"],
-        "headline_part": deciding[0]["verdict"],
         "control": claim["control"]["outcome"],
+        "by": _decided_by(claim, deciding),
         "parts": len(deciding),
         "parts_asked": sum(part["verdict"] != NOT_ASKED for part in deciding),
         **{key: claim[key] for key in FOUND if key in claim},
     }
+
+
+def _decided_by(claim: Mapping[str, Any], deciding: Verdicts) -> str:
+    """What a verdict rests on where it is not that of the headline part."""
+    if claim["verdict"] == deciding[0]["verdict"]:
+        return ""
+    if any(part["verdict"] == claim["verdict"] for part in deciding):
+        return "another part"
+    return "control" if all(part["verdict"] in (SUPPORTED, NOT_ASKED) for part in deciding) else "Holm"
 
 
 def reach(on: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
