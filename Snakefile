@@ -1,9 +1,10 @@
 """Minima: which minimizer does my network converge to?
 
-snakemake --cores all          everything the config asks for
-snakemake --cores 1 plan       what would be trained, and why
-snakemake --cores 1 prune      stored cells that no recorded config uses
-snakemake --cores 1 archive    everything that was found, as one zip
+snakemake --cores all               everything the config asks for
+snakemake --cores 1 plan            what would be trained, and why
+snakemake --cores all replications  the same claims on other data
+snakemake --cores 1 prune           stored cells that no recorded config uses
+snakemake --cores 1 archive         everything that was found, as one zip
 """
 
 import sys
@@ -51,4 +52,5 @@ include: "rules/aggregate.smk"
 include: "rules/claims.smk"
 include: "rules/figures.smk"
 include: "rules/report.smk"
+include: "rules/replications.smk"
 include: "rules/maintenance.smk"

@@ -1,8 +1,16 @@
 rule aggregate_study:
     input:
-        packs=lambda wildcards: [PATHS.pack(name) for name in PLAN.packs_of(wildcards.study)],
-        data=lambda wildcards: [PATHS.data(name) for name in PLAN.data_of_study(wildcards.study)],
-        references=lambda wildcards: [PATHS.reference(name) for name in PLAN.references_of(wildcards.study)],
+        packs=lambda wildcards: [
+            AT(wildcards.within).paths.pack(name) for name in AT(wildcards.within).packs_of(wildcards.study)
+        ],
+        data=lambda wildcards: [
+            AT(wildcards.within).paths.data(name)
+            for name in AT(wildcards.within).data_of_study(wildcards.study)
+        ],
+        references=lambda wildcards: [
+            AT(wildcards.within).paths.reference(name)
+            for name in AT(wildcards.within).references_of(wildcards.study)
+        ],
     output:
         report(
             PATHS.dataset("{study}"),
@@ -20,6 +28,6 @@ rule aggregate_study:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=lambda wildcards: PLAN.dataset_stamp(wildcards.study),
+        stamp=lambda wildcards: AT(wildcards.within).dataset_stamp(wildcards.study),
     script:
         "../workflow_scripts/aggregate_study.py"

@@ -1,6 +1,8 @@
 rule judge_claims:
     input:
-        [PATHS.dataset(study) for study in PLAN.judged_studies],
+        lambda wildcards: [
+            AT(wildcards.within).paths.dataset(study) for study in AT(wildcards.within).judged_studies
+        ],
     output:
         json=PATHS.claims,
         page=report(
@@ -20,6 +22,6 @@ rule judge_claims:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=lambda wildcards: PLAN.claims_stamp(),
+        stamp=lambda wildcards: AT(wildcards.within).claims_stamp(),
     script:
         "../workflow_scripts/judge_claims.py"

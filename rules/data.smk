@@ -1,6 +1,6 @@
 rule prepare_data:
     input:
-        lambda wildcards: PLAN.own_files(wildcards.data),
+        lambda wildcards: AT(wildcards.within).own_files(wildcards.data),
     output:
         PATHS.data("{data}"),
     log:
@@ -14,6 +14,6 @@ rule prepare_data:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=lambda wildcards: PLAN.data_stamp(wildcards.data),
+        stamp=lambda wildcards: AT(wildcards.within).data_stamp(wildcards.data),
     script:
         "../workflow_scripts/prepare_data.py"

@@ -1,7 +1,7 @@
 # Neither has an output: both look at the store as it is now, each time they are asked.
 rule plan:
     log:
-        PATHS.log("plan"),
+        PLAN.paths.log("plan"),
     localrule: True
     conda:
         "envs/minima.yaml"
@@ -11,7 +11,7 @@ rule plan:
 
 rule prune:
     log:
-        PATHS.log("prune"),
+        PLAN.paths.log("prune"),
     localrule: True
     conda:
         "envs/minima.yaml"

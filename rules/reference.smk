@@ -1,6 +1,8 @@
 rule fit_reference:
     input:
-        lambda wildcards: PATHS.data(PLAN.reference_fits[wildcards.reference].data),
+        lambda wildcards: AT(wildcards.within).paths.data(
+            AT(wildcards.within).reference_fits[wildcards.reference].data
+        ),
     output:
         PATHS.reference("{reference}"),
     log:
@@ -14,6 +16,6 @@ rule fit_reference:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        stamp=lambda wildcards: PLAN.reference_stamp(wildcards.reference),
+        stamp=lambda wildcards: AT(wildcards.within).reference_stamp(wildcards.reference),
     script:
         "../workflow_scripts/fit_reference.py"

@@ -1,8 +1,12 @@
 rule write_report:
     input:
-        [PATHS.claims] if PLAN.claims else [],
-        datasets=[PATHS.dataset(study) for study in PLAN.studies],
-        figures=[PATHS.figures(study) for study in PLAN.drawn_studies],
+        lambda wildcards: [AT(wildcards.within).paths.claims] if AT(wildcards.within).claims else [],
+        datasets=lambda wildcards: [
+            AT(wildcards.within).paths.dataset(study) for study in AT(wildcards.within).studies
+        ],
+        figures=lambda wildcards: [
+            AT(wildcards.within).paths.figures(study) for study in AT(wildcards.within).drawn_studies
+        ],
     output:
         report(
             PATHS.report,
@@ -21,14 +25,16 @@ rule write_report:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: PLAN.report_stamp(),
+        stamp=lambda wildcards: AT(wildcards.within).report_stamp(),
     script:
         "../workflow_scripts/write_report.py"
 
 
 rule write_provenance:
     input:
-        [PATHS.dataset(study) for study in PLAN.studies],
+        lambda wildcards: [
+            AT(wildcards.within).paths.dataset(study) for study in AT(wildcards.within).studies
+        ],
     output:
         json=PATHS.provenance,
         page=PATHS.runtimes,
@@ -43,7 +49,7 @@ rule write_provenance:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: PLAN.provenance_stamp(),
+        stamp=lambda wildcards: AT(wildcards.within).provenance_stamp(),
     script:
         "../workflow_scripts/write_provenance.py"
 
@@ -52,9 +58,9 @@ rule archive:
     input:
         FINDINGS,
     output:
-        PATHS.archive,
+        CHOSEN.paths.archive,
     log:
-        PATHS.log("archive"),
+        CHOSEN.paths.log("archive"),
     localrule: True
     conda:
         "envs/minima.yaml"

@@ -1,23 +1,30 @@
 rule train_pack:
     input:
-        data=lambda wildcards: [PATHS.data(name) for name in PLAN.data_of(wildcards.pack)],
-        starts=lambda wildcards: [PATHS.pack(name) for name in PLAN.starts_of(wildcards.pack)],
+        data=lambda wildcards: [
+            AT(wildcards.within).paths.data(name) for name in AT(wildcards.within).data_of(wildcards.pack)
+        ],
+        starts=lambda wildcards: [
+            AT(wildcards.within).paths.pack(name) for name in AT(wildcards.within).starts_of(wildcards.pack)
+        ],
     output:
         PATHS.pack("{pack}"),
     log:
         PATHS.log("train_pack", "{pack}"),
     benchmark:
         PATHS.benchmark("train_pack", "{pack}")
-    priority: lambda wildcards: PLAN.seconds_behind[wildcards.pack]
+    priority: lambda wildcards: AT(wildcards.within).seconds_behind[wildcards.pack]
     conda:
         "envs/minima.yaml"
     threads: 1
     resources:
-        mem_mb=lambda wildcards, attempt: attempt * job_memory_mb(PLAN.packs[wildcards.pack].cost),
+        mem_mb=lambda wildcards, attempt: attempt
+        * job_memory_mb(AT(wildcards.within).packs[wildcards.pack].cost),
         runtime=lambda wildcards, attempt: job_minutes(
-            PLAN.packs[wildcards.pack].cost, PLAN.packs[wildcards.pack].at_most, attempt
+            AT(wildcards.within).packs[wildcards.pack].cost,
+            AT(wildcards.within).packs[wildcards.pack].at_most,
+            attempt,
         ),
     params:
-        stamp=lambda wildcards: PLAN.pack_stamp(wildcards.pack),
+        stamp=lambda wildcards: AT(wildcards.within).pack_stamp(wildcards.pack),
     script:
         "../workflow_scripts/train_pack.py"

@@ -9,7 +9,7 @@ with job_log(snakemake.log[0]):
     from minima.plan.workplan import Plan
 
     write_study(
-        Plan(snakemake.config),
+        Plan(snakemake.config).at(snakemake.wildcards.within),
         snakemake.wildcards.study,
         packs=[Path(path) for path in snakemake.input.packs],
         data_files=[Path(path) for path in snakemake.input.data],

@@ -8,7 +8,7 @@ with job_log(snakemake.log[0]):
     from minima.findings.drawing import draw_figures
     from minima.plan.workplan import Plan
 
-    plan, study = Plan(snakemake.config), snakemake.wildcards.study
+    plan, study = Plan(snakemake.config).at(snakemake.wildcards.within), snakemake.wildcards.study
     names = plan.config.studies[study].figures
     draw_figures(
         {name: (plan.figure_module(study, name), *plan.figure(study, name)[1:]) for name in names},

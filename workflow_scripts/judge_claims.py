@@ -8,6 +8,7 @@ with job_log(snakemake.log[0]):
     from minima.findings.claims import judge_all
     from minima.plan.workplan import Plan
 
-    plan = Plan(snakemake.config)
+    plan = Plan(snakemake.config).at(snakemake.wildcards.within)
     datasets = dict(zip(plan.judged_studies, map(Path, snakemake.input), strict=True))
-    judge_all(plan.claims, datasets, Path(snakemake.output.json), Path(snakemake.output.page))
+    output = snakemake.output
+    judge_all(plan.claims, datasets, Path(output.json), Path(output.page), plan.not_asked)

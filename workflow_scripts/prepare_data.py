@@ -8,4 +8,5 @@ with job_log(snakemake.log[0]):
     from minima.jobs.prepare_data import prepare_data
     from minima.plan.workplan import Plan
 
-    prepare_data(Plan(snakemake.config), snakemake.wildcards.data, Path(snakemake.output[0]))
+    plan = Plan(snakemake.config).at(snakemake.wildcards.within)
+    prepare_data(plan, snakemake.wildcards.data, Path(snakemake.output[0]))

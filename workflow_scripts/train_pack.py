@@ -8,7 +8,7 @@ with job_log(snakemake.log[0]):
     from minima.jobs.train_pack import train_pack
     from minima.plan.workplan import Plan
 
-    plan, pack = Plan(snakemake.config), snakemake.wildcards.pack
+    plan, pack = Plan(snakemake.config).at(snakemake.wildcards.within), snakemake.wildcards.pack
     train_pack(
         plan.packs[pack].cells,
         data_files=dict(zip(plan.data_of(pack), map(Path, snakemake.input.data), strict=True)),

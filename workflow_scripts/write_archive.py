@@ -8,4 +8,4 @@ with job_log(snakemake.log[0]):
     from minima.findings.archive import write_archive
     from minima.plan.workplan import Plan
 
-    write_archive(Plan(snakemake.config), Path(snakemake.output[0]))
+    write_archive(Plan(snakemake.config).chosen, Path(snakemake.output[0]))

@@ -8,4 +8,5 @@ with job_log(snakemake.log[0]):
     from minima.findings.provenance import write_provenance
     from minima.plan.workplan import Plan
 
-    write_provenance(Plan(snakemake.config), Path(snakemake.output.json), Path(snakemake.output.page))
+    plan = Plan(snakemake.config).at(snakemake.wildcards.within)
+    write_provenance(plan, Path(snakemake.output.json), Path(snakemake.output.page))

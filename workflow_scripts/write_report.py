@@ -8,4 +8,4 @@ with job_log(snakemake.log[0]):
     from minima.findings.reporting import write_run_report
     from minima.plan.workplan import Plan
 
-    write_run_report(Plan(snakemake.config), Path(snakemake.output[0]))
+    write_run_report(Plan(snakemake.config).at(snakemake.wildcards.within), Path(snakemake.output[0]))

@@ -2,12 +2,14 @@
 
 Supported: the interval lies inside the region; refuted: it lies outside; else inconclusive. A claim of
 several parts needs all of those that the paper says, or all where it says none, and one with a control also
-the control: an estimator that finds the effect where it must be absent proves nothing.
+the control: an estimator that finds the effect where it must be absent proves nothing. What a replication's
+data cannot answer is not asked: the verdict is that of the parts that are.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,32 +34,50 @@ from minima.findings.words import INCONCLUSIVE, REFUTED, SUPPORTED, as_markdown
 if TYPE_CHECKING:
     from minima.plan.register import Claim, Part
 
+EXACT = ("every", "count")
+NOTHING = {"estimate": None, "low": None, "high": None, "n": 0}
 ESTIMATORS = {"t": student, "bootstrap": bootstrap_interval, "every": extent, "count": extent}
 OF_A_PART = ("source", "verdict", "reason", "p")  # a claim has its own; else it shows its first deciding part
-CONTROL_OUTCOMES = {SUPPORTED: "holds", REFUTED: "fails", INCONCLUSIVE: INCONCLUSIVE}
+CONTROL_OUTCOMES = {SUPPORTED: "holds", REFUTED: "fails"}  # else the verdict itself
 
 
 def judge_all(
-    claims: "Sequence[Claim]", datasets: Mapping[str, Path], json_path: Path, page_path: Path
+    claims: "Sequence[Claim]",
+    datasets: Mapping[str, Path],
+    json_path: Path,
+    page_path: Path,
+    not_asked: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Writes the verdicts for machines and for people; `datasets` maps a study to its file."""
+    """Writes the verdicts for machines and for people; `datasets` maps a study to its file, `not_asked` a
+    claim to the reasons why its parts and its control are not asked, "" where they are."""
     trees = {study: xr.open_datatree(path, engine="netcdf4") for study, path in datasets.items()}
-    verdicts = judge_together(claims, trees)
+    verdicts = judge_together(claims, trees, not_asked or {})
     write_text(as_markdown(verdicts), page_path)
     write_json(verdicts, json_path)
 
 
-def judge_together(claims: "Sequence[Claim]", trees: Mapping[str, xr.DataTree]) -> list[dict[str, Any]]:
+def judge_together(
+    claims: "Sequence[Claim]",
+    trees: Mapping[str, xr.DataTree],
+    not_asked: Mapping[str, Sequence[str]] | None = None,
+) -> list[dict[str, Any]]:
     """`judge_together` returns the verdicts, corrected for their number: what pages show."""
-    return corrected([judge(claim, trees[claim.study]) for claim in claims])
+    reasons = not_asked or {}
+    return corrected([judge(claim, trees.get(claim.study), reasons.get(claim.id, ())) for claim in claims])
 
 
-def judge(claim: "Claim", tree: xr.DataTree) -> dict[str, Any]:
+def judge(claim: "Claim", tree: xr.DataTree | None, not_asked: Sequence[str] = ()) -> dict[str, Any]:
     """The claim and its verdict as plain values: the verdict of its published parts, and beside it that of
-    ours; of a claim that is wholly ours there is one."""
-    parts = [judge_part(part, tree) for part in claim.parts]
-    control = _judge_control(claim, tree)
+    ours; of a claim that is wholly ours there is one. Its numbers are those of the first deciding part that
+    is asked."""
+    found = [
+        _not_asked(part, reason) if reason else judge_part(part, tree)
+        for part, reason in zip_longest(claim.asked, not_asked, fillvalue="")
+    ]
+    parts = found[: len(claim.parts)]
+    control = _control(claim, *found[len(claim.parts) :])
     deciding = [part for part in parts if part["source"] == claim.source]
+    deciding.sort(key=lambda part: part["verdict"] == NOT_ASKED)
     ours = [part for part in parts if part["source"] == "ours"]
     verdict, reason = _together(deciding, control)
     verdict_ours, reason_ours = _together(ours, control) if ours else (None, "")
@@ -83,8 +103,26 @@ def judge(claim: "Claim", tree: xr.DataTree) -> dict[str, Any]:
 
 def judge_part(part: "Part", tree: xr.DataTree) -> dict[str, Any]:
     """One number against its region."""
-    exact = part.interval in ("every", "count")
-    found = {
+    found = _described(part)
+    try:
+        sample = _estimate(part, tree)
+    except NotEstimable as error:
+        exact = part.interval in EXACT
+        return found | NOTHING | {"verdict": INCONCLUSIVE, "reason": str(error), "p": None if exact else 1.0}
+    interval = ESTIMATORS[part.interval](sample)
+    verdict, reason = _place(part, interval, sample)
+    found |= _numbers(interval)
+    if part.at_least is not None:
+        inside = units_inside(sample, *bounds(part.region))
+        found |= {"inside": inside, "share": clopper_pearson(inside, interval.n)}
+    reason = "; ".join(filter(None, [reason, sample.note]))
+    return found | {"verdict": verdict, "reason": reason, "p": _p_value(part, verdict, sample)}
+
+
+def _described(part: "Part") -> dict[str, Any]:
+    """`_described` returns what is asked."""
+    exact = part.interval in EXACT
+    return {
         "label": part.label,
         "source": part.source,
         "function": part.estimand,
@@ -94,19 +132,10 @@ def judge_part(part: "Part", tree: xr.DataTree) -> dict[str, Any]:
         "comparable": part.comparable,
         "n_asked": units_needed(part.pilot, bounds(part.region)) if part.pilot and not exact else None,
     }
-    try:
-        sample = _estimate(part, tree)
-    except NotEstimable as error:
-        nothing = _numbers(Interval(math.nan, math.nan, math.nan, 0))
-        return found | nothing | {"verdict": INCONCLUSIVE, "reason": str(error), "p": None if exact else 1.0}
-    interval = ESTIMATORS[part.interval](sample)
-    verdict, reason = _place(part, interval, sample)
-    found |= _numbers(interval)
-    if part.at_least is not None:
-        inside = units_inside(sample, *bounds(part.region))
-        found |= {"inside": inside, "share": clopper_pearson(inside, interval.n)}
-    reason = "; ".join(filter(None, [reason, sample.note]))
-    return found | {"verdict": verdict, "reason": reason, "p": _p_value(part, verdict, sample)}
+
+
+def _not_asked(part: "Part", reason: str) -> dict[str, Any]:
+    return _described(part) | NOTHING | {"verdict": NOT_ASKED, "reason": reason, "p": None}
 
 
 def _place(part: "Part", interval: Interval, sample: Sample) -> tuple[str, str]:
@@ -176,16 +205,22 @@ def _estimate(part: "Part", tree: xr.DataTree) -> Sample:
         raise NotEstimable(f"not in the dataset: {str(error).strip(chr(39) + chr(34))}") from error
 
 
-def _judge_control(claim: "Claim", tree: xr.DataTree) -> dict[str, Any]:
-    if not claim.has_control:
+def _control(claim: "Claim", found: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`_control` returns a control as it was judged, or why there is none."""
+    if found is None:
         return {"outcome": "none", "reason": claim.control.reason}
-    found = judge_part(claim.control, tree)
-    outcome = CONTROL_OUTCOMES[found.pop("verdict")]
+    verdict = found.pop("verdict")
+    outcome = CONTROL_OUTCOMES.get(verdict, verdict)
     return found | {"statement": claim.control.statement, "outcome": outcome}
 
 
 def _together(parts: list[dict[str, Any]], control: Mapping[str, Any]) -> tuple[str, str]:
-    """All parts must be supported, and the control must not fail; one refuted part refutes."""
+    """All parts that are asked must be supported, and the control must not fail; one refuted part refutes.
+    Without its control nothing is asked."""
+    asked = [part for part in parts if part["verdict"] != NOT_ASKED]
+    if not asked or control["outcome"] == NOT_ASKED:
+        return NOT_ASKED, parts[0]["reason"] if not asked else f"its control: {control['reason']}"
+    parts = asked
     reasons = list(dict.fromkeys(part["reason"] for part in parts if part["reason"]))
     for verdict in (REFUTED, INCONCLUSIVE):
         if guilty := [part["label"] for part in parts if part["verdict"] == verdict]:

@@ -1,6 +1,7 @@
 """Which stored cells are in use: a record per study and config that was carried to its dataset.
 
     results/records/<study>_<config digest>.json
+    results/records/<replication>.<study>_<config digest>.json
 
 Deleting a record says that its cells are no longer wanted; `snakemake prune` then finds them.
 """
@@ -24,7 +25,7 @@ def record_use(plan: "Plan", study: str, keys: list[str]) -> Path:
 
 
 def record_path(plan: "Plan", study: str) -> Path:
-    return Path(plan.paths.records) / f"{study}_{plan.study_stamp(study)}.json"
+    return Path(plan.paths.records) / f"{plan.recorded_as(study)}_{plan.study_stamp(study)}.json"
 
 
 def keys_of_studies(folder: Path) -> dict[str, set[str]]:

@@ -84,8 +84,9 @@ def corrected(verdicts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     tested = []
     for claim, suffix in places:
         source = "ours" if suffix else claim["source"]
-        parts = [part for part in claim["parts"] if part["source"] == source]
-        claim[f"p{suffix}"] = p = of_parts(claim[f"verdict{suffix}"], parts)
+        asked = [p for p in claim["parts"] if p["source"] == source and p["verdict"] != NOT_ASKED]
+        verdict = claim[f"verdict{suffix}"]
+        claim[f"p{suffix}"] = p = None if verdict == NOT_ASKED else of_parts(verdict, asked)
         claim[f"p_holm{suffix}"] = claim[f"survives{suffix}"] = None
         if p is not None:
             tested.append((claim, suffix))

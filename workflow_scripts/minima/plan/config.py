@@ -228,6 +228,11 @@ class Study(Options):
         "is not the one that the network found, even where it is the nearest: the answer is none.",
     )
     figures: dict[Name, Figure] = Field({}, description="Figures by name.")
+    roles: dict[Name, list[Name]] = Field(
+        {},
+        description="Role → the data recipes that play it, such as binary: [digits_3_8]: what the data of a "
+        "replication may take the place of.",
+    )
 
     def references_of(self, block: str) -> dict[str, dict[str, Any]]:
         """`references_of` returns reference → options of those that the config names, for a block."""
@@ -241,6 +246,29 @@ class Study(Options):
         if not isinstance(figures, dict):
             return figures
         return {name: {} if figure is None else figure for name, figure in figures.items()}
+
+
+class Replication(Options):
+    """The same register asked on other data."""
+
+    title: str = Field("", description="What pages call the data set; its name where omitted.")
+    data: dict[Name, dict[str, Any]] = Field(
+        min_length=1,
+        description="Role, or name of one recipe → what is laid over each recipe that plays it; another "
+        "source keeps what all sources share.",
+    )
+    seed_shift: int = Field(
+        0,
+        ge=0,
+        description="Added to every seed, times seeds_each where seeds share a split, so that the networks "
+        "have starts of their own.",
+    )
+    claims: list[str] | None = Field(
+        None, min_length=1, description="Claims that are asked; all where omitted."
+    )
+    studies: dict[Name, dict[str, Any]] = Field(
+        {}, description="Laid over the studies, as the config's own: widths, rates, null for a block."
+    )
 
 
 class Execution(Options):
@@ -306,6 +334,12 @@ class Config(Options):
     data: dict[Name, DataRecipe] = Field({}, description="Data recipes by name, laid over those of studies.")
     studies: dict[Name, Study] = Field(
         {}, description="Studies by name: laid over the study's own folder, or whole."
+    )
+    replications: dict[Name, Replication] = Field(
+        {}, description="The same claims on other data, by name: snakemake replications."
+    )
+    replication: Name | None = Field(
+        None, description="Name of a replication to run in the place of the studies as they are."
     )
 
     @field_validator("run", mode="before", json_schema_input_type=str | list[str] | None)

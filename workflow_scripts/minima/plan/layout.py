@@ -15,65 +15,75 @@ SHARED_FOLDERS = (
     "journal",
     "records",
     "drawings",
+    "replications",
+    "forests",
 )
 
 
-class Layout:
-    """The paths under one results folder."""
+def folder_of(replication: str) -> str:
+    """`folder_of` returns what stands between the results folder and the results of a replication."""
+    return f"replications/{replication}/" if replication else ""
 
-    def __init__(self, results: str) -> None:
+
+class Layout:
+    """The paths under one results folder. What a replication finds stands `within` a folder of its own there,
+    as what the studies themselves find stands in the results folder (""); the store, and what is known of its
+    use, is of all of them."""
+
+    def __init__(self, results: str, within: str = "") -> None:
         self.results = results.rstrip("/")
+        self.own = f"{self.results}/{within}"
 
     def data(self, name: str) -> str:
-        return f"{self.results}/data/{name}.nc"
+        return f"{self.own}data/{name}.nc"
 
     def pack(self, name: str) -> str:
-        return f"{self.results}/packs/{name}.nc"
+        return f"{self.own}packs/{name}.nc"
 
     def reference(self, name: str) -> str:
-        return f"{self.results}/references/{name}.nc"
+        return f"{self.own}references/{name}.nc"
 
     def dataset(self, study: str) -> str:
-        return f"{self.results}/{study}/dataset.nc"
+        return f"{self.own}{study}/dataset.nc"
 
     def figures(self, study: str) -> str:
-        return f"{self.results}/{study}/figures"
+        return f"{self.own}{study}/figures"
 
     def figure(self, study: str, name: str, kind: str) -> str:
         return f"{self.figures(study)}/{name}.{kind}"
 
     def drawings(self, study: str) -> str:
-        return f"{self.results}/drawings/{study}"
+        return f"{self.own}drawings/{study}"
 
     @property
     def claims(self) -> str:
-        return f"{self.results}/claims.json"
+        return f"{self.own}claims.json"
 
     @property
     def claims_page(self) -> str:
-        return f"{self.results}/claims.md"
+        return f"{self.own}claims.md"
 
     @property
     def report(self) -> str:
-        return f"{self.results}/report.html"
+        return f"{self.own}report.html"
 
     @property
     def provenance(self) -> str:
-        return f"{self.results}/provenance.json"
+        return f"{self.own}provenance.json"
 
     @property
     def runtimes(self) -> str:
-        return f"{self.results}/runtimes.md"
+        return f"{self.own}runtimes.md"
 
     @property
     def archive(self) -> str:
-        return f"{self.results}/archive.zip"
+        return f"{self.own}archive.zip"
 
     def log(self, rule: str, name: str = "") -> str:
-        return f"{self.results}/logs/{rule}/{name}.log" if name else f"{self.results}/logs/{rule}.log"
+        return f"{self.own}logs/{rule}/{name}.log" if name else f"{self.own}logs/{rule}.log"
 
     def benchmark(self, rule: str, name: str) -> str:
-        return f"{self.results}/benchmarks/{rule}/{name}.tsv"
+        return f"{self.own}benchmarks/{rule}/{name}.tsv"
 
     @property
     def store(self) -> str:
@@ -93,3 +103,13 @@ class Layout:
     @property
     def plan(self) -> str:
         return f"{self.results}/plan.json"
+
+    @property
+    def comparison(self) -> dict[str, str]:
+        """`comparison` returns the files that say how far the verdicts reach, by kind."""
+        kinds = ("json", "md", "html")
+        return {kind: f"{self.results}/replications.{kind}" for kind in kinds}
+
+    @property
+    def forests(self) -> str:
+        return f"{self.results}/forests"

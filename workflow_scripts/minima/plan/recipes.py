@@ -142,6 +142,10 @@ class Recipe(parts.Part):
         """`own_files` returns the user's files behind this recipe: inputs of the rule that prepares it."""
         return []
 
+    def published_files(self, data_dir: Path) -> list[Path]:
+        """`published_files` returns where the source's files stand once they are downloaded."""
+        return []
+
     def where(self) -> str:
         """`where` returns what messages call the rows: the user's files, or else the source."""
         return ", ".join(map(str, self.own_files(Path()))) or self.source

@@ -21,12 +21,13 @@ from minima.plan.fingerprint import (
 )
 from minima.plan.grid import Cell, Grid, by_group
 from minima.plan.layers import CLAIMS, lay, listed, mapping
-from minima.plan.layout import Layout
+from minima.plan.layout import Layout, folder_of
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.own_modules import look_in
 from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
-from minima.plan.register import Claim, read_registers
+from minima.plan.register import Claim, Part, read_registers
+from minima.plan.replications import asked_by, blocks_named
 from minima.plan.studies import own_files
 from minima.plan.versions import library_versions
 
@@ -41,12 +42,47 @@ class Plan:
         self.config, self.grids = read_config(laid)
         # What jobs get, so that an edit of a study during a run is seen by the next one.
         self.whole = laid.config | {"whole": True, "scale": None}
-        self.paths = Layout(self.config.results)
+        self.paths = self.layout_of("")
+        self._replications: dict[str, Replicated] = {}
+
+    def at(self, within: str) -> "Plan":
+        """`at` returns the plan whose results stand in a folder of the results folder: this one ("") or that
+        of a replication, made when it is first asked for."""
+        return self.of(next((name for name in self.config.replications if folder_of(name) == within), ""))
+
+    def of(self, name: str) -> "Plan":
+        """`of` returns the plan of a replication, or this one where none is named."""
+        if name and name not in self._replications:
+            self._replications[name] = Replicated(self, name)
+        return self._replications[name] if name else self
+
+    def layout_of(self, name: str) -> Layout:
+        """`layout_of` returns the paths of a replication, or of the studies as they are ("")."""
+        return Layout(self.config.results, folder_of(name))
+
+    @property
+    def data_sets(self) -> dict[str, str]:
+        """`data_sets` returns name → title of those on which the claims are asked: of the studies' own
+        (""), and of each replication."""
+        titles = {name: one.title or name for name, one in self.config.replications.items()}
+        return {"": "as registered"} | titles
+
+    @property
+    def chosen(self) -> "Plan":
+        """`chosen` returns the plan that the config is to be run as."""
+        return self.of(self.config.replication or "")
+
+    def recorded_as(self, study: str) -> str:
+        """`recorded_as` returns the name under which a study's use of the store is known."""
+        return study
 
     def check(self) -> None:
         """What must hold beside a well-formed config before any job starts. Raises `ConfigError`."""
         check_writable(self.config.results)
         _ = self.claims  # reads the register
+        if (name := self.config.replication) and name not in self.config.replications:
+            known = self.config.replications
+            raise ConfigError([Mistake("replication", unknown(name, known, "no replication"))])
         gigabytes = self.config.execution.kernel_memory_gb
         problems = {path: kernel_problem(grid.cells, gigabytes) for path, grid in self.grids.items()}
         large = [
@@ -80,7 +116,15 @@ class Plan:
 
     @property
     def judged_studies(self) -> list[str]:
-        return list(dict.fromkeys(claim.study for claim in self.claims))
+        """The studies with claims and networks that these are about."""
+        claimed = dict.fromkeys(claim.study for claim in self.claims)
+        return [study for study in claimed if study in self.studies]
+
+    @property
+    def not_asked(self) -> dict[str, list[str]]:
+        """`not_asked` returns claim → of each of its parts, and its control, why it is not asked, or "", of
+        those claims that are not asked whole."""
+        return {}
 
     @cached_property
     def cells(self) -> dict[str, Cell]:
@@ -202,7 +246,7 @@ class Plan:
     def claims_stamp(self) -> str:
         """What the verdicts depend on beside the datasets: the register and the code of the estimands."""
         modules = {part.module for claim in self.claims for part in claim.asked}
-        register = digest(canonical([claim.model_dump(mode="json") for claim in self.claims]))
+        register = digest(canonical([[c.model_dump(mode="json") for c in self.claims], self.not_asked]))
         return f"{register}-{fingerprint(['minima.findings.claims', *modules])}"
 
     def figures_stamp(self, study: str) -> str:
@@ -223,7 +267,7 @@ class Plan:
         studies = {
             study: [
                 self.study_stamp(study),
-                self.config.studies[study].model_dump(mode="json", exclude={"blocks", "data"}),
+                self.config.studies[study].model_dump(mode="json", exclude={"blocks", "data", "roles"}),
             ]
             for study in self.studies
         }
@@ -238,6 +282,11 @@ class Plan:
     def provenance_stamp(self) -> str:
         """What the provenance is of, and its own code."""
         return f"{self.config_digest}-{fingerprint(['minima.findings.provenance'])}"
+
+    def comparison_stamp(self) -> str:
+        """What the comparison of data sets depends on beside their verdicts, and its own code."""
+        code = fingerprint(["minima.findings.replications"])
+        return f"{digest(canonical([self.data_sets, [claim.id for claim in self.claims]]))}-{code}"
 
     @property
     def drawn_studies(self) -> list[str]:
@@ -274,6 +323,32 @@ class Plan:
     def claims_shown(self, study: str, figure: str) -> list[str]:
         """The ids of the claims that a figure belongs to."""
         return [claim.id for claim in self.claims if claim.study == study and figure in claim.figures]
+
+
+class Replicated(Plan):
+    """The plan of a replication: of the same studies on other data, and of all claims about them."""
+
+    def __init__(self, plan: Plan, name: str) -> None:
+        self.name = name
+        self.whole = plan.whole
+        self.paths = plan.layout_of(name)
+        self.claims = plan.claims
+        found = asked_by(plan.whole, plan.config, name, plan.claims, plan.studies)
+        self.config, self.grids, self._blocks_not_asked, self._left_out = found
+        self._blocks = {study: plan.config.studies[study].blocks for study in plan.studies}
+
+    def recorded_as(self, study: str) -> str:
+        return f"{self.name}.{study}"
+
+    @cached_property
+    def not_asked(self) -> dict[str, list[str]]:
+        reasons = {claim.id: [self._why_not(claim, part) for part in claim.asked] for claim in self.claims}
+        return {claim: found for claim, found in reasons.items() if any(found)}
+
+    def _why_not(self, claim: Claim, part: Part) -> str:
+        why = self._blocks_not_asked[claim.study]
+        named = blocks_named(part, self._blocks[claim.study])
+        return self._left_out.get(claim.id) or next((why[block] for block in named if block in why), "")
 
 
 def check_writable(folder: str | os.PathLike) -> None:

@@ -30,6 +30,9 @@ class FashionMnist(Recipe):
         test_class_rows=dict.fromkeys(range(10), 1000),
     )
 
+    def published_files(self, data_dir: Path) -> list[Path]:
+        return [data_dir / file.name for file in FILES.values()]
+
 
 def load(recipe: FashionMnist, data_dir: Path) -> Pool:
     """`load` returns the official training and test pools."""

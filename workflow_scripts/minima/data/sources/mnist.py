@@ -30,6 +30,9 @@ class Mnist(Recipe):
         test_class_rows=dict(enumerate([980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])),
     )
 
+    def published_files(self, data_dir: Path) -> list[Path]:
+        return [data_dir / file.name for file in FILES.values()]
+
 
 def load(recipe: Mnist, data_dir: Path) -> Pool:
     """`load` returns the official training and test pools."""
