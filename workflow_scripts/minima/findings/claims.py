@@ -29,7 +29,7 @@ from minima.findings.stats import (
     student,
     units_inside,
 )
-from minima.findings.words import INCONCLUSIVE, REFUTED, SUPPORTED, as_markdown
+from minima.findings.words import INCONCLUSIVE, NOT_ASKED, REFUTED, SUPPORTED, as_markdown
 
 if TYPE_CHECKING:
     from minima.plan.register import Claim, Part

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import bdtr, nctdtr, stdtr, stdtrit
 
 from minima.findings.stats import Interval, standard_error
-from minima.findings.words import INCONCLUSIVE, REFUTED, p_value
+from minima.findings.words import INCONCLUSIVE, NOT_ASKED, REFUTED, p_value
 
 if TYPE_CHECKING:
     from minima.plan.register import Pilot
