@@ -168,6 +168,16 @@ def test_standardize_uses_training_rows_and_drops_constant_features():
     np.testing.assert_allclose(data.x_test[:, varies], expected)
 
 
+@pytest.mark.parametrize("source", [{"source": "diabetes"}, {"source": "digits", "labels": "value"}])
+def test_standardized_targets_are_in_units_of_the_training_ones(source):
+    raw, data = (prepare(source | {"standardize_targets": how}, [0, 1], ".") for how in (False, True))
+    np.testing.assert_allclose(data.y_train.mean("train"), 0, atol=1e-14)
+    np.testing.assert_allclose(data.y_train.std("train"), 1)
+    expected = (raw.y_test - raw.y_train.mean("train")) / raw.y_train.std("train")
+    np.testing.assert_allclose(data.y_test, expected)
+    np.testing.assert_array_equal(data.x_train, raw.x_train)
+
+
 # Sources
 
 

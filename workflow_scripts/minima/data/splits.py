@@ -120,7 +120,7 @@ def _split(recipe: "Recipe", rows: Pool, classes: list[int] | None, split: int) 
 
     train_inputs, test_inputs = (_in_blocks(x, x.shape[1], inputs) for x in (x_train, x_test))
     if classes is None:
-        targets, labels = [whole(_flat(rows.y)), whole(_flat(rows.test_y))], {}
+        y_train, labels, outputs, encode = rows.y, {}, rows.y[:1].size, _numbers
     else:
         y_train = _with_label_noise(rows.y, classes, recipe.label_noise, split)
         if recipe.confusion is not None:
@@ -129,7 +129,8 @@ def _split(recipe: "Recipe", rows: Pool, classes: list[int] | None, split: int) 
         labels = {"label_train": whole(y_train), "label_test": whole(rows.test_y)}
         outputs = len(classes) if recipe.labels == "onehot" else 1
         encode = partial(_encode, classes=classes, coding=recipe.labels)
-        targets = [_in_blocks(y, outputs, encode) for y in (y_train, rows.test_y)]
+    units = _standardization(encode(y_train), outputs) if recipe.standardize_targets else _as_they_are
+    targets = [_in_blocks(y, outputs, lambda some: units(encode(some))) for y in (y_train, rows.test_y)]
     return dict(zip(ARRAYS, (train_inputs, targets[0], test_inputs, targets[1]), strict=True)) | labels
 
 
@@ -146,6 +147,16 @@ def _input_shape(recipe: "Recipe", pool: Pool) -> tuple[int, ...]:
 def _flat(rows: np.ndarray) -> np.ndarray:
     """`_flat` returns rows [rows, numbers]."""
     return rows.reshape(len(rows), -1)
+
+
+def _numbers(targets: np.ndarray) -> np.ndarray:
+    """`_numbers` returns real targets [rows, output] in float64."""
+    return _flat(targets).astype(np.float64)
+
+
+def _as_they_are(rows: np.ndarray) -> np.ndarray:
+    """`_as_they_are` returns the rows."""
+    return rows
 
 
 def _in_blocks(rows: np.ndarray, columns: int, change: Callable[[np.ndarray], np.ndarray]) -> Blocks:
@@ -197,7 +208,7 @@ def _normalization(recipe: "Recipe", x_train: np.ndarray, shape: tuple[int, ...]
     """What is done to rows [rows, features]; it learns from the training rows alone."""
     how = recipe.normalize
     if how == "none":
-        return lambda x: x
+        return _as_they_are
     if how == "range":
         return lambda x: x / recipe.facts.largest
     if how == "channels" and len(shape) != 3:
@@ -205,9 +216,7 @@ def _normalization(recipe: "Recipe", x_train: np.ndarray, shape: tuple[int, ...]
             f"{recipe.where()}: normalize: channels needs images, and a row has the shape {shape}"
         )
     if how in ("standardize", "channels"):
-        channels = x_train.shape[1] if how == "standardize" else shape[0]
-        varies, mean, deviation = _moments(x_train, channels)
-        return lambda x: np.where(varies, (x - mean) / deviation, 0.0)
+        return _standardization(x_train, x_train.shape[1] if how == "standardize" else shape[0])
     if how == "whiten":
         return _whitening(x_train.astype(np.float64), recipe.where())
     length = np.sqrt(x_train.shape[1]) if how == "sphere" else 1.0
@@ -220,6 +229,13 @@ def _normalization(recipe: "Recipe", x_train: np.ndarray, shape: tuple[int, ...]
         return x * (length / norms)
 
     return onto_sphere
+
+
+def _standardization(x: np.ndarray, channels: int) -> Normalization:
+    """`_standardization` returns the map that gives the rows x mean 0 and standard deviation 1 in every
+    channel."""
+    varies, mean, deviation = _moments(x, channels)
+    return lambda x: np.where(varies, (x - mean) / deviation, 0.0)
 
 
 def _moments(x: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

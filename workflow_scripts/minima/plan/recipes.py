@@ -88,6 +88,12 @@ class Recipe(parts.Part):
     train_size: int = Field(100, ge=1, description="Number of training rows.")
     test_size: int = Field(100, ge=1, description="Number of test rows.")
     labels: Labels = Field("sign", description=LABELS)
+    standardize_targets: bool = Field(
+        False,
+        description="Targets of labels: value less their mean and over their standard deviation, of the "
+        "training rows: of order 1, as networks are at their start.",
+        json_schema_extra=LATER,
+    )
     normalize: Normalize = Field("sphere", description=NORMALIZE)
     shape: list[Annotated[int, Field(ge=1)]] | None = Field(
         None,
@@ -171,6 +177,8 @@ class Recipe(parts.Part):
             yield "label_noise replaces classes: it needs labels: sign or onehot, or must be 0"
         if self.confusion and self.labels == "value":
             yield "confusion draws classes: it needs labels: sign or onehot"
+        if self.standardize_targets and self.labels != "value":
+            yield "standardize_targets is of numbers: it needs labels: value, or must be false"
 
     def _shape_problems(self) -> Iterator[str]:
         known = self.row_shape()
