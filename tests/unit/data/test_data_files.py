@@ -90,6 +90,20 @@ def test_cifar_files_are_read_record_by_record(tmp_path):
     assert set(json.loads(data.attrs["source_sha256"])) == {"a.bin", "b.bin", "t.bin"}
 
 
+def test_packed_cifar_files_hold_the_same_records(tmp_path):
+    cifar_file(tmp_path / "t.bin", range(10), 2)
+    cifar_file(tmp_path / "a.bin", range(10))
+    (tmp_path / "a.bin.xz").write_bytes(lzma.compress((tmp_path / "a.bin").read_bytes()))
+    plain, packed = (
+        prepare(CIFAR | {"train_files": [name], "train_size": 10, "test_size": 10}, [0], tmp_path)
+        for name in ("a.bin", "a.bin.xz")
+    )
+    xr.testing.assert_equal(plain, packed)
+    (tmp_path / "a.bin.xz").write_bytes((tmp_path / "a.bin.xz").read_bytes()[:-100])
+    with pytest.raises(DataError, match=r"a\.bin\.xz cannot be unpacked .* Replace it"):
+        prepare(CIFAR | {"train_files": ["a.bin.xz"], "train_size": 5, "test_size": 5}, [0], tmp_path)
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"1234", bytes([11]) + bytes(3072)], ids=["empty", "cut", "label 11"]
 )
@@ -106,9 +120,8 @@ def test_real_cifar_records_are_read(tmp_path):
     packed = Path(os.environ.get("MINIMA_DATA_DIR", "no folder")) / "cifar10/data_batch_1_first4000.bin.xz"
     if not packed.is_file():
         pytest.skip("MINIMA_DATA_DIR names no folder with the real files")
-    (tmp_path / "first.bin").write_bytes(lzma.decompress(packed.read_bytes()))
-    recipe = CIFAR | {"train_files": ["first.bin"], "test_files": [], "train_size": 3000, "test_size": 1000}
-    data = prepare(recipe, [0], tmp_path)
+    recipe = CIFAR | {"train_files": [packed.name], "test_files": [], "train_size": 3000, "test_size": 1000}
+    data = prepare(recipe, [0], packed.parent)
     everything = np.concatenate([data.label_train[0], data.label_test[0]])
     assert len(np.bincount(everything)) == 10
     assert 340 < np.bincount(everything).min() <= np.bincount(everything).max() < 460

@@ -34,7 +34,7 @@ class Cifar10(Recipe):
     train_files: list[str] = Field(
         [f"cifar10/data_batch_{number}.bin" for number in range(1, 6)],
         min_length=1,
-        description="Files of the training records, relative to data_dir.",
+        description="Files of the training records, relative to data_dir, plain or .xz.",
     )
     test_files: list[str] = Field(
         ["cifar10/test_batch.bin"],
@@ -63,9 +63,16 @@ def load(recipe: Cifar10, data_dir: Path) -> Pool:
 
 def read_records(path: Path) -> tuple[ndarray, ndarray]:
     """`read_records` returns images [records, 3, 32, 32] as bytes and labels [records]."""
+    import lzma
+
     import numpy as np
 
-    content = np.fromfile(path, dtype=np.uint8)
+    opened = lzma.open if path.suffix == ".xz" else open
+    try:
+        with opened(path, "rb") as file:
+            content = np.frombuffer(file.read(), dtype=np.uint8)
+    except (lzma.LZMAError, EOFError) as error:
+        raise DataError(f"{path} cannot be unpacked ({error}). Replace it.") from None
     if not len(content) or len(content) % RECORD:
         raise DataError(f"{path} is no whole number of CIFAR-10 records of {RECORD} bytes. Replace it.")
     records = content.reshape(-1, RECORD)
