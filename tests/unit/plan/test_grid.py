@@ -272,6 +272,13 @@ def test_labels_of_numbers_are_the_numbers_that_were_meant():
     assert [axis.labels for axis in block.axes[:2]] == [(1.0, 2.0, 3.5), (8,)]
 
 
+def test_numbers_may_stand_for_other_numbers():
+    """So that a part that names a step finds it on data where another step is what that one is on its own."""
+    block = grid(optimizer={"name": "adagrad"}, axes={"optimizer.lr": {0.01: 0.004, "small": 0.002}})
+    assert block.axes[0].labels == (0.01, "small")
+    assert [cell["optimizer"]["lr"] for cell in block.cells][:: len(block.cells) // 2] == [0.004, 0.002]
+
+
 def test_numbers_like_any_other_are_told_apart():
     first, second = grid(axes={"init.scale": [0.1, 0.1 + 2**-55]}).cells
     assert first.digest != second.digest

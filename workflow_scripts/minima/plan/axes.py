@@ -129,15 +129,17 @@ def _recipe_axis(given: Any, recipes: Mapping[str, BaseModel], where: str):
     return labels or names, tuple(set_by_user(recipes[name]) for name in names)
 
 
-def _labels_and_values(given: Any, where: str) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    """A list gives values; {start, count} whole numbers; another mapping labels and values."""
+def _labels_and_values(given: Any, where: str) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """A list gives values; {start, count} whole numbers; another mapping labels and values. Labels that are
+    numbers stay numbers: a part that asks for the step 0.005 finds what other data have in its place."""
     if isinstance(given, dict) and set(given) == {"start", "count"}:
         try:
             return (), tuple(SeedRange.model_validate(given).values())
         except ValidationError as error:
             raise ConfigError(explain(error, SeedRange, given, where)) from None
     if isinstance(given, dict) and given:
-        return tuple(map(str, given)), tuple(given.values())
+        labels = (key if isinstance(key, int | float) and key == key else str(key) for key in given)
+        return tuple(labels), tuple(given.values())
     if isinstance(given, list) and given:
         return (), tuple(given)
     form = "a list, {start, count}, or a mapping of labels to values"
