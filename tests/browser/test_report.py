@@ -11,14 +11,8 @@ from tests.browser.sample import CLAIMS, FACTS, LINKS, claim
 from tests.unit.worlds import CLAIMED
 
 from minima.findings.claims import judge_together
-from minima.findings.report import (
-    NearestMap,
-    Place,
-    StudySection,
-    cite,
-    render,
-    write_report,
-)
+from minima.findings.pages import cite
+from minima.findings.report import NearestMap, Place, StudySection, render, write_report
 from minima.findings.words import interval, minus, number
 
 ROOT = Path(__file__).parents[2]

@@ -1,29 +1,64 @@
 """The table claim × data set as people read it: results/replications.md, a page, and forest plots."""
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from minima.atomic import write_text
 from minima.findings.files import write_json
-from minima.findings.forest import draw_forests
-from minima.findings.replications import compare
-from minima.findings.words import NOT_ASKED, SUPPORTED, estimate, interval, minus, number, row
+from minima.findings.forest import CAPTION, draw_forests, drawn
+from minima.findings.pages import rendered
+from minima.findings.replications import compare, elsewhere
+from minima.findings.words import NOT_ASKED, SUPPORTED, VERDICTS, estimate, interval, minus, number, row
 
 READING = (
     "Each data set is asked by the register as it is, with its estimands, regions and controls, on seeds of "
-    "its own; the first is the one of the run as registered. The number is that of the claim's headline "
-    "part, as it is named there; the verdict is that of all its parts and its control, and a note says what "
-    "decided it. Reach counts the data sets of which a claim was asked, no others. Holm's correction is over "
-    "the claims of one data set."
+    "its own; the first is the one for which the claims were registered. The number is that of the claim's "
+    "headline part, named beside it; the verdict is that of all its parts and its control, and a note says "
+    "what decided it. Reach counts the data sets of which a claim was asked, and no others. Holm's "
+    "correction is over the claims of one data set."
 )
 POOLED = (
     "A mean over data sets stands where the number means the same on each and three or more have it: a "
     "random-effects mean with the interval of Hartung, Knapp, Sidik and Jonkman, the standard deviation τ "
-    "between data sets, and where a new one would lie. The data sets were not drawn at random, and some "
-    "share images: it sums up these, and is no promise for yours."
+    "between data sets, and the interval of one more. These data sets were chosen, not drawn at random, and "
+    "some share images: the mean sums them up and promises nothing of yours."
 )
+
+
+@dataclass
+class StudyTable:
+    """A study's claims on the data sets that were asked any of them; `titles` maps their names, `left_out`
+    the titles of the others to why they were not; notes are numbered from 1."""
+
+    study: str
+    titles: dict[str, str]
+    left_out: dict[str, list[str]]
+    claims: list[Mapping[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+    def cells(self, claim: Mapping[str, Any]) -> Iterator["Cell"]:
+        """A claim's cell on each data set; what it cannot say becomes a note."""
+        for name, title in self.titles.items():
+            found = claim["on"][name]
+            if (note := why(found)) and note not in self.notes:
+                self.notes.append(note)
+            at = self.notes.index(note) + 1 if note else None
+            yield Cell(title, found["verdict"], *_numbers(claim, found), at)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A verdict on a data set, the number of its headline part with its interval, and that of a note."""
+
+    title: str
+    verdict: str
+    strong: str
+    between: str
+    note: int | None
 
 
 def write_comparison(
@@ -35,54 +70,107 @@ def write_comparison(
 ) -> None:
     """`write_comparison` writes table, pages and forest plots of several runs' verdicts.
 
-    Name → title and claims.json of each data set; the first is the one of the run as registered.
+    Name → title and claims.json of each data set, its claims.md beside it; the first is the one for which
+    the claims were registered.
     """
     read = {name: json.loads(path.read_text(encoding="utf-8")) for name, (_, path) in data_sets.items()}
     comparison = compare({name: (title, read[name]) for name, (title, _) in data_sets.items()})
-    write_text(as_markdown(comparison), markdown_path)
     draw_forests(comparison, figures_folder)
+    write_text(as_markdown(comparison), markdown_path)
+    pages = {
+        name: {
+            said: os.path.relpath(path.with_name(file), html_path.parent)
+            for said, file in (("verdicts", "claims.md"), ("report", "report.html"))
+            if path.with_name(file).exists()
+        }
+        for name, (_, path) in data_sets.items()
+    }
+    write_text(as_html(comparison, pages, figures_folder, html_path.parent), html_path)
     write_json(comparison, json_path)
 
 
-def as_markdown(comparison: Mapping[str, Any]) -> str:
-    """`as_markdown` returns the page for people: a table per study, and notes on what a cell cannot say."""
-    titles = {data_set["name"]: data_set["title"] for data_set in comparison["data_sets"]}
-    lines = ["# The same claims on other data", "", READING, "", POOLED]
-    for study in dict.fromkeys(claim["study"] for claim in comparison["claims"]):
-        lines += ["", f"## {study}", "", *_table(study, comparison["claims"], titles)]
+def as_html(
+    comparison: Mapping[str, Any], pages: Mapping[str, Mapping[str, str]], figures: Path, beside: Path
+) -> str:
+    """`as_html` returns the page, which stands in `beside`; `pages` are links to those of each data set."""
+    folder = os.path.relpath(figures, beside)
+    return rendered(
+        "replications.html.j2",
+        data_sets=comparison["data_sets"],
+        pages=pages,
+        verdicts=VERDICTS,
+        summary=summed_up(comparison),
+        reading=READING,
+        pooled=POOLED,
+        said=pooled,
+        tables=study_tables(comparison),
+        pictures={study: figures / f"{study}.png" for study in drawn(comparison)},
+        folder=folder,
+        caption=CAPTION,
+    )
+
+
+def as_markdown(comparison: Mapping[str, Any], pictures: Mapping[str, str] | None = None) -> str:
+    """`as_markdown` returns the page for people: a table per study, and notes on what a cell cannot say;
+    `pictures` are links to the studies' forest plots."""
+    lines = ["# The same claims on other data", "", summed_up(comparison), "", READING, "", POOLED, ""]
+    lines += [row("data set", *VERDICTS, NOT_ASKED), "|---|---|---|---|---|"]
+    for data_set in comparison["data_sets"]:
+        counts = [data_set["verdicts"][verdict] for verdict in VERDICTS]
+        others = len(comparison["claims"]) - sum(counts)
+        lines.append(row(data_set["title"], *map(str, [*counts, others])))
+    for table in study_tables(comparison):
+        lines += ["", f"## {table.study}", "", *_table(table)]
+        if pictures and table.study in pictures:
+            lines += ["", f"![{table.study}]({pictures[table.study]})", "", CAPTION]
     return "\n".join(lines) + "\n"
 
 
-def _table(study: str, claims: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> list[str]:
-    mine = [claim for claim in claims if claim["study"] == study]
-    notes = Notes()
-    lines = [row("claim", "reach", *titles.values()), "|" + "---|" * (2 + len(titles))]
-    for claim in mine:
+def _table(table: StudyTable) -> list[str]:
+    lines = [row("claim", "reach", *table.titles.values()), "|" + "---|" * (2 + len(table.titles))]
+    for claim in table.claims:
         what = f'<a id="{claim["id"]}"></a>**{claim["id"]}** {claim["statement"]}'
         which = f"{claim['label']}, {minus(claim['region'])}"
         reach = "<br>".join([f"**{claim['reach']}**", *pooled(claim)])
-        cells = []
-        for name in titles:
-            verdict, found = cell(claim, claim["on"][name])
-            note = notes.of(claim["on"][name])
-            cells.append(" ".join(filter(None, [verdict, found])) + (f" [{note}]" if note else ""))
+        cells = [
+            " ".join(filter(None, [cell.verdict, cell.strong, cell.between, cell.note and f"[{cell.note}]"]))
+            for cell in table.cells(claim)
+        ]
         lines.append(row(f"{what}<br>{which}", reach, *cells))
-    return lines + [f"{'' if at else chr(10)}[{at + 1}] {text}  " for at, text in enumerate(notes.texts)]
+    lines += [f"{'' if at else chr(10)}[{at + 1}] {text}  " for at, text in enumerate(table.notes)]
+    lines += [f"\nNot asked of {title}: {'; '.join(reasons)}." for title, reasons in table.left_out.items()]
+    return lines
 
 
-class Notes:
-    """The reasons that stand once below a table, by number."""
+def study_tables(comparison: Mapping[str, Any]) -> list[StudyTable]:
+    """`study_tables` returns each study's table."""
+    return [
+        _study_table(study, [claim for claim in comparison["claims"] if claim["study"] == study], comparison)
+        for study in dict.fromkeys(claim["study"] for claim in comparison["claims"])
+    ]
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
 
-    def of(self, found: Mapping[str, Any]) -> int | None:
-        """The number of a verdict's note, None where there is nothing to say."""
-        if not (text := why(found)):
-            return None
-        if text not in self.texts:
-            self.texts.append(text)
-        return self.texts.index(text) + 1
+def _study_table(
+    study: str, claims: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]
+) -> StudyTable:
+    titles, left_out = {}, {}
+    for name, title in ((data_set["name"], data_set["title"]) for data_set in comparison["data_sets"]):
+        found = [claim["on"][name] for claim in claims]
+        if any(on["verdict"] != NOT_ASKED for on in found):
+            titles[name] = title
+        else:
+            left_out[title] = list(dict.fromkeys(on["reason"] for on in found))
+    return StudyTable(study, titles, left_out, list(claims))
+
+
+def summed_up(comparison: Mapping[str, Any]) -> str:
+    """`summed_up` returns in a sentence how many verdicts hold on other data."""
+    supported, asked, everywhere = elsewhere(comparison["claims"], comparison["data_sets"])
+    return (
+        f"{len(comparison['claims'])} claims on {len(comparison['data_sets'])} data sets: of the {supported} "
+        f"that are supported where they were registered, {asked} were asked of other data, and {everywhere} "
+        f"of these {'holds' if everywhere == 1 else 'hold'} on every data set asked."
+    )
 
 
 def why(found: Mapping[str, Any]) -> str:
@@ -94,13 +182,12 @@ def why(found: Mapping[str, Any]) -> str:
     return "; ".join(filter(None, [fewer * (found["parts_asked"] < found["parts"]), said]))
 
 
-def cell(claim: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
-    """`cell` returns a verdict and the number of its headline part, with its interval."""
+def _numbers(claim: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
+    """The number of a headline part on a data set, to be printed strong, and its interval."""
     if found["verdict"] == NOT_ASKED:
-        return NOT_ASKED, ""
+        return "", ""
     strong, _ = estimate(claim | found)
-    between = "" if claim["interval"] == "count" else interval(found)
-    return found["verdict"], " ".join(filter(None, [strong, between]))
+    return strong, "" if claim["interval"] == "count" else interval(found)
 
 
 def pooled(claim: Mapping[str, Any]) -> list[str]:
@@ -109,6 +196,6 @@ def pooled(claim: Mapping[str, Any]) -> list[str]:
         return []
     new = interval({"low": found["new_low"], "high": found["new_high"]})
     return [
-        f"mean over {found['n']} {number(found['mean'])} {interval(found)}, τ = {number(found['between'])}, "
-        f"a new one in {new}"
+        f"mean over {found['n']}: {number(found['mean'])} {interval(found)}, τ = {number(found['between'])}, "
+        f"one more in {new}"
     ]

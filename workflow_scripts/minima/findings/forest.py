@@ -24,7 +24,7 @@ CAPTION = (
     "Shaded: the region. Filled circle: the claim is supported on that data set; cross: refuted; open "
     "circle: inconclusive; what is not the headline part and decided it stands at the right. Bars: the "
     "interval named below the panel; an arrow leads out of it. Diamond: the random-effects mean with its "
-    "interval, its line where a new data set would lie."
+    "interval, its line where one more data set would lie. Data sets of which none was asked are left out."
 )
 LOOKS = {  # colour, marker, whether it is filled
     SUPPORTED: ("#00695c", "o", True),
@@ -68,8 +68,10 @@ def draw_forests(comparison: Mapping[str, Any], folder: Path) -> None:
 
 
 def tabulate(claims: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> pd.DataFrame:
-    """`tabulate` returns a row per claim and data set, and one for the claim's mean where it has one."""
+    """`tabulate` returns a row per claim and data set that was asked any, and one for the claim's mean
+    where it has one."""
     rows = []
+    asked = [name for name in titles if any(claim["on"][name]["verdict"] != NOT_ASKED for claim in claims)]
     for claim in claims:
         low, high = claim["bounds"]
         panel = {
@@ -80,9 +82,11 @@ def tabulate(claims: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> 
             "region_low": -np.inf if low is None else low,
             "region_high": np.inf if high is None else high,
         }
-        for name, title in titles.items():
+        for name in asked:
             on = claim["on"][name]
-            rows.append(panel | {"data_set": title, "verdict": on["verdict"], "note": _note(claim, on)} | on)
+            rows.append(
+                panel | {"data_set": titles[name], "verdict": on["verdict"], "note": _note(claim, on)} | on
+            )
         if summary := claim["summary"]:
             rows.append(panel | {"data_set": POOLED, "estimate": summary["mean"]} | summary)
     return pd.DataFrame(rows).reindex(columns=COLUMNS + NUMBERS).fillna({"verdict": "", "note": ""})
@@ -149,7 +153,7 @@ def _draw_panel(ax: Axes, here: pd.DataFrame, places: Mapping[str, int]) -> None
     for found in here.itertuples():
         y = places[found.data_set]
         if found.data_set == POOLED:
-            ax.plot([found.new_low, found.new_high], [y, y], color="#000000", linewidth=0.8)
+            _bar(ax, found.new_low, found.new_high, y, "#000000", 0.8)
             ends = [found.low, found.estimate, found.high, found.estimate]
             ax.fill(ends, [y, y - 0.3, y, y + 0.3], color="#000000", linewidth=0)
             continue
@@ -158,11 +162,17 @@ def _draw_panel(ax: Axes, here: pd.DataFrame, places: Mapping[str, int]) -> None
         if np.isnan(found.estimate):
             continue
         look = _marker(found.verdict)
-        ax.plot([found.low, found.high], [y, y], color=look["color"], linewidth=1.2)
-        for end, outside, arrow in ((low, found.low < low, "<"), (high, found.high > high, ">")):
-            if outside:
-                ax.plot(end, y, arrow, color=look["color"], markersize=4, clip_on=False)
+        _bar(ax, found.low, found.high, y, look["color"], 1.2)
         ax.plot(found.estimate, y, linestyle="", zorder=3, **look)
+
+
+def _bar(ax: Axes, low: float, high: float, y: float, colour: str, width: float) -> None:
+    """An interval, with an arrow where it leads out of the panel."""
+    ax.plot([low, high], [y, y], color=colour, linewidth=width)
+    first, last = ax.get_xlim()
+    for end, outside, arrow in ((first, low < first, "<"), (last, high > last, ">")):
+        if outside:
+            ax.plot(end, y, arrow, color=colour, markersize=4, clip_on=False)
 
 
 def _limits(ax: Axes, here: pd.DataFrame) -> tuple[float, float]:
@@ -184,7 +194,7 @@ def _limits(ax: Axes, here: pd.DataFrame) -> tuple[float, float]:
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_locator(NullLocator())
     else:
-        ax.xaxis.set_major_locator(MaxNLocator(5))
+        ax.xaxis.set_major_locator(MaxNLocator(4))
     low, high = min(seen), max(seen)
     room = high - low or abs(high) or 1.0
     low = max(low - 0.6 * room, min([low, *ends])) - 0.06 * room

@@ -4,6 +4,7 @@ Each data set has verdicts of its own, by the same register; here they stand sid
 of a data set counts nowhere, and says why.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -33,9 +34,17 @@ def compare(found: Mapping[str, tuple[str, Verdicts]]) -> dict[str, Any]:
     ids = dict.fromkeys(id for claims in by_id.values() for id in claims)
     titles = {name: title for name, (title, _) in found.items()}
     return {
-        "data_sets": [{"name": name, "title": title} for name, title in titles.items()],
+        "data_sets": [
+            {"name": name, "title": title, "verdicts": _counted(by_id[name].values())}
+            for name, title in titles.items()
+        ],
         "claims": [_across(id, by_id, titles) for id in ids],
     }
+
+
+def _counted(claims: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    found = Counter(claim["verdict"] for claim in claims)
+    return {verdict: found[verdict] for verdict in VERDICTS}
 
 
 def _across(
@@ -95,6 +104,18 @@ def reach(on: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str
         words += "".join(f"; {SAID[v]} on {_named(where[v])}" for v in (REFUTED, INCONCLUSIVE) if where[v])
     fewer = sum(found["parts_asked"] < found["parts"] for found in asked.values())
     return words + (f" (on {fewer} not all parts asked)" if fewer else "")
+
+
+def elsewhere(claims: Sequence[Mapping[str, Any]], data_sets: Sequence[Mapping[str, Any]]) -> list[int]:
+    """`elsewhere` returns how many claims are supported on the first data set, how many of these were asked
+    of another, and how many of these hold on every one that was."""
+    first = data_sets[0]["name"] if data_sets else None
+    supported = [claim for claim in claims if claim["on"][first]["verdict"] == SUPPORTED]
+    verdicts = [
+        [on["verdict"] for on in claim["on"].values() if on["verdict"] != NOT_ASKED] for claim in supported
+    ]
+    asked = [found for found in verdicts if len(found) > 1]
+    return [len(supported), len(asked), sum(set(found) == {SUPPORTED} for found in asked)]
 
 
 def _named(titles: Sequence[str]) -> str:

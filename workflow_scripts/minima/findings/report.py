@@ -1,23 +1,15 @@
 """The report: verdicts, figures and facts as one page that needs nothing else, not even a network."""
 
-import base64
-import re
-import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from minima.atomic import write_text
 from minima.findings import words
-from minima.findings.words import VERDICTS, is_known
-
-PNG = b"\x89PNG\r\n\x1a\n"
-DOTS_PER_PIXEL = 150 / 96  # figures are drawn at 150 dots per inch; a page has 96
+from minima.findings.pages import rendered
+from minima.findings.words import NOT_ASKED, VERDICTS, is_known
 
 
 @dataclass(frozen=True)
@@ -86,26 +78,10 @@ def render(
 ) -> str:
     """The page as text, the same for the same values; claims are as `findings.claims.judge` gives them,
     `links` lead from estimands' modules to their code."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "estimate": words.estimate,
-        "minus": words.minus,
-        "units": words.units,
-        "survival": words.survival,
-        "beside": words.beside,
-        "cite": cite,
-        "picture": picture,
-    }
-    environment.tests["known"] = is_known
     counts = Counter(claim["verdict"] for claim in claims)
-    return environment.get_template("report.html.j2").render(
+    shown = VERDICTS + (NOT_ASKED,) * (NOT_ASKED in counts)
+    return rendered(
+        "report.html.j2",
         claims=claims,
         studies=studies,
         facts=facts,
@@ -113,7 +89,7 @@ def render(
         datasets={study.name: study.dataset for study in studies},
         tested=words.tested(claims),
         reading=words.READING,
-        verdicts={verdict: counts[verdict] for verdict in VERDICTS},
+        verdicts={verdict: counts[verdict] for verdict in shown},
         verdict_of={claim["id"]: claim["verdict"] for claim in claims},
         claimed=list(dict.fromkeys(claim["study"] for claim in claims)),
         drawn={(study.name, figure.name) for study in studies for figure in study.figures},
@@ -123,19 +99,3 @@ def render(
 def write_report(path: str | Path, html: str) -> None:
     """A reader sees the whole page or the one before."""
     write_text(html, Path(path))
-
-
-def cite(text: str) -> Markup:
-    """The citation, escaped, its arXiv number a link; the number alone will do."""
-    linked = r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>'
-    return Markup(re.sub(r"(?:arXiv:\s*|^)(\d{4}\.\d{4,5})\b", linked, str(Markup.escape(text))))
-
-
-def picture(png: Path) -> Markup:
-    """The attributes of an image that holds the picture itself, at the size it was drawn for."""
-    content = png.read_bytes()
-    if not content.startswith(PNG) or len(content) < 24:
-        raise ValueError(f"{png}: not a PNG picture; delete it and run snakemake again to draw it anew")
-    width, height = (round(dots / DOTS_PER_PIXEL) for dots in struct.unpack(">II", content[16:24]))
-    data = base64.b64encode(content).decode("ascii")
-    return Markup(f'src="data:image/png;base64,{data}" width="{width}" height="{height}"')
