@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from minima.findings.comparison import as_markdown, write_comparison
 from minima.findings.drawing import read_table
 from minima.findings.forest import POOLED, drawn
 from minima.findings.random_effects import random_effects
-from minima.findings.replications import compare, elsewhere, reach
+from minima.findings.reach import compare, elsewhere, reach
+from minima.findings.replications import as_markdown, write_comparison
 
 TITLES = {"first": "digits 3 and 8", "second": "digits 4 and 9", "third": "wine", "fourth": "a sphere"}
 NUMBERS = {"supported": (1.0, 0.9, 1.1), "refuted": (2.0, 1.8, 2.2), "inconclusive": (1.3, 1.0, 1.6)}
@@ -268,3 +268,26 @@ def test_everything_is_written_from_files_and_the_same_again(tmp_path):
     ids = re.findall(r' id="([^"]*)"', html)
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in re.findall(r'href="(#[^"]*)"', html)} <= set(ids)
+
+
+def test_the_number_shown_is_of_the_part_that_most_data_sets_are_asked():
+    """So that the numbers of a row are of one thing; where that part is not asked there is none."""
+    table = side_by_side(
+        [claim("toy-1", "supported", part("supported", "a"), part("supported", "b", estimate=7.0))],
+        [claim("toy-1", "supported", part("not asked", "a"), part("supported", "b", estimate=8.0))],
+        [claim("toy-1", "refuted", part("refuted", "a"), part("not asked", "b"))],
+        [claim("toy-1", "supported", part("supported", "a"), part("supported", "b", estimate=9.0))],
+    )
+    (found,) = table["claims"]
+    assert found["label"] == "a"
+    assert [on["estimate"] for on in found["on"].values()] == [1.0, None, 2.0, 1.0]
+    assert found["on"]["second"]["by"] == "another part"
+    assert "| supported 1.00 [0.900, 1.10] | supported [1] | refuted 2.00 [1.80, 2.20] [1] |" in as_markdown(
+        table
+    )
+    without = {
+        name: (TITLES[name], [claim("toy-1", "supported", part("not asked", "a"), part("supported", "b"))])
+        for name in ("second", "third")
+    }
+    (moved,) = compare(without)["claims"]
+    assert moved["label"] == "b"

@@ -1,4 +1,4 @@
-"""Forest plots: a claim's headline number on every data set, with its interval, against its region.
+"""Forest plots: a claim's number on every data set, with its interval, against its region.
 
 A figure per study, a panel per claim that has a control or whose verdict is not the same everywhere.
 """
@@ -22,7 +22,7 @@ from minima.findings.words import INCONCLUSIVE, NOT_ASKED, REFUTED, SUPPORTED, e
 
 CAPTION = (
     "Shaded: the region. Filled circle: the claim is supported on that data set; cross: refuted; open "
-    "circle: inconclusive; what is not the headline part and decided it stands at the right. Bars: the "
+    "circle: inconclusive; what decided it where this part did not stands at the right. Bars: the "
     "interval named below the panel; an arrow leads out of it. Diamond: the random-effects mean with its "
     "interval, its line where one more data set would lie. Data sets of which none was asked are left out."
 )

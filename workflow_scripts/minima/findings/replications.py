@@ -1,133 +1,201 @@
-"""The same claims on several data sets: how far each verdict reaches.
+"""The table claim × data set as people read it: results/replications.md, a page, and forest plots."""
 
-Each data set has verdicts of its own, by the same register; here they stand side by side. What was not asked
-of a data set counts nowhere, and says why.
-"""
-
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from minima.findings.random_effects import random_effects
-from minima.findings.stats import Interval, standard_error
-from minima.findings.words import (
-    INCONCLUSIVE,
-    NOT_ASKED,
-    REFUTED,
-    SUPPORTED,
-    VERDICTS,
+from minima.atomic import write_text
+from minima.findings.files import write_json
+from minima.findings.forest import CAPTION, draw_forests, drawn
+from minima.findings.pages import rendered
+from minima.findings.reach import compare, elsewhere
+from minima.findings.words import NOT_ASKED, SUPPORTED, VERDICTS, estimate, interval, minus, number, row
+
+READING = (
+    "Each data set is asked by the register as it is, with its estimands, regions and controls, on seeds of "
+    "its own; the first is the one for which the claims were registered. The number is that of one part of "
+    "the claim, named beside it (the first of those asked of most data sets); the verdict is that of all its "
+    "parts and its control, and a note says what decided it. Reach counts the data sets of which a claim was "
+    "asked, and no others. Holm's correction is over the claims of one data set."
+)
+POOLED = (
+    "A mean over data sets stands where the number means the same on each and three or more have it: a "
+    "random-effects mean with the interval of Hartung, Knapp, Sidik and Jonkman, the standard deviation τ "
+    "between data sets, and the interval of one more. These data sets were chosen, not drawn at random, and "
+    "some share images: the mean sums them up and promises nothing of yours."
 )
 
-Verdicts = Sequence[Mapping[str, Any]]
-OF_A_CLAIM = ("id", "study", "paper", "statement", "source", "headline")
-OF_ITS_PART = ("label", "region", "bounds", "interval", "comparable")
-FOUND = ("estimate", "low", "high", "n", "inside", "share")
-NOWHERE = {"verdict": NOT_ASKED, "reason": "its study is not run there"}
-NAMED = 4  # of the data sets where a claim fails
-SAID = {SUPPORTED: "holds", REFUTED: "fails", INCONCLUSIVE: "open"}
+
+@dataclass
+class StudyTable:
+    """A study's claims on the data sets that were asked any of them; `titles` maps their names, `left_out`
+    the titles of the others to why they were not; notes are numbered from 1."""
+
+    study: str
+    titles: dict[str, str]
+    left_out: dict[str, list[str]]
+    claims: list[Mapping[str, Any]]
+    notes: list[str] = field(default_factory=list)
+
+    def cells(self, claim: Mapping[str, Any]) -> Iterator["Cell"]:
+        """A claim's cell on each data set; what it cannot say becomes a note."""
+        for name, title in self.titles.items():
+            found = claim["on"][name]
+            if (note := why(found)) and note not in self.notes:
+                self.notes.append(note)
+            at = self.notes.index(note) + 1 if note else None
+            yield Cell(title, found["verdict"], *_numbers(claim, found), at)
 
 
-def compare(found: Mapping[str, tuple[str, Verdicts]]) -> dict[str, Any]:
-    """`compare` returns the table claim × data set as plain values: name → title and verdicts of each data
-    set; the first is the one of the run as registered."""
-    by_id = {name: {claim["id"]: claim for claim in verdicts} for name, (_, verdicts) in found.items()}
-    ids = dict.fromkeys(id for claims in by_id.values() for id in claims)
-    titles = {name: title for name, (title, _) in found.items()}
-    return {
-        "data_sets": [
-            {"name": name, "title": title, "verdicts": _counted(by_id[name].values())}
-            for name, title in titles.items()
-        ],
-        "claims": [_across(id, by_id, titles) for id in ids],
+@dataclass(frozen=True)
+class Cell:
+    """A verdict on a data set, the number of the part that is shown with its interval, and that of a note."""
+
+    title: str
+    verdict: str
+    strong: str
+    between: str
+    note: int | None
+
+
+def write_comparison(
+    data_sets: Mapping[str, tuple[str, Path]],
+    json_path: Path,
+    markdown_path: Path,
+    html_path: Path,
+    figures_folder: Path,
+) -> None:
+    """`write_comparison` writes table, pages and forest plots of several runs' verdicts.
+
+    Name → title and claims.json of each data set, its claims.md beside it; the first is the one for which
+    the claims were registered.
+    """
+    read = {name: json.loads(path.read_text(encoding="utf-8")) for name, (_, path) in data_sets.items()}
+    comparison = compare({name: (title, read[name]) for name, (title, _) in data_sets.items()})
+    draw_forests(comparison, figures_folder)
+    write_text(as_markdown(comparison), markdown_path)
+    pages = {
+        name: {
+            said: os.path.relpath(path.with_name(file), html_path.parent)
+            for said, file in (("verdicts", "claims.md"), ("report", "report.html"))
+            if path.with_name(file).exists()
+        }
+        for name, (_, path) in data_sets.items()
     }
+    write_text(as_html(comparison, pages, figures_folder, html_path.parent), html_path)
+    write_json(comparison, json_path)
 
 
-def _counted(claims: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    found = Counter(claim["verdict"] for claim in claims)
-    return {verdict: found[verdict] for verdict in VERDICTS}
+def as_html(
+    comparison: Mapping[str, Any], pages: Mapping[str, Mapping[str, str]], figures: Path, beside: Path
+) -> str:
+    """`as_html` returns the page, which stands in `beside`; `pages` are links to those of each data set."""
+    folder = os.path.relpath(figures, beside)
+    return rendered(
+        "replications.html.j2",
+        data_sets=comparison["data_sets"],
+        pages=pages,
+        verdicts=VERDICTS,
+        summary=summed_up(comparison),
+        reading=READING,
+        pooled=POOLED,
+        said=pooled,
+        tables=study_tables(comparison),
+        pictures={study: figures / f"{study}.png" for study in drawn(comparison)},
+        folder=folder,
+        caption=CAPTION,
+    )
 
 
-def _across(
-    id: str, by_id: Mapping[str, Mapping[str, Mapping[str, Any]]], titles: Mapping[str, str]
-) -> dict[str, Any]:
-    """One claim on all data sets. What it says is the same on all, for the register is."""
-    said = next(claims[id] for claims in by_id.values() if id in claims)
-    on = {name: _on(claims[id]) if id in claims else dict(NOWHERE) for name, claims in by_id.items()}
-    return {
-        **{key: said[key] for key in OF_A_CLAIM},
-        **{key: said[key] for key in OF_ITS_PART},
-        "on": on,
-        "reach": reach(on, titles),
-        "summary": _summary(on.values()) if said["comparable"] else None,
-    }
+def as_markdown(comparison: Mapping[str, Any], pictures: Mapping[str, str] | None = None) -> str:
+    """`as_markdown` returns the page for people: a table per study, and notes on what a cell cannot say;
+    `pictures` are links to the studies' forest plots."""
+    lines = ["# The same claims on other data", "", summed_up(comparison), "", READING, "", POOLED, ""]
+    lines += [row("data set", *VERDICTS, NOT_ASKED), "|---|---|---|---|---|"]
+    for data_set in comparison["data_sets"]:
+        counts = [data_set["verdicts"][verdict] for verdict in VERDICTS]
+        others = len(comparison["claims"]) - sum(counts)
+        lines.append(row(data_set["title"], *map(str, [*counts, others])))
+    for table in study_tables(comparison):
+        lines += ["", f"## {table.study}", "", *_table(table)]
+        if pictures and table.study in pictures:
+            lines += ["", f"![{table.study}]({pictures[table.study]})", "", CAPTION]
+    return "\n".join(lines) + "\n"
 
 
-def _on(claim: Mapping[str, Any]) -> dict[str, Any]:
-    """A claim's verdict on one data set, and the number of its headline part."""
-    if claim["verdict"] == NOT_ASKED:
-        return {"verdict": NOT_ASKED, "reason": claim["reason"]}
-    deciding = [part for part in claim["parts"] if part["source"] == claim["source"]]
-    return {
-        "verdict": claim["verdict"],
-        "reason": claim["reason"],
-        "control": claim["control"]["outcome"],
-        "by": _decided_by(claim, deciding),
-        "parts": len(deciding),
-        "parts_asked": sum(part["verdict"] != NOT_ASKED for part in deciding),
-        **{key: claim[key] for key in FOUND if key in claim},
-    }
+def _table(table: StudyTable) -> list[str]:
+    lines = [row("claim", "reach", *table.titles.values()), "|" + "---|" * (2 + len(table.titles))]
+    for claim in table.claims:
+        what = f'<a id="{claim["id"]}"></a>**{claim["id"]}** {claim["statement"]}'
+        which = f"{claim['label']}, {minus(claim['region'])}"
+        reach = "<br>".join([f"**{claim['reach']}**", *pooled(claim)])
+        cells = [
+            " ".join(filter(None, [cell.verdict, cell.strong, cell.between, cell.note and f"[{cell.note}]"]))
+            for cell in table.cells(claim)
+        ]
+        lines.append(row(f"{what}<br>{which}", reach, *cells))
+    lines += [f"{'' if at else chr(10)}[{at + 1}] {text}  " for at, text in enumerate(table.notes)]
+    lines += [f"\nNot asked of {title}: {'; '.join(reasons)}." for title, reasons in table.left_out.items()]
+    return lines
 
 
-def _decided_by(claim: Mapping[str, Any], deciding: Verdicts) -> str:
-    """What a verdict rests on where it is not that of the headline part."""
-    if claim["verdict"] == deciding[0]["verdict"]:
-        return ""
-    if any(part["verdict"] == claim["verdict"] for part in deciding):
-        return "another part"
-    return "control" if all(part["verdict"] in (SUPPORTED, NOT_ASKED) for part in deciding) else "Holm"
-
-
-def reach(on: Mapping[str, Mapping[str, Any]], titles: Mapping[str, str]) -> str:
-    """`reach` returns on which of the data sets of which it was asked a claim holds, fails and is open."""
-    asked = {name: found for name, found in on.items() if found["verdict"] != NOT_ASKED}
-    if not asked:
-        return NOT_ASKED
-    if list(asked) == list(on)[:1]:
-        return "not asked elsewhere"
-    where = {v: [titles[name] for name in asked if asked[name]["verdict"] == v] for v in VERDICTS}
-    only = next((verdict for verdict in VERDICTS if len(where[verdict]) == len(asked)), None)
-    if only:
-        number = {1: where[only][0], 2: "both"}.get(len(asked), f"all {len(asked)}")
-        words = f"{SAID[only]} on {number}"
-    else:
-        words = f"holds on {len(where[SUPPORTED]) or 'none'} of {len(asked)}"
-        words += "".join(f"; {SAID[v]} on {_named(where[v])}" for v in (REFUTED, INCONCLUSIVE) if where[v])
-    fewer = sum(found["parts_asked"] < found["parts"] for found in asked.values())
-    return words + (f" (on {fewer} not all parts asked)" if fewer else "")
-
-
-def elsewhere(claims: Sequence[Mapping[str, Any]], data_sets: Sequence[Mapping[str, Any]]) -> list[int]:
-    """`elsewhere` returns how many claims are supported on the first data set, how many of these were asked
-    of another, and how many of these hold on every one that was."""
-    first = data_sets[0]["name"] if data_sets else None
-    supported = [claim for claim in claims if claim["on"][first]["verdict"] == SUPPORTED]
-    verdicts = [
-        [on["verdict"] for on in claim["on"].values() if on["verdict"] != NOT_ASKED] for claim in supported
+def study_tables(comparison: Mapping[str, Any]) -> list[StudyTable]:
+    """`study_tables` returns each study's table."""
+    return [
+        _study_table(study, [claim for claim in comparison["claims"] if claim["study"] == study], comparison)
+        for study in dict.fromkeys(claim["study"] for claim in comparison["claims"])
     ]
-    asked = [found for found in verdicts if len(found) > 1]
-    return [len(supported), len(asked), sum(set(found) == {SUPPORTED} for found in asked)]
 
 
-def _named(titles: Sequence[str]) -> str:
-    """The titles, of many the first and how many more."""
-    shown = titles if len(titles) <= NAMED else titles[: NAMED - 1]
-    more = len(titles) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+def _study_table(
+    study: str, claims: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]
+) -> StudyTable:
+    titles, left_out = {}, {}
+    for name, title in ((data_set["name"], data_set["title"]) for data_set in comparison["data_sets"]):
+        found = [claim["on"][name] for claim in claims]
+        if any(on["verdict"] != NOT_ASKED for on in found):
+            titles[name] = title
+        else:
+            left_out[title] = list(dict.fromkeys(on["reason"] for on in found))
+    return StudyTable(study, titles, left_out, list(claims))
 
 
-def _summary(on: Iterable[Mapping[str, Any]]) -> dict[str, Any] | None:
-    """The random-effects mean of the headline part over the data sets that have an interval of it."""
-    known = [found for found in on if found.get("low") is not None and found.get("high") is not None]
-    intervals = [Interval(*(found[key] for key in Interval._fields)) for found in known]
-    found = random_effects([i.estimate for i in intervals], [*map(standard_error, intervals)])
-    return found._asdict() if found else None
+def summed_up(comparison: Mapping[str, Any]) -> str:
+    """`summed_up` returns in a sentence how many verdicts hold on other data."""
+    supported, asked, everywhere = elsewhere(comparison["claims"], comparison["data_sets"])
+    return (
+        f"{len(comparison['claims'])} claims on {len(comparison['data_sets'])} data sets: of the {supported} "
+        f"that are supported where they were registered, {asked} were asked of other data, and {everywhere} "
+        f"of these {'holds' if everywhere == 1 else 'hold'} on every data set asked."
+    )
+
+
+def why(found: Mapping[str, Any]) -> str:
+    """`why` returns what a verdict on one data set rests on where the number beside it does not say it."""
+    if found["verdict"] == NOT_ASKED:
+        return f"{NOT_ASKED}: {found['reason']}"
+    fewer = f"{found['parts_asked']} of {found['parts']} parts asked"
+    said = found["reason"] if found["verdict"] != SUPPORTED else ""
+    return "; ".join(filter(None, [fewer * (found["parts_asked"] < found["parts"]), said]))
+
+
+def _numbers(claim: Mapping[str, Any], found: Mapping[str, Any]) -> tuple[str, str]:
+    """The number of the part that is shown, to be printed strong, and its interval."""
+    if not found.get("n"):
+        return "", ""
+    strong, _ = estimate(claim | found)
+    return strong, "" if claim["interval"] == "count" else interval(found)
+
+
+def pooled(claim: Mapping[str, Any]) -> list[str]:
+    """`pooled` returns a claim's mean over data sets, in words; nothing where there is none."""
+    if not (found := claim["summary"]):
+        return []
+    new = interval({"low": found["new_low"], "high": found["new_high"]})
+    return [
+        f"mean over {found['n']}: {number(found['mean'])} {interval(found)}, τ = {number(found['between'])}, "
+        f"one more in {new}"
+    ]
