@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -49,6 +49,7 @@ class Forecast:
 
     studies: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
     reasons: dict[str, Counter] = field(default_factory=lambda: defaultdict(Counter))
+    in_use: set[str] = field(default_factory=set)  # keys of the cached cells
     unused: int = 0  # stored cells that this config would not use, of recorded studies or not
     other_versions: dict[str, int] = field(default_factory=dict)  # of libraries → cached cells they trained
     jobs: int = 0
@@ -58,13 +59,25 @@ class Forecast:
     disk_mb: float = 0.0
 
 
-def forecast(plan: Plan) -> Forecast:
+def forecasts(plan: Plan) -> dict[str, Forecast]:
+    """`forecasts` returns what the config as it is asked to run would train (""), and what each of its
+    replications would beside it."""
+    entries = list(store.inventory(Path(plan.paths.store), NAMES))
+    others = plan.config.replications if plan.chosen is plan else ()
+    plans = {"": plan.chosen} | {name: plan.of(name) for name in others}
+    found = {name: forecast(one, entries) for name, one in plans.items()}
+    used = set[str]().union(*(one.in_use for one in found.values()))
+    found[""].unused = len({entry.identity.key for entry in entries} - used)
+    return found
+
+
+def forecast(plan: Plan, entries: Sequence[store.Entry] | None = None) -> Forecast:
     """Reads the keys of the store and the digests of data already prepared; trains and writes nothing.
 
     Where data are not prepared yet, a stored cell of the same fields counts as cached: its data are taken to
     come out as they were.
     """
-    entries = list(store.inventory(Path(plan.paths.store), NAMES))
+    entries = list(store.inventory(Path(plan.paths.store), NAMES)) if entries is None else entries
     stored: dict[str, list[store.Entry]] = defaultdict(list)
     for entry in entries:
         stored[entry.identity.cell].append(entry)
@@ -146,8 +159,10 @@ def _count_orphans(
 ) -> None:
     orphans = {entry.identity.key for entry in entries} - set(in_use)
     found.unused = len(orphans)
-    for study, keys in keys_of_studies(Path(plan.paths.records)).items():
-        if count := len(orphans & keys):
+    found.in_use = set(in_use)
+    for recorded_as, keys in keys_of_studies(Path(plan.paths.records)).items():
+        replication, _, study = recorded_as.rpartition(".")
+        if replication == plan.name and (count := len(orphans & keys)):
             found.studies[study][ORPHANED] = count
 
 
@@ -189,6 +204,19 @@ def describe(found: Forecast) -> str:
     ]
     if found.unused:
         lines.append(f"{found.unused} stored cells are not used by this config (snakemake --cores 1 prune)")
+    return "\n".join(lines)
+
+
+def describe_all(found: Mapping[str, Forecast]) -> str:
+    """`describe_all` returns the forecast of the studies as they are, and a line for each replication."""
+    lines = [describe(found[""])]
+    if len(found) > 1:
+        lines += ["", _row("replication", STATES[:3], ("expected", "at most"))]
+    for name, one in found.items():
+        if name:
+            states = [sum(counts[state] for counts in one.studies.values()) for state in STATES[:3]]
+            times = (one.price.expected_seconds, one.price.at_most_seconds)
+            lines.append(_row(name, states, map(duration, times)))
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ from minima.plan.config import (
     NetworkRun,
     Plane,
     Record,
+    Replication,
     SeedRange,
     Stop,
     Study,
@@ -37,6 +38,7 @@ BEGIN, END = "<!-- options: written by `make generated` -->", "<!-- end of optio
 TABLES: dict[str, type[BaseModel]] = {
     "The config": Config,
     "execution": Execution,
+    "replications.&lt;name&gt;": Replication,
     "studies.&lt;name&gt;": Study,
     "studies.&lt;name&gt;.figures.&lt;name&gt;": Figure,
     "studies.&lt;name&gt;.references": parts.each_of("references"),

@@ -35,6 +35,8 @@ from minima.plan.versions import library_versions
 class Plan:
     """All that a validated config asks for. Reads nothing but the config and minima's own code."""
 
+    name = ""  # of a replication
+
     def __init__(self, raw: Mapping[str, Any]) -> None:
         parts.extend([one for one in listed(mapping(raw).get("extensions")) if isinstance(one, str)])
         look_in([one for one in listed(mapping(raw).get("network_dirs")) if isinstance(one, str)])
@@ -74,7 +76,7 @@ class Plan:
 
     def recorded_as(self, study: str) -> str:
         """`recorded_as` returns the name under which a study's use of the store is known."""
-        return study
+        return f"{self.name}.{study}" if self.name else study
 
     def check(self) -> None:
         """What must hold beside a well-formed config before any job starts. Raises `ConfigError`."""
@@ -336,9 +338,6 @@ class Replicated(Plan):
         found = asked_by(plan.whole, plan.config, name, plan.claims, plan.studies)
         self.config, self.grids, self._blocks_not_asked, self._left_out = found
         self._blocks = {study: plan.config.studies[study].blocks for study in plan.studies}
-
-    def recorded_as(self, study: str) -> str:
-        return f"{self.name}.{study}"
 
     @cached_property
     def not_asked(self) -> dict[str, list[str]]:
