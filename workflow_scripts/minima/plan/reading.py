@@ -36,6 +36,12 @@ def read_config(laid: Laid) -> tuple[Config, dict[tuple[str, str], Grid]]:
         studies[study] = entry | {"blocks": entry["blocks"] | blocks} if blocks else entry
         grids |= {(study, block): grid for block, grid in own.items()}
         mistakes += [*found, *_figure_mistakes(study, mapping(entry), f"studies.{study}.figures")]
+        mistakes += [
+            Mistake(f"studies.{study}.roles.{role}", unknown(name, given, "no data recipe"))
+            for role, names in mapping(mapping(entry).get("roles")).items()
+            for name in listed(names)
+            if name not in given
+        ]
     for name in listed(laid.config.get("run")):
         if isinstance(name, str) and name not in studies:
             mistakes.append(Mistake("run", unknown(name, [*studies, *folders()], "no study")))
