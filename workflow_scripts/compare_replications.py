@@ -5,7 +5,7 @@ from pathlib import Path
 from minima.jobs.logs import job_log
 
 with job_log(snakemake.log[0]):
-    from minima.findings.comparison import write_comparison
+    from minima.findings.replications import write_comparison
     from minima.plan.workplan import Plan
 
     plan, output = Plan(snakemake.config), snakemake.output

@@ -287,7 +287,7 @@ class Plan:
 
     def comparison_stamp(self) -> str:
         """What the comparison of data sets depends on beside their verdicts, and its own code."""
-        code = fingerprint(["minima.findings.comparison"])
+        code = fingerprint(["minima.findings.replications"])
         return f"{digest(canonical([self.data_sets, [claim.id for claim in self.claims]]))}-{code}"
 
     @property
