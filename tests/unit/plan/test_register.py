@@ -280,6 +280,7 @@ PART = (*FIRST, "parts", 1)
         ((*PART, "interval"), "count", "init-1.parts.1", "at_least belongs to interval: count"),
         ((*PART, "at_least"), 3, "init-1.parts.1", "at_least belongs to interval: count"),
         ((*PART, "interval"), "bootstrap", "init-1.parts.1", "bootstrap needs replicates of 20 or more"),
+        ((*PART, "comparable"), True, "init-1.parts.1", "a mean over data sets, which interval: t alone has"),
         ((*PART, "source"), "theirs", "init-1.parts.1.source", "known: published, ours"),
         ((*PART, "pilot"), {"mean": 1, "sd": -1, "n": 9}, "init-1.parts.1.pilot.sd", "greater than or equal"),
         ((*PART, "replicates"), 1, "init-1.parts.1.replicates", "greater than or equal to 2"),

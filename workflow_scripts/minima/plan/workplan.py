@@ -67,7 +67,7 @@ class Plan:
         """`data_sets` returns name → title of those on which the claims are asked: of the studies' own
         (""), and of each replication."""
         titles = {name: one.title or name for name, one in self.config.replications.items()}
-        return {"": "as registered"} | titles
+        return {"": "the registered data"} | titles
 
     @property
     def chosen(self) -> "Plan":
