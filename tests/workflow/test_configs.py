@@ -9,6 +9,7 @@ import yaml
 from harness import ROOT
 from snakemake.utils import update_config
 
+from minima.plan.recipes import recipe_of
 from minima.plan.workplan import Plan
 
 COMMITTED = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
@@ -35,12 +36,12 @@ def test_published_scale_is_planned_and_priced(fresh):
     assert not (fresh.folder / "data").exists()
 
 
-def plan_of(*names):
-    """The plan of configs laid over each other."""
+def plan_of(*names, **options):
+    """The plan of configs laid over each other, and of options over them."""
     raw = {}
     for name in names:
         update_config(raw, yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text(encoding="utf-8")))
-    return Plan(raw)
+    return Plan(raw | options)
 
 
 def test_published_scale_has_the_seeds_and_copies_that_its_claims_ask_for():
@@ -64,6 +65,52 @@ def test_a_slice_of_published_scale_is_part_of_it():
     """Its networks are among those of the whole, which finds them in the store."""
     whole, part = plan_of("config", "paper"), plan_of("config", "paper", "slice")
     assert set(part.cells) < set(whole.cells)
+
+
+MNIST = plan_of("mnist", run=["init_size", "adaptive"]).config.replications
+
+
+@pytest.fixture(scope="module")
+def with_files(tmp_path_factory):
+    """The plan of the replications on files, where all of them are: a plan looks only whether they are."""
+    folder = tmp_path_factory.mktemp("data")
+    for replication in MNIST.values():
+        for recipe in map(recipe_of, replication.data.values()):
+            for path in (*recipe.own_files(folder), *recipe.published_files(folder)):
+                path.parent.mkdir(exist_ok=True)
+                path.touch()
+    return plan_of("config", "mnist", data_dir=str(folder))
+
+
+@pytest.mark.parametrize("name", MNIST)
+def test_a_replication_on_files_has_what_its_claims_ask_for(with_files, name):
+    """The seeds and, among the labels of its axes, all that a part selects: with less a claim could only come
+    out inconclusive. Every claim that it names is asked, and its seeds are nobody else's."""
+    plan = with_files.of(name)
+    claims = {claim.id: claim for claim in plan.claims}
+    own = {cell["seed"] for cell in plan.cells.values()}
+    others = (other for other in MNIST if other != name)
+    assert not own & {cell["seed"] for other in others for cell in with_files.of(other).cells.values()}
+    for asked in MNIST[name].claims:
+        claim, blocks = claims[asked], plan.blocks_of(claims[asked].study)
+        reasons = plan.not_asked.get(asked, [""] * len(claim.asked))
+        assert not reasons[0]
+        for part in (part for part, reason in zip(claim.asked, reasons, strict=True) if not reason):
+            grid = blocks[part.arguments["block"]]
+            assert len({cell["seed"] for cell in grid.cells}) >= part.replicates, f"{asked}: {part.label}"
+            axes = {axis.dimension: axis.labels for axis in grid.axes}
+            steps = [("lr", step) for step in part.arguments.get("steps", [])]
+            for dimension, label in [*part.arguments.get("select", {}).items(), *steps]:
+                assert label in axes.get(dimension, [label]), f"{asked}: {part.label}"
+
+
+def test_a_replication_without_its_files_is_not_asked(tmp_path):
+    """And says which file it misses."""
+    plan = plan_of("config", "mnist", data_dir=str(tmp_path))
+    for name, replication in MNIST.items():
+        assert not plan.of(name).cells
+        for claim in replication.claims:
+            assert plan.of(name).not_asked[claim][0].startswith("there is no file")
 
 
 @pytest.mark.slow
