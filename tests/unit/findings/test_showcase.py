@@ -7,15 +7,20 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from minima.findings.forest import drawn
 from minima.findings.showcase import (
     ROOT,
     SHOWN,
+    copy_comparison,
     copy_results,
     default_plan,
+    differing,
     filled,
+    forest_picture,
     nulls,
     pages,
     picture,
+    read_comparison,
     shrink,
     studies,
     table,
@@ -85,6 +90,67 @@ def test_claims_that_are_not_supported_are_listed_with_the_reason():
     assert nulls([ours]) == "- What is ours beside a-1 is refuted. Why: the caveat."
 
 
+def compared(**verdicts: list[str]) -> dict[str, Any]:
+    """What `reach.compare` says of claims on the registered data and on others, without numbers."""
+    names = ["", "other", "third"]
+    claims = [
+        {
+            "id": id.replace("_", "-"),
+            "study": "init_size",
+            "headline": True,
+            "on": {name: {"verdict": verdict} for name, verdict in zip(names, found, strict=True)},
+        }
+        for id, found in verdicts.items()
+    ]
+    return {"data_sets": [{"name": name, "title": name} for name in names], "claims": claims}
+
+
+COMPARED = compared(
+    a_1=["supported", "supported", "supported"],
+    a_2=["supported", "refuted", "supported"],
+    a_3=["supported", "not asked", "not asked"],
+    a_4=["inconclusive", "supported", "not asked"],
+)
+
+
+def test_reach_stands_beside_every_verdict_and_every_count():
+    """Of claims asked elsewhere: on how many of the data sets of which they were asked they hold."""
+    verdicts = [verdict(f"a-{i}", "supported", part("yes", "supported"), headline=True) for i in range(1, 5)]
+    found = table(verdicts, COMPARED)
+    assert re.findall(r"\[(\d of \d)\]\(docs/replications.md#(a-\d)\)", found) == [
+        ("3 of 3", "a-1"),
+        ("2 of 3", "a-2"),
+        ("1 of 2", "a-4"),
+    ]
+    assert (
+        "Of the 3 claims that are supported on the data for which they were registered, 2 were asked" in found
+    )
+    counted = studies(default_plan(ROOT), [], COMPARED).splitlines()[2:]
+    assert [line.rsplit(" | ", 1)[1] for line in counted[:2]] == ["2 asked, 1 holds on all |", "none asked |"]
+
+
+def test_a_comparison_of_other_verdicts_is_refused(tmp_path):
+    """Its first data set is that of the verdicts beside it; where there is none, what was copied stays."""
+    plan = default_plan(ROOT)
+    claims = [{"id": f"a-{i}", "verdict": "supported"} for i in (1, 2, 3)]
+    claims.append({"id": "a-4", "verdict": "inconclusive"})
+    assert differing(COMPARED, claims) == []
+    assert differing(read_comparison(tmp_path), claims) == []
+    copy_comparison(plan, tmp_path, claims)
+    assert not (tmp_path / "docs").exists()
+    (tmp_path / "results").mkdir()
+    (tmp_path / plan.paths.comparison["json"]).write_text(json.dumps(COMPARED))
+    with pytest.raises(SystemExit, match=r"other verdicts than results/claims.json \(a-1, a-4\)"):
+        copy_comparison(plan, tmp_path, [{"id": "a-1", "verdict": "refuted"}, *claims[1:3]])
+    assert not (tmp_path / "docs").exists()
+
+
+def test_what_is_shown_of_other_data_is_beside_the_verdicts_shown():
+    """After a change of the default run: `snakemake replications`, then `make verdicts`."""
+    shown = json.loads((ROOT / SHOWN).read_text(encoding="utf-8"))
+    assert differing(read_comparison(ROOT), shown["claims"]) == []
+
+
 def test_a_page_without_its_comments_is_refused():
     begin, end = "<!-- verdicts: written by `make verdicts` -->", "<!-- end of verdicts -->"
     assert filled(f"a{begin}old{end}b", {"verdicts": "new"}) == f"a{begin}\n\nnew\n\n{end}b"
@@ -116,7 +182,9 @@ def test_what_is_shown_is_of_the_config_as_it_is():
     shown, plan = json.loads((ROOT / SHOWN).read_text(encoding="utf-8")), default_plan(ROOT)
     assert shown["config_digest"] == plan.config_digest, "docs/verdicts.json is of another config"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path, page in pages(shown, plan, readme).items():
+    for path, page in pages(shown, read_comparison(ROOT), plan, readme).items():
         assert (ROOT / path).read_text(encoding="utf-8") == page, path
-    wanted = {ROOT / SHOWN.parent / picture(study, name) for study, name in plan.figures}
+    pictures = [picture(study, name) for study, name in plan.figures]
+    pictures += map(forest_picture, drawn(read_comparison(ROOT)))
+    wanted = {ROOT / SHOWN.parent / name for name in pictures}
     assert set((ROOT / SHOWN.parent / "figures").glob("*.png")) == wanted

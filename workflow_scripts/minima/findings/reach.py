@@ -19,7 +19,7 @@ from minima.findings.words import (
 )
 
 Verdicts = Sequence[Mapping[str, Any]]
-OF_A_CLAIM = ("id", "study", "paper", "statement", "source", "headline")
+OF_A_CLAIM = ("id", "study", "statement", "source", "headline")
 OF_ITS_PART = ("label", "region", "bounds", "interval", "comparable")
 FOUND = ("estimate", "low", "high", "n", "inside", "share")
 NOWHERE = {"verdict": NOT_ASKED, "reason": "its study is not run there"}

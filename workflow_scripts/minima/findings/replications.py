@@ -165,11 +165,14 @@ def _study_table(
 
 def summed_up(comparison: Mapping[str, Any]) -> str:
     """`summed_up` returns in a sentence how many verdicts hold on other data."""
+    others = len(comparison["data_sets"]) - 1
+    if others < 1:
+        return "No claim was asked of other data yet (`snakemake replications`)."
     supported, asked, everywhere = elsewhere(comparison["claims"], comparison["data_sets"])
     return (
-        f"{len(comparison['claims'])} claims on {len(comparison['data_sets'])} data sets: of the {supported} "
-        f"that are supported where they were registered, {asked} were asked of other data, and {everywhere} "
-        f"of these {'holds' if everywhere == 1 else 'hold'} on every data set asked."
+        f"Of the {supported} claims that are supported on the data for which they were registered, {asked} "
+        f"were asked of up to {others} other data sets, and {everywhere} of these "
+        f"{'holds' if everywhere == 1 else 'hold'} on every data set asked."
     )
 
 

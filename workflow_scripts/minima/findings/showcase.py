@@ -1,8 +1,10 @@
-"""What the repository shows of a default run: docs/verdicts.*, docs/gallery.md, README's tables.
+"""What the repository shows of a default run and its replications: docs/verdicts.*, docs/replications.*,
+docs/gallery.md, README's tables.
 
     make verdicts
 
 copies verdicts and pictures from `results/`; every page is rendered from those copies and the config alone.
+What `snakemake replications` has not written there stays as it was copied before.
 """
 
 import json
@@ -15,24 +17,35 @@ import yaml
 from PIL import Image
 
 from minima.atomic import write_text
-from minima.findings import words
+from minima.findings import replications, words
 from minima.findings.files import write_json
-from minima.findings.words import REFUTED, SUPPORTED, VERDICTS, as_markdown, minus, row
+from minima.findings.forest import drawn as forests_of
+from minima.findings.reach import elsewhere
+from minima.findings.words import NOT_ASKED, REFUTED, SUPPORTED, VERDICTS, as_markdown, minus, row
 from minima.plan.workplan import Plan
 
 ROOT = Path(__file__).parents[3]
 SHOWN = Path("docs/verdicts.json")
+ELSEWHERE = Path("docs/replications.json")
+NOTHING: dict[str, Any] = {"data_sets": [], "claims": []}  # before any replication
 PICTURES = "figures"  # beside the gallery
 WIDEST, COLOURS = 1000, 64  # pixels, palette: 28 pictures in about a megabyte
 HEAD = "| claim | what is claimed | published | found | n | verdict | Holm |\n|---|---|---|---|---|---|---|"
 
 
-def pages(shown: Mapping[str, Any], plan: Plan, readme: str) -> dict[str, str]:
-    """Path → text of every page, from what `docs/verdicts.json` holds and the config."""
+def pages(shown: Mapping[str, Any], comparison: Mapping[str, Any], plan: Plan, readme: str) -> dict[str, str]:
+    """Path → text of every page, from what docs/verdicts.json and docs/replications.json hold and the
+    config."""
     verdicts = shown["claims"]
-    parts = {"verdicts": table(verdicts), "studies": studies(plan, verdicts), "nulls": nulls(verdicts)}
+    parts = {
+        "verdicts": table(verdicts, comparison),
+        "studies": studies(plan, verdicts, comparison),
+        "nulls": nulls(verdicts),
+    }
+    drawn = {study: forest_picture(study) for study in forests_of(comparison)}
     return {
         "docs/verdicts.md": as_markdown(verdicts),
+        "docs/replications.md": replications.as_markdown(comparison, drawn),
         "docs/gallery.md": gallery(plan, verdicts),
         "README.md": filled(readme, parts),
     }
@@ -50,31 +63,41 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
     return page
 
 
-def table(verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """A row per claim; supported ones without a control are folded."""
+def table(verdicts: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any] = NOTHING) -> str:
+    """A row per claim, its reach beside its verdict; supported ones without a control are folded."""
+    reach = {claim["id"]: _reach(claim) for claim in comparison["claims"]}
+    rows = {v["id"]: _claim(v, reach.get(v["id"], "")) for v in verdicts}
     shown = [v for v in verdicts if v["headline"] or v["verdict"] != SUPPORTED]
     folded = [v for v in verdicts if v not in shown]
     counts = ", ".join(f"{_count(verdicts, verdict)} {verdict}" for verdict in VERDICTS)
     lines = [
         f"**{words.tested(verdicts)} {counts[0].upper()}{counts[1:]}.** "
+        f"{replications.summed_up(comparison)} "
         "Shown: those with a control, and all that are not supported.",
         "",
         _wrapped(f"{words.READING} [More](docs/science/statistics.md)."),
         "",
         HEAD,
-        *map(_claim, shown),
+        *(rows[v["id"]] for v in shown),
         "",
         f"<details><summary>The other {len(folded)}, all supported</summary>",
         "",
         HEAD,
-        *map(_claim, folded),
+        *(rows[v["id"]] for v in folded),
         "",
         "</details>",
     ]
     return "\n".join(lines)
 
 
-def _claim(verdict: Mapping[str, Any]) -> str:
+def _reach(claim: Mapping[str, Any]) -> str:
+    """On how many data sets a claim holds, for a cell; nothing where it was not asked of two."""
+    asked = [on["verdict"] for on in claim["on"].values() if on["verdict"] != NOT_ASKED]
+    held = f"[{asked.count(SUPPORTED)} of {len(asked)}](docs/replications.md#{claim['id']})"
+    return f"<br>holds on {held} data sets" if len(asked) > 1 else ""
+
+
+def _claim(verdict: Mapping[str, Any], reach: str) -> str:
     """The number is that of the first part, or of the first that is not supported where it decides."""
     deciding = [part for part in verdict["parts"] if part["source"] == verdict["source"]]
     part = next((p for p in deciding if p["verdict"] == verdict["verdict"]), deciding[0])
@@ -89,14 +112,17 @@ def _claim(verdict: Mapping[str, Any]) -> str:
         verdict["published"],
         " ".join(filter(None, [f"**{strong}**", interval])) + f"<br>{which}",
         words.units(part),
-        outcome + (f"<br>ours beside it: {ours}" if ours else ""),
+        outcome + reach + (f"<br>ours beside it: {ours}" if ours else ""),
         words.survival(verdict) + (f"<br>ours: {words.survival(verdict, '_ours')}" if ours else ""),
     )
 
 
-def studies(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
-    """A row per study: its paper, if it has one, its question, its verdicts by kind."""
-    lines = [row("study", "paper", "asks", *VERDICTS), "|---|---|---|---|---|---|"]
+def studies(
+    plan: Plan, verdicts: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any] = NOTHING
+) -> str:
+    """A row per study: its paper, if it has one, its question, its verdicts by kind, and how many of those
+    that are supported hold on other data."""
+    lines = [row("study", "paper", "asks", *VERDICTS, "supported claims on other data"), "|" + "---|" * 7]
     for study in plan.studies:
         mine = [v for v in verdicts if v["study"] == study]
         papers = ", ".join(
@@ -104,8 +130,15 @@ def studies(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:
         )
         counts = [str(_count(mine, verdict)) for verdict in VERDICTS]
         name = f"[`{study}`](workflow_scripts/studies/{study}/page.md)"
-        lines.append(row(name, papers or "ours", plan.config.studies[study].title, *counts))
+        reach = _on_other_data([c for c in comparison["claims"] if c["study"] == study], comparison)
+        lines.append(row(name, papers or "ours", plan.config.studies[study].title, *counts, reach))
     return "\n".join(lines)
+
+
+def _on_other_data(claims: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> str:
+    _, asked, everywhere = elsewhere(claims, comparison["data_sets"])
+    hold = "holds" if everywhere == 1 else "hold"
+    return f"{asked} asked, {everywhere} {hold} on all" if asked else "none asked"
 
 
 def nulls(verdicts: Sequence[Mapping[str, Any]]) -> str:
@@ -158,6 +191,17 @@ def picture(study: str, name: str) -> str:
     return f"{PICTURES}/{study}_{name}.png"
 
 
+def forest_picture(study: str) -> str:
+    """Where a study's forest plot stands, from its page."""
+    return f"{PICTURES}/replications_{study}.png"
+
+
+def read_comparison(root: Path) -> Mapping[str, Any]:
+    """What is shown of replications; nothing where none was ever copied."""
+    path = root / ELSEWHERE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else NOTHING
+
+
 def copy_results(plan: Plan, root: Path) -> None:
     """Verdicts with the digest of the config they were made with, and small pictures."""
     claims = json.loads((root / plan.paths.claims).read_text(encoding="utf-8"))
@@ -167,11 +211,38 @@ def copy_results(plan: Plan, root: Path) -> None:
             "results/ are not of the default config as it is now; run snakemake, then this again"
         )
     write_json({"config_digest": digest, "claims": claims}, root / SHOWN)
+    copy_comparison(plan, root, claims)
     kept = {root / SHOWN.parent / picture(*figure) for figure in plan.figures}
+    kept |= {root / SHOWN.parent / forest_picture(study) for study in forests_of(read_comparison(root))}
     for old in set((root / SHOWN.parent / PICTURES).glob("*.png")) - kept:
         old.unlink()
     for study, name in plan.figures:
         shrink(root / plan.paths.figure(study, name, "png"), root / SHOWN.parent / picture(study, name))
+
+
+def copy_comparison(plan: Plan, root: Path, claims: Sequence[Mapping[str, Any]]) -> None:
+    """The table of all data sets, where there is one, with the digits that are shown, and small forest
+    plots."""
+    path = root / plan.paths.comparison["json"]
+    if not path.exists():
+        return
+    comparison = json.loads(path.read_text(encoding="utf-8"), parse_float=lambda n: float(f"{float(n):.6g}"))
+    if unlike := differing(comparison, claims):
+        raise SystemExit(
+            f"{path} has other verdicts than {plan.paths.claims} ({', '.join(unlike)}); "
+            "run snakemake replications, then this again"
+        )
+    write_json(comparison, root / ELSEWHERE)
+    for study in forests_of(comparison):
+        shrink(Path(f"{root / plan.paths.forests}/{study}.png"), root / SHOWN.parent / forest_picture(study))
+
+
+def differing(comparison: Mapping[str, Any], claims: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The claims whose verdict on the first data set is not the one that the default run has."""
+    first = comparison["data_sets"][0]["name"] if comparison["data_sets"] else None
+    found = {claim["id"]: claim["on"][first]["verdict"] for claim in comparison["claims"]}
+    wanted = {claim["id"]: claim["verdict"] for claim in claims} if found else {}
+    return sorted(id for id in found.keys() | wanted.keys() if found.get(id) != wanted.get(id))
 
 
 def shrink(source: Path, output: Path) -> None:
@@ -201,6 +272,6 @@ if __name__ == "__main__":
     copy_results(plan, ROOT)
     shown = json.loads((ROOT / SHOWN).read_text(encoding="utf-8"))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path, text in pages(shown, plan, readme).items():
+    for path, text in pages(shown, read_comparison(ROOT), plan, readme).items():
         write_text(text, ROOT / path)
         print(f"wrote {path}")
