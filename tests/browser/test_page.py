@@ -1,5 +1,6 @@
 """The report as a reader meets it in a browser."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from typing import Any
 import pytest
 import yaml
 from tests.browser.sample import CLAIMS
+from tests.unit.side_by_side import TITLES, not_asked
+from tests.unit.side_by_side import claim as made_up
 
+from minima.findings.replications import write_comparison
 from minima.findings.report import (
     StudySection,
     write_report,
@@ -190,6 +194,34 @@ def test_text_stands_out(page: Any) -> None:
     assert (background == "rgb(20, 23, 26)") == dark
     white = "[...document.images].every(i => getComputedStyle(i).backgroundColor === 'rgb(255, 255, 255)')"
     assert page.evaluate(white)
+
+
+@pytest.mark.browser
+def test_the_page_of_other_data_opens_and_fits_a_phone(browser: Any, tmp_path: Path) -> None:
+    """Its table scrolls within itself on a wide screen, and is a card per claim on a phone."""
+    files = {}
+    for name, title in TITLES.items():
+        found = [made_up(f"toy-{i}", "refuted" if name == "third" else "supported") for i in range(3)]
+        files[name] = title, tmp_path / name / "claims.json"
+        files[name][1].parent.mkdir()
+        files[name][1].write_text(json.dumps([not_asked("toy-0"), *found[1:]] if name == "second" else found))
+    written = {suffix: tmp_path / f"replications.{suffix}" for suffix in ("json", "md", "html")}
+    write_comparison(files, *written.values(), tmp_path / "forests")
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.goto(written["html"].as_uri())
+    for width in (1280, 400):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        reach = page.locator("#claim-toy-1 .reach").inner_text()
+        assert reach == "holds on 3 of 4; fails on wine"
+        assert page.locator("#claim-toy-0 .on").nth(1).inner_text().split() == ["not", "asked1"]
+    page.locator("#claim-toy-0 sup a").click()
+    assert page.locator("li:target").inner_text() == "not asked: no images"
+    assert min(page.evaluate(CONTRASTS))[0] >= 4.5
+    page.close()
+    assert said == []
 
 
 @pytest.mark.browser

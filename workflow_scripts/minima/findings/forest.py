@@ -35,14 +35,14 @@ NAMES = {
     "t": "95 % t interval",
     "bootstrap": "95 % BCa interval",
     "every": "least to greatest unit",
-    "count": "mean, least to greatest unit; verdict by count",
+    "count": "mean, least to greatest; by count",
 }
 POOLED = "mean over data sets"
 COLUMNS = ["claim", "label", "region", "interval", "region_low", "region_high", "data_set", "verdict", "note"]
 NUMBERS = ["estimate", "low", "high", "n", "new_low", "new_high"]
 NOTE = {"va": "center", "fontsize": 6.5, "color": "#555555"}
 ACROSS, WIDTH, ROW = 3, 3.3, 0.19  # panels beside each other; inches
-TITLE, LONGEST = 46, 40  # letters of a panel's title in a line, of a data set's name
+TITLE, LONGEST = 44, 40  # letters of a panel's title in a line, of a data set's name
 WIDE = 30  # times the least from which on an axis of positive numbers is logarithmic
 
 
