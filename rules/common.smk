@@ -17,7 +17,7 @@ FINDINGS = [  # what a run is for
 
 
 wildcard_constraints:
-    within="|".join(["", *map(folder_of, PLAN.config.replications)]),
+    within="(" + "|".join(["", *map(folder_of, PLAN.config.replications)]) + ")",
     data="[a-z0-9_]+",
     reference="[a-z0-9_]+",
     pack="[a-z0-9_]+",

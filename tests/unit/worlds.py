@@ -35,6 +35,7 @@ MISS = 0.3
 PREDICTORS = {
     "width": ["linearized", "interpolant", "linearized_gd"],
     "shares": ["linearized", "interpolant"],
+    "starts": ["linearized", "interpolant"],
     "channels": ["linearized", "interpolant"],
 }
 REFERENCES = ["ntk", "ntk alpha=0.001", "rbf gamma=0.0156"]
@@ -54,7 +55,8 @@ class World:
     leak: tuple[str, ...] = ()  # schemes that fail to take the initialization's share out
     star: float = 1.5  # σ* as networks have it
     star_predicted: float = 1.5  # σ* as kernels predict it
-    untrained: float = 20.0  # mean f₀² over V
+    untrained: float = 20.0  # mean f₀² over V, as kernels predict it
+    drawn: float = 1.0  # mean f₀² as networks have it, over that prediction
 
     def tree(self) -> xr.DataTree:
         nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs={"title": "A world"})}
@@ -79,7 +81,7 @@ class World:
             values = np.stack([functions[key] for functions in found]).reshape(*grid.shape, POINTS, 1)
             return xr.DataArray(values, coords, (*dims, "point", "output"))
 
-        trained = shaped("net").to_dataset(name="test")
+        trained = xr.Dataset({"test": shaped("net"), "start_test": shaped("start")})
         predictor = xr.DataArray(predictors, dims="predictor", name="predictor")
         predicted = xr.concat([shaped(key) for key in predictors], predictor).to_dataset(name="test")
         targets = xr.DataArray(
@@ -112,6 +114,7 @@ class World:
         distance *= 1 + 0.1 * stream(seed, f"size of {label}").uniform(-1, 1)
         return {
             "net": net + distance * rms(linearized) * noise,
+            "start": gaussian * np.sqrt(self.drawn * self.untrained) * f_init,
             "linearized": linearized,
             "interpolant": f_int,
             "linearized_gd": linearized * (1 + self.gd_error),

@@ -54,6 +54,7 @@ FALSE = [
     ("init-5", {"star_predicted": 1.0}, "σ*"),
     ("init-5", {"size": 1.4}, "V of trained twins"),  # σ* is the sixth root of it
     ("init-5", {"size": 0.6}, "V of trained twins"),
+    ("init-5b", {"star_predicted": 2.5}, "place of the measured σ*"),  # where mean f₀² has it
 ]
 
 
@@ -153,6 +154,8 @@ CONTROL_BREAKS = [
     ("init-3", lambda tree: World(leak=("antisymmetric",)).tree()),
     # any variance would do
     ("init-5", lambda tree: World(untrained=1.0).tree()),
+    # networks start as the limit has them end
+    ("init-5b", lambda tree: World(drawn=0.05).tree()),
 ]
 
 

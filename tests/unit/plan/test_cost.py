@@ -131,6 +131,7 @@ PEAKS = {
     "preconditioned_start": 656,
     "self_consistent": 881,
     "adagrad_flow": 730,
+    "adagrad_flow_end": 730,
     "linearized_trained": 780,
     "preconditioned_end": 709,
 }

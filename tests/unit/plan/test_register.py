@@ -113,7 +113,7 @@ def test_a_claims_blocks_exist_and_hold_what_it_asks(claim, part):
     assert set(arguments.get("copies", [])) <= set(axes.get("copies", []))
     predicted = grids[arguments["block"]].cells[0]["predict"]
     wanted = set(_sources(arguments))
-    assert wanted - {"trained", "frozen"} <= set(predicted)
+    assert wanted - {"trained", "frozen", "start"} <= set(predicted)
     assert "frozen" not in wanted or grids[arguments["block"]].cells[0]["record"]["spectrum"]
     for function in _functions(arguments):
         for dim in function.keys() - {"source"}:
@@ -198,7 +198,7 @@ def test_a_register_of_ones_own_stands_beside_those_of_the_studies(register):
     """Its claims come last; an id that a study's register has is refused, under the second file's name."""
     path = register(GOOD.replace("REGION", "[0, 1]"))
     plan = Plan(config() | {"claims": str(path), "run": ["init_size"]})
-    assert [claim.id for claim in plan.claims][-2:] == ["init-5", "toy-1"]
+    assert [claim.id for claim in plan.claims][-2:] == ["init-5b", "toy-1"]
     path.write_text(path.read_text().replace("toy-1", "init-2"))
     with pytest.raises(ConfigError, match=r"claims\.yaml: init-2: stands twice"):
         _ = Plan(config() | {"claims": str(path), "run": ["init_size"]}).claims

@@ -145,6 +145,7 @@ class World:
             "linearized_trained": (flow if name == "fixed" else limit) + error * c,
             "preconditioned_start": flow + self.start * d,
             "preconditioned_end": flow if name == "fixed" else limit + self.end * d + error * c,
+            "adagrad_flow_end": flow + self.end * d,
             "self_consistent": flow + (1 - self.explained) * self.shift * d,
             "adagrad_flow": flow + self.integrator * grows**2 * d,
             "adaptive_flow": averaged,
@@ -188,7 +189,7 @@ def verdict(name, tree):
     return judge(claims()[name], tree)
 
 
-@pytest.mark.parametrize("name", [f"adapt-{i}" for i in range(1, 9)])
+@pytest.mark.parametrize("name", [*(f"adapt-{i}" for i in range(1, 9)), "adapt-2b", "adapt-4b", "adapt-8b"])
 def test_a_claim_is_supported_where_it_is_true(name, tree):
     found = verdict(name, tree)
     assert found["verdict"] == "supported", found["parts"]
@@ -226,6 +227,15 @@ def test_a_claim_is_supported_where_it_is_true(name, tree):
         ("adapt-8", {"coarse": 8.0}),
         ("adapt-8", {"bent": 0.02}),
         ("adapt-8", {"start": 0.05}),
+        ("adapt-2b", {"end": 0.1}),
+        ("adapt-2b", {"start": 0.03}),
+        ("adapt-2b", {"integrator": 0.5}),
+        ("adapt-4b", {"order": 0.2, "coarse": 0.05}),
+        ("adapt-4b", {"coarse": 9.0}),
+        ("adapt-4b", {"batching": 0.001}),
+        ("adapt-8b", {"explained": 0.6}),
+        ("adapt-8b", {"start": 0.05}),
+        ("adapt-8b", {"end": 0.1}),
     ],
     ids=str,
 )

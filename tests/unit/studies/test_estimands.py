@@ -29,6 +29,8 @@ ASKED = {
     "growth": {"block": "scale", "scales": [1, 3], "select": WIDE},
     "variance_ratio": {"block": "crossing", "source": "trained", "select": {"scale": 2}},
     "crossing_ratio": {"block": "crossing", "centred": "crossing_centred"},
+    "crossing_place": {"block": "twins", "centred": "twins_centred"},
+    "variance_place": {"block": "starts", "source": "linearized"},
 }
 
 
@@ -198,6 +200,34 @@ def test_the_crossing_is_measured_over_predicted(star, predicted):
     assert off == pytest.approx(20 ** (1 / 6) * star / predicted, rel=0.05)
 
 
+@pytest.mark.parametrize(("predicted", "untrained"), [(1.5, 20), (1.5, 3), (1.2, 20)])
+def test_the_crossing_has_a_place_between_its_two_predictions(predicted, untrained):
+    """0 at the V that training leaves, 1 at mean f₀², whatever lies between them; σ* here is beyond 1.5 by
+    what the trained share is smaller."""
+    world = World(star_predicted=predicted, untrained=untrained)
+    factor = untrained ** (1 / 6)
+    wanted = np.log(world.star / world.size ** (1 / 3) / predicted) / -np.log(factor)
+    found = ask("crossing_place", world.tree())
+    assert estimate(found) == pytest.approx(wanted, abs=0.04 / np.log(factor))
+    assert len(found.values) == 10
+    one = world.tree()["trained/twins"].to_dataset().isel(scale=[0])
+    with pytest.raises(NotEstimable, match="two values"):
+        ask("crossing_place", changed(world.tree(), "trained/twins", one))
+
+
+@pytest.mark.parametrize("size", [1.0, 0.05])
+def test_the_variance_has_a_place_between_its_two_predictions(tree, size):
+    """Of the share 0; of the function at the start 1, or where its square is smaller by that factor 0. It is
+    the mean over seeds of which the logarithm is taken."""
+    assert estimate(ask("variance_place", tree)) == pytest.approx(0, abs=1e-9)
+    start = ask("variance_place", World(drawn=size).tree(), source="start")
+    assert estimate(start) == pytest.approx(1 + np.log(size) / np.log(20), abs=1e-9)
+    node = tree["trained/starts"].to_dataset().copy(deep=True)
+    node.start_test[{"seed": slice(5)}] = 0
+    half = ask("variance_place", changed(tree, "trained/starts", node), source="start")
+    assert estimate(half) == pytest.approx(1 + np.log(0.5) / np.log(20), abs=1e-9)
+
+
 def test_a_seed_whose_error_does_not_cross_is_not_passed_over(tree):
     """It would be the one in which the initialization costs least, or most."""
     block = tree["trained/crossing"].to_dataset().copy(deep=True)
@@ -260,7 +290,7 @@ def test_where_a_curve_rises_through_a_level(curve, crossing):
 # Who counts
 
 
-@pytest.mark.parametrize("name", [name for name in ASKED if name != "gap"])
+@pytest.mark.parametrize("name", [name for name in ASKED if name not in ("gap", "variance_place")])
 @pytest.mark.parametrize("status", ["diverged", "stopped", "missing"])
 def test_a_seed_counts_where_all_its_networks_converged(name, status, tree):
     """The others' values are as they were; the note says how many were left out."""

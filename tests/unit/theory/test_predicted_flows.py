@@ -39,6 +39,19 @@ def test_adagrad_comes_to_its_flow_as_its_step_shrinks():
         assert 1.6 < gap / half < 2.5
 
 
+def test_the_flow_ends_with_the_preconditioner_of_runs_at_small_steps():
+    """The formula under it comes to that of runs as their step shrinks; it is no more the flow's limit than
+    theirs is the run's."""
+    names, gaps = ["preconditioned_end", "adagrad_flow_end", "adagrad_flow"], []
+    for lr in (0.08, 0.04, 0.02):
+        values = predicted(optimizer=ADAGRAD | {"lr": lr}, predict=names, linearized_run={"growth": 1.1})
+        end, of_flow, limit = (values[f"{name}_test"] for name in names)
+        gaps.append(distance(end, of_flow))
+    assert gaps[-1] < distance(limit, of_flow)
+    for gap, half in pairwise(gaps):
+        assert 1.4 < gap / half < 2.8
+
+
 @pytest.mark.parametrize(
     ("optimizer", "close"),
     [

@@ -78,6 +78,7 @@ def test_one_training_point_gives_the_least_largest_step():
         "preconditioned_end",
         "self_consistent",
         "adagrad_flow",
+        "adagrad_flow_end",
     ]
     values = predicted(
         split,

@@ -13,6 +13,8 @@ from minima.findings.samples import Selection, at, node_of, only_seeds, per_seed
 from minima.findings.stats import NotEstimable, Sample
 from minima.theory.infinite_width import crossing
 
+VARIANCES = "limit_variance", "start_variance"  # V projected on the data, and mean f₀²
+
 
 def slope_in_width(
     tree: xr.DataTree, block: str, to: str, select: Selection = None, along: str = "width"
@@ -125,6 +127,54 @@ def crossing_ratio(
     if bool((usable & ratios.isnull()).any()):
         raise NotEstimable("the error of some seed does not rise through twice the centred network's")
     return per_seed(ratios, usable)
+
+
+def crossing_place(tree: xr.DataTree, block: str, centred: str, select: Selection = None) -> Sample:
+    """`crossing_place` returns where the measured σ* lies between its two predictions: log(σ*/σ_limit) over
+    log(σ_start/σ_limit), 0 at (MSE_int/V)^{1/2H} and 1 where V is mean f₀², not projected on the data.
+
+    Measured: the σ at which the squared half difference of twins, a straight line in log-log over the block's
+    σ, equals the MSE of the centred network of the same width and seed, in the block `centred`. So no σ need
+    be near σ*, and no power is assumed. MSE_int is in both predictions and not in their quotient.
+    """
+    trained, beside = node_of(tree, "trained", block, select), node_of(tree, "trained", centred, None)
+    reference = tree[f"reference/{block}"].to_dataset()
+    share = (rms(half_difference(trained.test)) ** 2).where(converged(trained, "flip"))
+    levels = beside.test_mse.where(converged(beside))
+    mse_int = at(reference, block, "reference", "ntk").test_mse
+    share, levels, mse_int = xr.align(share, levels, mse_int, join="inner")
+    if share.sizes["scale"] < 2:
+        raise NotEstimable("a crossing in σ needs two values of it")
+    logs, x = np.log(share), np.log(share.scale)
+    across = x - x.mean()
+    slope = (logs * across).sum("scale", skipna=False) / (across**2).sum()
+    measured = x.mean() + (np.log(levels) - logs.mean("scale", skipna=False)) / slope
+    power = _power(trained, select)
+    limit, start = (np.log(mse_int / reference[name].mean("point")) / (2 * power) for name in VARIANCES)
+    place = (measured - limit) / (start - limit)
+    return per_seed(place, place.notnull())
+
+
+def variance_place(tree: xr.DataTree, block: str, source: str, select: Selection = None) -> Sample:
+    """`variance_place` returns where the V of networks of finite width lies between its two predictions:
+    log(V/V_limit) over log(V_start/V_limit), 0 at the initialization's share of the minimizer and 1 at the
+    initial function, mean f₀². Logarithms are taken of the mean over seeds of V/V_limit: V is an expectation,
+    and that of one network, where all points are alike, is the square of a single Gaussian.
+
+    Measured is mean f² over test points, over σ^{2H}: of f_∞ − f_int of linearized networks (`source:
+    linearized`) or of f₀ itself, before any training (`source: start`).
+    """
+    trained, sigma = node_of(tree, "trained", block, select), (select or {}).get("scale", 1)
+    if source == "start":
+        share = trained.start_test
+    else:
+        share = _functions(tree, block, source, select) - _functions(tree, block, "interpolant", select)
+    reference = tree[f"reference/{block}"].to_dataset()
+    limit, start = (reference[name].mean("point") for name in VARIANCES)
+    measured = rms(share) ** 2 / sigma ** (2 * _power(trained, select))
+    units = xr.concat([measured / limit, np.log(start / limit)], "of", join="inner")
+    found = per_seed(units, units.notnull().all("of"), "of")
+    return found.rebuilt(found.values, lambda of: float(np.log(of[:, 0].mean()) / of[:, 1].mean()))
 
 
 def _power(trained: xr.Dataset, select: Selection) -> int:
