@@ -3,9 +3,8 @@
 from minima.plan.cost import job_memory_mb, job_minutes
 from minima.plan.layout import Layout, folder_of
 
-AT = (
-    PLAN.at
-)  # {within}: the plan whose results stand there, of the studies as they are ("") or of a replication
+# The plan whose results stand {within} the results folder: of the studies as they are (""), or of a replication.
+AT = PLAN.at
 PATHS = Layout(PLAN.config.results, "{within}")
 CHOSEN = PLAN.chosen
 FINDINGS = [  # what a run is for
@@ -17,7 +16,7 @@ FINDINGS = [  # what a run is for
 
 
 wildcard_constraints:
-    within="(" + "|".join(["", *map(folder_of, PLAN.config.replications)]) + ")",
+    within="({})".format("|".join(map(folder_of, PLAN.data_sets))),
     data="[a-z0-9_]+",
     reference="[a-z0-9_]+",
     pack="[a-z0-9_]+",

@@ -25,7 +25,11 @@ from minima.plan.workplan import Plan
 
 ROOT = Path(__file__).parents[2]
 SNAKEMAKE = Path(sys.executable).parent / "snakemake"
-LOGS = [f"results/logs/{rule}" for rule in ("train_pack", "draw_figures")]  # that say what was done
+LOGS = [  # that say what was done
+    f"results{within}/logs/{rule}"
+    for rule in ("train_pack", "draw_figures")
+    for within in ("", "/replications/*")
+]
 DATASET = "results/question/dataset.nc"  # as a target: figures and report cost seconds
 JOBS = "workflow_scripts/minima/jobs/train_pack.py"
 TRAP = """
@@ -165,7 +169,8 @@ class Workflow:
         if config_file.read_text(encoding="utf-8") != text:
             config_file.write_text(text, encoding="utf-8")
         for logs in LOGS:  # jobs that do not run count nothing
-            shutil.rmtree(self.folder / logs, ignore_errors=True)
+            for folder in self.folder.glob(logs):
+                shutil.rmtree(folder)
         return subprocess.Popen(
             [*command, *arguments],
             cwd=self.folder,
@@ -182,7 +187,7 @@ class Workflow:
     def finish(self, process: "subprocess.Popen[str]") -> Run:
         """Waits for a started run to end."""
         output, _ = process.communicate(timeout=900)  # of a busy machine
-        logs = [log for logs in LOGS for log in sorted((self.folder / logs).glob("*.log"))]
+        logs = [log for logs in LOGS for log in sorted(self.folder.glob(f"{logs}/*.log"))]
         return Run(process.returncode, output, tuple(log.read_text(encoding="utf-8") for log in logs))
 
     def append(self, path: str, text: str) -> None:
