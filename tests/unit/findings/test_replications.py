@@ -116,20 +116,29 @@ def test_it_says_what_decided_where_the_headline_part_did_not(verdict, parts, co
 
 
 def test_reasons_stand_once_below_the_table_of_their_study():
-    """Also of a data set of which no claim of the study was asked."""
+    """Also of a data set that was asked nothing of the study, and of a claim that was asked nowhere else."""
+    first = [claim(id, "supported") for id in ("a-1", "a-2", "a-3", "b-1")]
     table = side_by_side(
-        [claim("a-1", "supported"), claim("a-2", "supported"), claim("b-1", "supported")],
-        [not_asked("a-1"), not_asked("a-2"), claim("b-1", "supported")],
-        [not_asked("a-1"), claim("a-2", "inconclusive", reason="over the edge"), not_asked("b-1")],
+        first,
+        [not_asked("a-1"), not_asked("a-2"), not_asked("a-3"), claim("b-1", "supported")],
+        [
+            claim("a-1", "supported"),
+            claim("a-2", "inconclusive", reason="over the edge"),
+            not_asked("a-3", "too few rows"),
+            not_asked("b-1"),
+        ],
+        [not_asked("a-1", "too few rows"), claim("a-2", "supported"), not_asked("a-3"), not_asked("b-1")],
     )
     a, b = re.split(r"^## ", as_markdown(table), flags=re.M)[1:]
-    assert "| claim | reach | digits 3 and 8 | wine |" in a
-    assert "| supported 1.00 [0.900, 1.10] | not asked [1] |" in a
-    assert "| supported 1.00 [0.900, 1.10] | inconclusive 1.30 [1.00, 1.60] [2] |" in a
-    assert "[1] not asked: no images  \n[2] over the edge  \n" in a
-    assert a.count("no images") == 2
+    assert "| claim | reach | digits 3 and 8 | wine | a sphere |" in a
+    assert "| supported 1.00 [0.900, 1.10] | supported 1.00 [0.900, 1.10] | not asked [1] |" in a
+    assert "| inconclusive 1.30 [1.00, 1.60] [2] | supported 1.00 [0.900, 1.10] |" in a
+    assert "[1] not asked: too few rows  \n[2] over the edge  \n" in a
+    assert '<a id="a-3"></a>' not in a
+    assert "Not asked elsewhere: a-3 (no images; too few rows)." in a
     assert "Not asked of digits 4 and 9: no images." in a
-    assert "Not asked of wine: no images." in b
+    assert "| claim | reach | digits 3 and 8 | digits 4 and 9 |" in b
+    assert "Not asked of wine, a sphere: no images." in b
 
 
 def test_a_mean_over_data_sets_stands_where_the_number_is_comparable():

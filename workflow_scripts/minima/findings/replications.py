@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,13 +31,13 @@ POOLED = (
 
 @dataclass
 class StudyTable:
-    """A study's claims on the data sets that were asked any of them; `titles` maps their names, `left_out`
-    the titles of the others to why they were not; notes are numbered from 1."""
+    """A study's claims that were asked elsewhere, on the data sets that were asked any of them; `titles` maps
+    their names, `left_out` says of the other claims and data sets why not; notes are numbered from 1."""
 
     study: str
     titles: dict[str, str]
-    left_out: dict[str, list[str]]
     claims: list[Mapping[str, Any]]
+    left_out: list[str]
     notes: list[str] = field(default_factory=list)
 
     def cells(self, claim: Mapping[str, Any]) -> Iterator["Cell"]:
@@ -128,6 +128,7 @@ def as_markdown(comparison: Mapping[str, Any], pictures: Mapping[str, str] | Non
 
 def _table(table: StudyTable) -> list[str]:
     lines = [row("claim", "reach", *table.titles.values()), "|" + "---|" * (2 + len(table.titles))]
+    lines *= bool(table.claims)
     for claim in table.claims:
         what = f'<a id="{claim["id"]}"></a>**{claim["id"]}** {claim["statement"]}'
         which = f"{claim['label']}, {minus(claim['region'])}"
@@ -138,29 +139,41 @@ def _table(table: StudyTable) -> list[str]:
         ]
         lines.append(row(f"{what}<br>{which}", reach, *cells))
     lines += [f"{'' if at else chr(10)}[{at + 1}] {text}  " for at, text in enumerate(table.notes)]
-    lines += [f"\nNot asked of {title}: {'; '.join(reasons)}." for title, reasons in table.left_out.items()]
-    return lines
+    return lines + [f"\n{words}" for words in table.left_out]
 
 
 def study_tables(comparison: Mapping[str, Any]) -> list[StudyTable]:
     """`study_tables` returns each study's table."""
+    titles = {data_set["name"]: data_set["title"] for data_set in comparison["data_sets"]}
+    studies = dict.fromkeys(claim["study"] for claim in comparison["claims"])
     return [
-        _study_table(study, [claim for claim in comparison["claims"] if claim["study"] == study], comparison)
-        for study in dict.fromkeys(claim["study"] for claim in comparison["claims"])
+        _study_table(study, [claim for claim in comparison["claims"] if claim["study"] == study], titles)
+        for study in studies
     ]
 
 
-def _study_table(
-    study: str, claims: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]
-) -> StudyTable:
-    titles, left_out = {}, {}
-    for name, title in ((data_set["name"], data_set["title"]) for data_set in comparison["data_sets"]):
-        found = [claim["on"][name] for claim in claims]
-        if any(on["verdict"] != NOT_ASKED for on in found):
-            titles[name] = title
-        else:
-            left_out[title] = list(dict.fromkeys(on["reason"] for on in found))
-    return StudyTable(study, titles, left_out, list(claims))
+def _study_table(study: str, claims: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> StudyTable:
+    def asked(claim: Mapping[str, Any], name: str) -> bool:
+        return claim["on"][name]["verdict"] != NOT_ASKED
+
+    others = [*titles][1:]
+    shown = [claim for claim in claims if any(asked(claim, name) for name in others)]
+    columns = {name: title for name, title in titles.items() if any(asked(claim, name) for claim in shown)}
+    alone: dict[str, list[str]] = {}  # why → claims
+    without: dict[str, list[str]] = {}  # why → data sets
+    for claim in claims:
+        if claim not in shown:
+            alone.setdefault(_reasons(claim["on"][name] for name in others), []).append(claim["id"])
+    for name in others if shown else ():
+        if name not in columns:
+            without.setdefault(_reasons(claim["on"][name] for claim in shown), []).append(titles[name])
+    left_out = [f"Not asked elsewhere: {', '.join(ids)} ({reason})." for reason, ids in alone.items()]
+    left_out += [f"Not asked of {', '.join(names)}: {reason}." for reason, names in without.items()]
+    return StudyTable(study, columns, shown, left_out)
+
+
+def _reasons(found: Iterable[Mapping[str, Any]]) -> str:
+    return "; ".join(dict.fromkeys(on["reason"] for on in found))
 
 
 def summed_up(comparison: Mapping[str, Any]) -> str:
