@@ -206,6 +206,19 @@ CLAIMS = [
         figures=["drop_by_regime"],
         headline=True,
     ),
+    claim(
+        "bad-2",
+        "bad_minima",
+        "Regularization repairs it",
+        "not asked",
+        n=0,
+        region="in [-3, 3]",
+        reason="no images",
+        control=control("not asked", "under weight decay alone", 0, 0, "≥ 5")
+        | {"estimate": None, "low": None, "high": None, "n": 0, "reason": "no images"},
+        p_holm=None,
+        survives=None,
+    ),
 ]
 
 

@@ -91,17 +91,17 @@ def shown(page: Any) -> list[str]:
 def test_columns_sort_and_unknowns_come_last(page: Any) -> None:
     head = page.get_by_role("columnheader", name="Estimate")
     known = sorted((c for c in CLAIMS if c["estimate"] is not None), key=lambda c: c["estimate"])
-    up, down = ([c["id"] for c in order] + ["lin-10"] for order in (known, reversed(known)))
+    up, down = ([c["id"] for c in order] + ["lin-10", "bad-2"] for order in (known, reversed(known)))
     head.get_by_role("button").click()
     assert (shown(page), head.get_attribute("aria-sort")) == (up, "ascending")
     head.get_by_role("button").press("Enter")
     assert (shown(page), head.get_attribute("aria-sort")) == (down, "descending")
     page.get_by_role("button", name="Claim", exact=True).press("Space")
     assert head.get_attribute("aria-sort") == "none"
-    naturally = ["adapt-1", "adapt-3", "bad-1", "init-1", "init-2", "init-10", "lin-7", "lin-10"]
+    naturally = ["adapt-1", "adapt-3", "bad-1", "bad-2", "init-1", "init-2", "init-10", "lin-7", "lin-10"]
     assert shown(page) == naturally
     page.get_by_role("button", name="Verdict").click()
-    assert shown(page)[-1] == "init-10"
+    assert shown(page)[-2:] == ["init-10", "bad-2"]
 
 
 @pytest.mark.browser
@@ -109,18 +109,21 @@ def test_filters_combine(page: Any) -> None:
     status, search = page.get_by_role("status"), page.get_by_role("searchbox")
     everything = [c["id"] for c in CLAIMS]
     assert shown(page) == everything
+    page.get_by_role("checkbox", name="not asked").check()
+    assert shown(page) == ["bad-2"]
+    page.get_by_role("checkbox", name="not asked").uncheck()
     page.get_by_role("checkbox", name="inconclusive").press("Space")
     assert shown(page) == ["adapt-1", "lin-10"]
     page.get_by_role("checkbox", name="refuted").check()
     assert shown(page) == ["init-10", "adapt-1", "lin-10"]
     search.fill("minimizer ADAGRAD")
     assert shown(page) == ["adapt-1"]
-    assert status.inner_text() == "1 of 8 shown"
+    assert status.inner_text() == "1 of 9 shown"
     page.get_by_role("combobox").select_option("linear_nets")
     assert shown(page) == []
     assert status.inner_text() == "No claim matches."
     page.get_by_role("button", name="Show all").click()
-    status.filter(has_text="8 of 8 shown").wait_for()
+    status.filter(has_text="9 of 9 shown").wait_for()
     assert shown(page) == everything
     search.fill("-0.503")  # typed with a hyphen, shown with a minus
     search.press("Enter")

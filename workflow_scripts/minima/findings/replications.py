@@ -113,7 +113,8 @@ def as_html(
 def as_markdown(comparison: Mapping[str, Any], pictures: Mapping[str, str] | None = None) -> str:
     """`as_markdown` returns the page for people: a table per study, and notes on what a cell cannot say;
     `pictures` are links to the studies' forest plots."""
-    lines = ["# The same claims on other data", "", summed_up(comparison), "", READING, "", POOLED, ""]
+    said = [summed_up(comparison), READING, POOLED, *([f"Figures: {CAPTION}"] if pictures else [])]
+    lines = ["# The same claims on other data", *(line for text in said for line in ("", text)), ""]
     lines += [row("data set", *VERDICTS, NOT_ASKED), "|---|---|---|---|---|"]
     for data_set in comparison["data_sets"]:
         counts = [data_set["verdicts"][verdict] for verdict in VERDICTS]
@@ -122,7 +123,7 @@ def as_markdown(comparison: Mapping[str, Any], pictures: Mapping[str, str] | Non
     for table in study_tables(comparison):
         lines += ["", f"## {table.study}", "", *_table(table)]
         if pictures and table.study in pictures:
-            lines += ["", f"![{table.study}]({pictures[table.study]})", "", CAPTION]
+            lines += ["", f"![{table.study}]({pictures[table.study]})"]
     return "\n".join(lines) + "\n"
 
 
