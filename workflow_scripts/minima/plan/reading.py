@@ -40,7 +40,7 @@ def read_config(laid: Laid) -> tuple[Config, dict[tuple[str, str], Grid]]:
             Mistake(f"studies.{study}.roles.{role}", unknown(name, given, "no data recipe"))
             for role, names in mapping(mapping(entry).get("roles")).items()
             for name in listed(names)
-            if name not in given
+            if isinstance(name, str) and name not in given
         ]
     for name in listed(laid.config.get("run")):
         if isinstance(name, str) and name not in studies:
