@@ -321,7 +321,8 @@ def drawn_from(figure):
 
 
 def default_config():
-    """Of every study one block, as the others have the same form, under another name than its folder's."""
+    """Of every study one block, and one replication, as the others have the same form; studies are under
+    other names than their folders'."""
     config = lay(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))).config
     studies = {}
     for name, study in config["studies"].items():
@@ -334,7 +335,8 @@ def default_config():
         }
         studies[f"{name}_again"] = study | {"blocks": kept, "figures": drawn}
     # YAML's aliases become nodes of their own
-    return json.loads(json.dumps(config | {"studies": studies, "run": [*studies]}))
+    one = dict(list(config["replications"].items())[:1])
+    return json.loads(json.dumps(config | {"studies": studies, "run": [*studies], "replications": one}))
 
 
 @pytest.mark.parametrize(
