@@ -88,26 +88,29 @@ def test_images_of_one_channel_or_several_are_trained_on(tmp_path, shape, read):
 def test_what_the_networks_cannot_take_is_refused_when_the_data_are_prepared(
     tmp_path, shape, options, message
 ):
+    plan = plan_of(tmp_path, **options)  # before there is a file
     write_file(tmp_path, *shape)
     with pytest.raises(
         DataError, match=f"own.npz: {message}|own.npz: network.kind: cnn needs images as .*{message}"
     ):
-        prepare_in(tmp_path, plan_of(tmp_path, **options))
+        prepare_in(tmp_path, plan)
     assert not (tmp_path / "data.nc").exists()
 
 
-def test_a_table_is_known_to_hold_no_images_before_it_is_read(tmp_path):
+@pytest.mark.parametrize("name", ["own.csv", "own.npz"])
+def test_a_table_is_known_to_hold_no_images_before_it_is_read(tmp_path, name):
+    write_file(tmp_path, 12)
     with pytest.raises(
-        ConfigError, match=r"network.kind: cnn needs images, and .*own\.csv has rows of numbers"
+        ConfigError, match=f"network.kind: cnn needs images, and .*{name} has rows of numbers"
     ):
-        plan_of(tmp_path, path="own.csv")
+        plan_of(tmp_path, path=name)
 
 
 def test_a_network_that_joins_prepared_data_is_refused_before_its_training(tmp_path):
     """The data are up to date, so that no job prepares them again."""
+    (pack,) = plan_of(tmp_path).packs.values()  # before there is a file
     write_file(tmp_path, 12)
     file = prepare_in(tmp_path, plan_of(tmp_path, network={"kind": "dense"}))
-    (pack,) = plan_of(tmp_path).packs.values()
     data = files_of(pack.cells, file)
     with pytest.raises(DataError, match=r"own\.npz: network.kind: cnn needs images"):
         train_pack(pack.cells, data, tmp_path / "store", tmp_path / "pack.nc", "cpu", "same_code")

@@ -316,3 +316,5 @@ def test_own_tables_tell_their_width_by_their_head(tmp_path):
     assert shapes == [(20,), (3,), UNKNOWN, UNKNOWN]
     np.savez(tmp_path / "images.npz", x=np.zeros((5, 1, 16, 16)), y=np.zeros(5))
     assert File(source="file", path=str(tmp_path / "images.npz")).expected_shape() == (1, 16, 16)
+    here = [File(source="file", path=str(tmp_path / name)) for name in ("images.npz", "my_data.npz")]
+    assert [one.images() for one in here] == [None, False]  # a row of numbers is none

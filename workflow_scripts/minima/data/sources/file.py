@@ -45,7 +45,7 @@ class File(Recipe):
         return [Path(self.path)]
 
     def images(self) -> bool | None:
-        return False if self.path.endswith(".csv") else None
+        return False if self.path.endswith(".csv") or len(self.expected_shape()) == 1 else None
 
     def expected_shape(self) -> tuple[int, ...]:
         """`expected_shape` returns the shape that the first bytes of the file tell, where it is there and its
