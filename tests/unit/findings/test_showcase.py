@@ -11,6 +11,7 @@ from minima.findings.forest import drawn
 from minima.findings.showcase import (
     ROOT,
     SHOWN,
+    WRITTEN,
     copy_comparison,
     copy_results,
     default_plan,
@@ -117,7 +118,7 @@ def test_reach_stands_beside_every_verdict_and_every_count():
     """Of claims asked elsewhere: on how many of the data sets of which they were asked they hold."""
     verdicts = [verdict(f"a-{i}", "supported", part("yes", "supported"), headline=True) for i in range(1, 5)]
     found = table(verdicts, COMPARED)
-    assert re.findall(r"\[(\d of \d)\]\(docs/replications.md#(a-\d)\)", found) == [
+    assert re.findall(r"\[(\d of \d)\]\(replications.md#(a-\d)\)", found) == [
         ("3 of 3", "a-1"),
         ("2 of 3", "a-2"),
         ("1 of 2", "a-4"),
@@ -181,8 +182,8 @@ def test_what_is_shown_is_of_the_config_as_it_is():
     and every figure of the config has its picture."""
     shown, plan = json.loads((ROOT / SHOWN).read_text(encoding="utf-8")), default_plan(ROOT)
     assert shown["config_digest"] == plan.config_digest, "docs/verdicts.json is of another config"
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path, page in pages(shown, read_comparison(ROOT), plan, readme).items():
+    written = {path: (ROOT / path).read_text(encoding="utf-8") for path in WRITTEN}
+    for path, page in pages(shown, read_comparison(ROOT), plan, written).items():
         assert (ROOT / path).read_text(encoding="utf-8") == page, path
     pictures = [picture(study, name) for study, name in plan.figures]
     pictures += map(forest_picture, drawn(read_comparison(ROOT)))

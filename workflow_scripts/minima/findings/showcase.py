@@ -1,5 +1,5 @@
 """What the repository shows of a default run and its replications: docs/verdicts.*, docs/replications.*,
-docs/gallery.md, README's tables.
+docs/gallery.md, the tables of README.md and docs/limits.md.
 
     make verdicts
 
@@ -30,24 +30,34 @@ ELSEWHERE = Path("docs/replications.json")
 NOTHING: dict[str, Any] = {"data_sets": [], "claims": []}  # before any replication
 PICTURES = "figures"  # beside the gallery
 WIDEST, COLOURS = 1000, 64  # pixels, palette: 28 pictures in about a megabyte
+WRITTEN = ("README.md", "docs/limits.md")  # by hand, with places for tables
+HOW_TO_READ = """\
+*Found*: the estimate, its interval by name, what it is and the region in which it must lie; n units of
+replication. Where one part decides, it is that part. *Holds on 5 of 6 data sets*: of those of which the
+claim was asked, the registered one among them; [replications](replications.md) has each, with
+estimates, and what was not asked and why. A published claim's verdict rests on the parts that the paper
+says; ours stand beside it. What intervals mean, and what a verdict survives:
+[statistics](science/statistics.md). When each register was written: [registrations](registrations.md).
+These verdicts as data, with the digest of their config: [verdicts.json](verdicts.json)."""
 HEAD = "| claim | what is claimed | published | found | n | verdict | Holm |\n|---|---|---|---|---|---|---|"
 
 
-def pages(shown: Mapping[str, Any], comparison: Mapping[str, Any], plan: Plan, readme: str) -> dict[str, str]:
-    """Path → text of every page, from what docs/verdicts.json and docs/replications.json hold and the
-    config."""
+def pages(
+    shown: Mapping[str, Any], comparison: Mapping[str, Any], plan: Plan, written: Mapping[str, str]
+) -> dict[str, str]:
+    """Path → text of every page, from what docs/verdicts.json and docs/replications.json hold and the config;
+    `written` are the pages by hand in which a table has its place."""
     verdicts = shown["claims"]
     parts = {
-        "verdicts": table(verdicts, comparison),
-        "studies": studies(plan, verdicts, comparison),
-        "nulls": nulls(verdicts),
+        "README.md": {"studies": studies(plan, verdicts, comparison)},
+        "docs/limits.md": {"nulls": nulls(verdicts)},
     }
     drawn = {study: forest_picture(study) for study in forests_of(comparison)}
     return {
-        "docs/verdicts.md": as_markdown(verdicts),
+        "docs/verdicts.md": verdicts_page(verdicts, comparison),
         "docs/replications.md": replications.as_markdown(comparison, drawn),
         "docs/gallery.md": gallery(plan, verdicts),
-        "README.md": filled(readme, parts),
+        **{path: filled(written[path], tables) for path, tables in parts.items()},
     }
 
 
@@ -63,6 +73,12 @@ def filled(page: str, parts: Mapping[str, str]) -> str:
     return page
 
 
+def verdicts_page(verdicts: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> str:
+    """A row per claim, how it is read, then every part of each."""
+    title, _, parts = as_markdown(verdicts).partition("\n")
+    return f"{title}\n\n{table(verdicts, comparison)}\n\n{HOW_TO_READ}\n\n## Every part\n{parts}"
+
+
 def table(verdicts: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any] = NOTHING) -> str:
     """A row per claim, its reach beside its verdict; supported ones without a control are folded."""
     reach = {claim["id"]: _reach(claim) for claim in comparison["claims"]}
@@ -75,7 +91,7 @@ def table(verdicts: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any] =
         f"{replications.summed_up(comparison)} "
         "Shown: those with a control, and all that are not supported.",
         "",
-        _wrapped(f"{words.READING} [More](docs/science/statistics.md)."),
+        _wrapped(f"{words.READING} [More](science/statistics.md)."),
         "",
         HEAD,
         *(rows[v["id"]] for v in shown),
@@ -93,7 +109,7 @@ def table(verdicts: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any] =
 def _reach(claim: Mapping[str, Any]) -> str:
     """On how many data sets a claim holds, for a cell; nothing where it was not asked of two."""
     asked = [on["verdict"] for on in claim["on"].values() if on["verdict"] != NOT_ASKED]
-    held = f"[{asked.count(SUPPORTED)} of {len(asked)}](docs/replications.md#{claim['id']})"
+    held = f"[{asked.count(SUPPORTED)} of {len(asked)}](replications.md#{claim['id']})"
     return f"<br>holds on {held} data sets" if len(asked) > 1 else ""
 
 
@@ -107,7 +123,7 @@ def _claim(verdict: Mapping[str, Any], reach: str) -> str:
     many = len(verdict["parts"])
     which = f"{part['label']}, {minus(part['region'])}" + (f"; one of {many} parts" if many > 1 else "")
     return row(
-        f"[{verdict['id']}](docs/verdicts.md#{verdict['id']})",
+        f"[{verdict['id']}](#{verdict['id']})",
         verdict["statement"],
         verdict["published"],
         " ".join(filter(None, [f"**{strong}**", interval])) + f"<br>{which}",
@@ -271,7 +287,7 @@ if __name__ == "__main__":
     plan = default_plan(ROOT)
     copy_results(plan, ROOT)
     shown = json.loads((ROOT / SHOWN).read_text(encoding="utf-8"))
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for path, text in pages(shown, read_comparison(ROOT), plan, readme).items():
+    written = {path: (ROOT / path).read_text(encoding="utf-8") for path in WRITTEN}
+    for path, text in pages(shown, read_comparison(ROOT), plan, written).items():
         write_text(text, ROOT / path)
         print(f"wrote {path}")
