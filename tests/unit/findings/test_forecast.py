@@ -218,6 +218,18 @@ def test_what_is_foretold_is_said(house):
     assert (machine["unused"], machine["jobs"]) == (8, 1)
 
 
+def test_of_many_changed_modules_people_read_three_and_machines_all(house):
+    """A package that moved has changed everywhere: no line of the table is longer for it."""
+    modules = [f"minima.engine.module_{number}" for number in range(43)]
+    many, few = (f"code: {', '.join(modules[:count])}" for count in (43, 4))
+    found = forecast(house.plan())
+    found.reasons["toys"] |= {many: 5, few: 2}
+    lines = describe(found).splitlines()
+    assert f"    5 changed: code: {', '.join(modules[:3])} and 40 more (results/plan.json names all)" in lines
+    assert f"    2 changed: {few}" in lines, "four are said as they are"
+    assert as_json(found)["reasons"]["toys"] == {many: 5, few: 2}
+
+
 def test_orphans_are_counted_by_the_study_that_recorded_them(house):
     """Stored, once part of the study's dataset, and of no use now: other fields, or older code."""
     old = house.plan((*MAIN, "stop"), {"max_steps": 60})

@@ -23,6 +23,8 @@ from minima.training.recording import step_grid
 CACHED, NEW, CHANGED, ORPHANED = STATES = "cached", "new", "changed", "orphaned"
 OTHER_START = "the cell that it starts from"
 EMPTY_SHARD_MB, LABELS_MB = 0.035, 0.0015  # measured
+CODE = "code: "
+MODULES_SAID = 3  # of those that have changed: people read no more, machines get all
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,10 @@ def describe(found: Forecast) -> str:
         price = found.prices.get(study, Price())
         times = [duration(price.expected_seconds), duration(price.at_most_seconds)]
         lines.append(_row(study, [counts[state] for state in STATES], times))
-        lines += [f"    {count} changed: {reason}" for reason, count in found.reasons[study].most_common()]
+        lines += [
+            f"    {count} changed: {_shortened(reason)}"
+            for reason, count in found.reasons[study].most_common()
+        ]
     if found.jobs:
         lines.append(
             f"{found.jobs} training jobs, on one core expected {duration(found.price.expected_seconds)}, "
@@ -283,7 +288,16 @@ def _difference(cell: Cell, entry: store.Entry) -> str:
         return f"versions: {entry.versions} → {library_versions()}"
     old, new = entry.modules, code_used(training_modules(cell.values))
     changed = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
-    return f"code: {', '.join(changed)}"
+    return f"{CODE}{', '.join(changed)}"
+
+
+def _shortened(reason: str) -> str:
+    """`_shortened` returns a reason of one line: of many changed modules the first, and how many more."""
+    modules = reason.removeprefix(CODE).split(", ")
+    if not reason.startswith(CODE) or len(modules) <= MODULES_SAID + 1:  # one more is no longer than "1 more"
+        return reason
+    said = ", ".join(modules[:MODULES_SAID])
+    return f"{CODE}{said} and {len(modules) - MODULES_SAID} more (results/plan.json names all)"
 
 
 class _Neighbours:
