@@ -150,7 +150,7 @@ def measure(name: str, folder: Path) -> None:
             fields = {key: value for key, value in one.cell.items() if key != "seed"}
             if "path" in fields["data"]:  # a file is not kept, and its place is nobody's business
                 own = File.model_validate(fields["data"])
-                here = {"path": Path(own.path).name, "dimension": prod(own.expected_shape())}
+                here = {"path": Path(own.name).name, "dimension": prod(own.expected_shape())}
                 fields["data"] = fields["data"] | here
             row = [one.cell["seed"], entry.identity.cell, one.status, one.steps, _short(one.residual)]
             row += [[_short(steps) for _, steps in one.levels], _short(one.run_steps), _short(seconds[shard])]

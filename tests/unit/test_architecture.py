@@ -30,7 +30,7 @@ ROOMS = {
 # Other people's packages that a room may use: the plan is parsed by every job, arrays know no files.
 PACKAGES = {
     "plan": {"pydantic", "pydantic_core", "yaml"},
-    "data": {"numpy", "xarray", "netCDF4", "sklearn", "pydantic"},
+    "data": {"numpy", "pandas", "xarray", "netCDF4", "sklearn", "pydantic"},
     "store": {"numpy", "xarray", "netCDF4"},
     "engine": {"numpy", "torch"},
     "theory": {"numpy", "torch", "scipy", "sklearn"},  # its references are scikit-learn estimators

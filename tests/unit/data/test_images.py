@@ -67,7 +67,11 @@ def test_images_of_one_channel_or_several_are_trained_on(tmp_path, shape, read):
         ((12,), {}, "network.kind: cnn needs images, and the data are rows of 12 numbers"),
         ((2, 3, 6, 5), {}, r"network.kind: cnn needs images, and the data are rows of shape \(2, 3, 6, 5\)"),
         ((3, 6), {}, r"network.kind: cnn needs images of 4×4 pixels or more, not \(3, 6\)"),
-        ((8, 8, 3), {}, r"\(8, 8, 3\) looks like \(height, width, channels\): put the last axis first"),
+        (
+            (8, 8, 3),
+            {"data": {"layout": "nchw"}},
+            r"\(8, 8, 3\) looks like \(height, width, channels\): put the last axis first",
+        ),
         (
             (12,),
             {"network": {"kind": "dense"}, "augment": {"flip": True}},
@@ -95,6 +99,48 @@ def test_what_the_networks_cannot_take_is_refused_when_the_data_are_prepared(
     ):
         prepare_in(tmp_path, plan)
     assert not (tmp_path / "data.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "last"),
+    [
+        ((6, 5, 3), None, True),
+        ((6, 5, 1), None, True),
+        ((3, 6, 5), None, False),
+        ((6, 5, 8), "nhwc", True),
+        ((4, 6, 4), "nchw", False),
+        ((6, 5), "nhw", False),
+    ],
+)
+def test_channels_come_first_wherever_they_stood(tmp_path, shape, layout, last):
+    """Where the file says it, or its shape can be only one."""
+    write_file(tmp_path, *shape)
+    x = np.load(tmp_path / "own.npz")["x"]
+    expected = np.moveaxis(x, -1, 1) if last else x[:, None] if len(shape) == 2 else x
+    data = load_split(prepare_in(tmp_path, plan_of(tmp_path, {"kind": "dense"}, data={"layout": layout})), 0)
+    assert tuple(data.x_train.attrs["row_shape"]) == expected.shape[1:]
+    assert {tuple(row) for row in data.x_train.values} <= {tuple(row) for row in expected.reshape(20, -1)}
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "message"),
+    [
+        (
+            (6, 5, 8),
+            None,
+            r"rows of shape \[6, 5, 8\] .* write layout: nchw \(first\) or layout: nhwc \(last\)",
+        ),
+        ((3, 6, 3), None, "channels first or last"),
+        ((6, 5), "nhwc", r"3 axes.* layout: nhwc is of \(rows, height, width, channels\)"),
+        ((3, 6, 5), "nhw", r"4 axes.* layout: nhw is of \(rows, height, width\)"),
+        ((12,), "nchw", "2 axes"),
+    ],
+)
+def test_channels_that_can_stand_first_or_last_are_asked_for(tmp_path, shape, layout, message):
+    write_file(tmp_path, *shape)
+    plan = plan_of(tmp_path, {"kind": "dense"}, data={"layout": layout})
+    with pytest.raises(DataError, match=rf"own\.npz: x.*{message}"):
+        prepare_in(tmp_path, plan)
 
 
 @pytest.mark.parametrize("name", ["own.csv", "own.npz"])

@@ -236,6 +236,12 @@ def test_the_config_that_the_others_break_is_right():
             "accuracy_pairs draws 1 block, not 2",
         ),
         ("studies.My-Study", {}, "studies.My-Study", "names are lower case"),
+        (
+            "data.digits",
+            {"source": "file", "path": "a.csv", "sha256": "abc"},
+            "data.digits.sha256",
+            "should be the 64 digits that sha256sum prints, not 'abc'",
+        ),
     ],
 )
 def test_a_mistake_is_told_with_its_path_and_mend(path, value, at, says):

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from minima.data.idx import ROLES
 from minima.plan import parts
 from minima.plan.recipes import DataRecipe
+from minima.plan.sections import section_of
 
 PACKAGE = str(Path(__file__).parents[3] / "workflow_scripts")
 RECIPE = TypeAdapter(DataRecipe)
@@ -44,6 +46,7 @@ def test_regression_sources_have_real_targets(source):
 def test_numeric_strings_are_numbers():
     recipe = parse("digits", classes=["3", "8"], train_size="50", split="7", label_noise="0.25")
     assert (recipe.classes, recipe.train_size, recipe.split, recipe.label_noise) == ([3, 8], 50, 7, 0.25)
+    assert parse("file", path="a.csv", labels="sign", classes=["3", "no"]).classes == [3, "no"]
 
 
 @pytest.mark.parametrize(
@@ -83,11 +86,32 @@ def test_numeric_strings_are_numbers():
             "at most as many rows as features, 50",
         ),
         ({"source": "linear_teacher", "normalize": "unit"}, "needs normalize: none"),
-        ({"source": "file", "path": "rows.txt"}, "pattern"),
+        ({"source": "file", "path": "rows.txt"}, "'rows.txt' should end in .npz, .csv, .parquet, .nc"),
         ({"source": "file", "path": "rows.npz", "target": "price"}, "use y for .npz"),
         ({"source": "file", "path": "rows.csv", "x": "inputs"}, "use target for .csv"),
         ({"source": "file", "path": "rows.csv", "sha256": "abc"}, "pattern"),
         ({"source": "file", "path": "rows.csv", "labels": "sign", "classes": [1, 2, 3]}, "exactly two"),
+        ({"source": "file", "path": "rows.csv", "classes": ["a", "b"]}, "use labels: sign or onehot"),
+        ({"source": "file", "path": "rows.csv", "labels": "sign", "classes": ["a", "a"]}, "a class twice"),
+        ({"source": "iris", "labels": "onehot", "classes": ["setosa", 1]}, "iris has no class setosa"),
+        ({"source": "file"}, "path is missing"),
+        ({"source": "file", "address": "https://a.org/rows.csv"}, "address needs sha256"),
+        ({"source": "file", "address": "a.org/rows.csv", "sha256": "0" * 64}, "begin with https://"),
+        ({"source": "file", "address": "https://a.org/iris.data", "sha256": "0" * 64}, "say in path how"),
+        ({"source": "file", "path": "rows.nc", "columns": ["a"]}, "remove it for .npz and .nc"),
+        ({"source": "file", "path": "rows.csv", "columns": []}, "at least 1"),
+        ({"source": "file", "path": "rows.csv", "columns": ["a", "a"]}, "columns names a twice"),
+        ({"source": "file", "path": "rows.csv", "columns": ["a"], "target": "a"}, "a is the target and one"),
+        ({"source": "file", "path": "rows.csv", "layout": "nhwc"}, "use shape for .csv"),
+        ({"source": "file", "path": "rows.npz", "layout": "hwc"}, "'nhw', 'nhwc' or 'nchw'"),
+        ({"source": "file", "path": "rows.parquet", "separator": "tab"}, "remove them for .parquet"),
+        ({"source": "file", "path": "rows.npz", "decimal": "comma"}, "remove them for .npz"),
+        ({"source": "openml"}, "either data_id, the number of a table, or its name and version"),
+        ({"source": "openml", "name": "iris", "data_id": 61}, "either data_id"),
+        ({"source": "openml", "name": "iris"}, "name: iris needs a version"),
+        ({"source": "openml", "data_id": 61, "version": 1}, "version goes with name"),
+        ({"source": "openml", "data_id": 61, "columns": ["a", "a"]}, "columns names a twice"),
+        ({"source": "openml", "data_id": 61, "columns": ["a"], "target": "a"}, "the target and one of"),
         ({"source": "idx", "train_images": "a"}, "train_labels"),
     ],
 )
@@ -137,6 +161,24 @@ def test_own_files_are_named(tmp_path):
     assert parse("idx", **TWO, **files).own_files(tmp_path)[0] == tmp_path / "train_images.gz"
     assert [str(path) for path in parse("file", path="a/b.csv").own_files(tmp_path)] == ["a/b.csv"]
     assert parse("mnist", **TWO).own_files(tmp_path) == []
+    elsewhere = parse("file", address="https://a.org/b%20c.csv", sha256="0" * 64)
+    assert (elsewhere.own_files(tmp_path), elsewhere.published_files(tmp_path)) == (
+        [],
+        [tmp_path / "b c.csv"],
+    )
+
+
+def test_what_a_file_recipe_does_not_say_is_no_part_of_its_cells():
+    """So that networks trained before an option came are found in the store."""
+    section = section_of("data", {"data": {"source": "file", "path": "a.csv"}}, {})
+    assert set(json.loads(section.json)) == {
+        *{"source", "path", "sha256", "x", "y", "x_test", "y_test", "target", "labels", "classes"},
+        *{"train_size", "test_size", "normalize", "label_noise", "confusion", "split"},
+    }
+    said = {"columns": ["b"], "decimal": "comma", "layout": None}
+    section = section_of("data", {"data": {"source": "file", "path": "a.csv", **said}}, {})
+    assert {"columns", "decimal"} < set(json.loads(section.json))
+    assert "layout" not in section.json
 
 
 def test_every_option_is_described():
@@ -147,7 +189,9 @@ def test_every_option_is_described():
 
 
 def test_parsing_stays_light():
-    code = "import sys, minima.plan.recipes; print({'numpy', 'xarray', 'sklearn'} & set(sys.modules))"
+    code = (
+        "import sys, minima.plan.recipes; print({'numpy', 'pandas', 'xarray', 'sklearn'} & set(sys.modules))"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": PACKAGE}
     )

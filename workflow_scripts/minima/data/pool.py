@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import numpy as np
 
@@ -32,6 +32,8 @@ class Pool:
     test_x: np.ndarray | None = None
     test_y: np.ndarray | None = None
     sha256: dict[str, str] = field(default_factory=dict)  # of the files behind it
+    words: tuple[str, ...] = ()  # by label, of classes that are words
+    facts: dict[str, str] = field(default_factory=dict)  # what the source says of itself once it is read
 
     @property
     def row_shape(self) -> tuple[int, ...]:
@@ -42,6 +44,10 @@ class Pool:
     @property
     def has_classes(self) -> bool:
         return self.y.dtype.kind in "iu"
+
+    def called(self, labels: Iterable[int]) -> list[int | str]:
+        """`called` returns what classes are called: the words of the source where they are words."""
+        return [self.words[label] if self.words else label for label in labels]
 
 
 def drawn(

@@ -55,18 +55,24 @@ def _confusion() -> ModuleType:
 
 
 def _classes(recipe: "Recipe", pool: Pool) -> list[int] | None:
-    """`_classes` returns the classes in the order of their targets, or None for real targets."""
+    """`_classes` returns the labels of the classes in the order of their targets, or None for real
+    targets."""
     if not pool.has_classes:
         return None
-    held = np.unique(pool.y).tolist()
-    classes = recipe.classes or held
+    labels = np.unique(pool.y).tolist()
+    held = dict(zip(pool.called(labels), labels, strict=True))
+    classes = recipe.classes or [*held]
     if strangers := [c for c in classes if c not in held]:
         names = ", ".join(map(str, strangers))
-        raise DataError(f"{recipe.where()} has no class {names}: its classes are {held}")
+        hint = " (YAML takes yes and no for true and false: quote them)" if "true" in strangers else ""
+        raise DataError(f"{recipe.where()} has no class {names}: its classes are {[*held]}{hint}")
     if len(classes) < 2 or (recipe.labels == "sign" and len(classes) != 2):
         wanted = "exactly two classes" if recipe.labels == "sign" else "at least two classes"
-        raise DataError(f"{recipe.where()}: labels: {recipe.labels} needs {wanted} and there are {classes}")
-    return classes
+        mend = f": name two, as in classes: {classes[:2]}, or use labels: onehot" if len(classes) > 2 else ""
+        raise DataError(
+            f"{recipe.where()}: labels: {recipe.labels} needs {wanted} and there are {classes}{mend}"
+        )
+    return [held[c] for c in classes]
 
 
 def _chosen(recipe: "Recipe", pool: Pool, classes: list[int] | None, split: int) -> Pool:
@@ -283,6 +289,9 @@ def _attributes(name: str, recipe: "Recipe", pool: Pool, classes: list[int] | No
         attributes["row_shape"] = np.array(_input_shape(recipe, pool))  # flattened to `feature`
     if name.startswith("y_") and classes is not None:
         attributes |= {"coding": recipe.labels, "classes": np.array(classes)}
+    if not name.startswith("x_") and pool.words:
+        named = dict(zip(classes, pool.called(classes), strict=True))
+        attributes["words"] = json.dumps(named, ensure_ascii=False)  # label → class
     return attributes
 
 
@@ -295,4 +304,4 @@ def _facts(recipe: "Recipe", pool: Pool) -> dict[str, str]:
         "source_sha256": json.dumps(pool.sha256, sort_keys=True),
         "recipe": json.dumps(recipe.model_dump(mode="json"), sort_keys=True, separators=(",", ":")),
         "Conventions": "CF-1.11",
-    }
+    } | pool.facts

@@ -126,7 +126,7 @@ def _tables() -> Iterator[str]:
         yield _section(title, _doc(model), _rows(model))
     for kind, title in PARTS.items():
         for name, model in parts.options(kind).items():
-            yield _section(title.format(name), _doc(model), _own_rows(model))
+            yield _section(title.format(name), _doc(model), _own_rows(model, parts.KINDS[kind].tag))
 
 
 def _section(title: str, text: str, rows: Mapping[str, str]) -> str:
@@ -138,11 +138,11 @@ def _doc(model: type[BaseModel]) -> str:
     return " ".join((model.__doc__ or "").split())
 
 
-def _own_rows(model: type[BaseModel]) -> dict[str, str]:
-    """`_own_rows` returns the rows of a model that do not stand, word for word, in the table of a base."""
+def _own_rows(model: type[BaseModel], tag: str) -> dict[str, str]:
+    """`_own_rows` returns the rows of a part's model that stand neither in the title of its table, as its tag
+    does, nor, word for word, in the table of a base."""
     common = [row for base in TABLES.values() if issubclass(model, base) for row in _rows(base).values()]
-    titles = [kind.tag for kind in parts.KINDS.values()]
-    return {name: row for name, row in _rows(model).items() if name not in titles and row not in common}
+    return {name: row for name, row in _rows(model).items() if name != tag and row not in common}
 
 
 def _rows(model: type[BaseModel]) -> dict[str, str]:

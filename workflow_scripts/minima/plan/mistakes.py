@@ -7,12 +7,17 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 
+from minima.plan.options import NAME_PATTERN, SHA256_PATTERN
+
 REASONS = {
     "missing": "is missing",
     "model_type": "should be a mapping",
     "model_attributes_type": "should be a mapping",
     "dict_type": "should be a mapping",
-    "string_pattern_mismatch": "names are lower case: a letter, then letters, digits and _",
+}
+PATTERNS = {
+    NAME_PATTERN: "names are lower case: a letter, then letters, digits and _",
+    SHA256_PATTERN: "should be the 64 digits that sha256sum prints",
 }
 
 Member = tuple[str | None, type[BaseModel]]  # of a union: what it is called there, and the model
@@ -69,7 +74,7 @@ def _explain_one(detail: Any, members: list[Member], raw: Any, prefix: str) -> M
         return Mistake(path, f"needs at least {context['min_length']} of them, not {_short(detail['input'])}")
     if kind == "value_error":
         return Mistake(path, str(context["error"]))
-    reason = REASONS.get(kind) or _lower_first(detail["msg"])
+    reason = REASONS.get(kind) or PATTERNS.get(context.get("pattern")) or _lower_first(detail["msg"])
     return Mistake(path, reason if kind == "missing" else f"{reason}, not {_short(detail['input'])}")
 
 

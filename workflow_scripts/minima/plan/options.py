@@ -13,6 +13,7 @@ VARIES = {"varies": True}
 LATER = {"later": True}
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]*$"  # names become paths
+SHA256_PATTERN = r"^[0-9a-f]{64}$"
 
 
 class Options(BaseModel):

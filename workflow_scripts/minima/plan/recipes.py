@@ -15,11 +15,12 @@ from pydantic_core import from_json
 
 from minima.plan import parts
 from minima.plan.digest import canonical
-from minima.plan.options import LATER, Options
+from minima.plan.options import LATER, SHA256_PATTERN, Options
 
 Labels = Literal["sign", "onehot", "value"]
 Normalize = Literal["none", "unit", "sphere", "standardize", "whiten", "range", "channels"]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
+Class = Annotated[int | str, Field(union_mode="left_to_right")]  # "3" of a command line is 3
 UNKNOWN = (1, 28, 28)  # the shape of rows of which nothing is known before they are read
 
 LABELS = (
@@ -82,8 +83,11 @@ class Recipe(parts.Part):
     downloaded: ClassVar[bool] = False  # from an address, where the files are not in data_dir
 
     source: str = Field(description="Where the rows come from.")
-    classes: list[int] | None = Field(
-        None, min_length=2, description="Classes to keep, in this order: the first is −1 for sign; null: all."
+    classes: list[Class] | None = Field(
+        None,
+        min_length=2,
+        description="Classes to keep, numbers or words, in this order: the first is −1 for sign; null: all, "
+        "in ascending order.",
     )
     train_size: int = Field(100, ge=1, description="Number of training rows.")
     test_size: int = Field(100, ge=1, description="Number of test rows.")
@@ -179,6 +183,8 @@ class Recipe(parts.Part):
             yield "confusion draws classes: it needs labels: sign or onehot"
         if self.standardize_targets and self.labels != "value":
             yield "standardize_targets is of numbers: it needs labels: value, or must be false"
+        if self.labels == "value" and (words := [c for c in self.classes or () if isinstance(c, str)]):
+            yield f"classes {words} are words, not numbers to be fitted: use labels: sign or onehot"
 
     def _shape_problems(self) -> Iterator[str]:
         known = self.row_shape()
@@ -197,11 +203,12 @@ class Recipe(parts.Part):
             yield f"classes {classes} names a class twice"
         if classes is not None and known and (strangers := [c for c in classes if c not in known]):
             yield f"{self.source} has no class {', '.join(map(str, strangers))}: its classes are {[*known]}"
-        number = len(classes if classes is not None else known)
+        there = [*known] if classes is None else classes
+        number = len(there)
         if self.labels == "sign" and self.targets != "values" and number not in (0, 2):
             yield (
                 f"labels: sign needs exactly two classes and there are {number}: "
-                "name two, as in classes: [0, 1], or use labels: onehot"
+                f"name two, as in classes: {there[:2]}, or use labels: onehot"
             )
 
     def _size_problems(self) -> Iterator[str]:

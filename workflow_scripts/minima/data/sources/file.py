@@ -1,16 +1,21 @@
-"""The user's own tables: .npz, .csv and .nc. Nothing is unpickled."""
+"""The user's own tables: .csv, .parquet, .npz and .nc. Nothing is unpickled."""
 
 from __future__ import annotations
 
 import ast
 import csv
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field
 
 from minima.data.fetch import fetch
+from minima.data.layouts import channels_last
 from minima.data.pool import DataError, Pool
+from minima.data.tables import header, inputs_and_target, read_csv, read_parquet
+from minima.data.targets import refuse_gaps, targets_of
+from minima.plan.options import LATER
 from minima.plan.recipes import LABELS, UNKNOWN, Labels, Recipe, Sha256
 
 if TYPE_CHECKING:
@@ -18,19 +23,32 @@ if TYPE_CHECKING:
 
     from numpy import ndarray
 
+ENDINGS = (".npz", ".csv", ".parquet", ".nc")
+TABLES = (".csv", ".parquet")  # which name their columns
+INPUTS, TARGETS = ("x", "x_test"), ("y", "y_test")
+
 
 class File(Recipe):
-    """The user's own table: .npz, .csv or .nc."""
+    """The user's own table: .csv, .parquet, .npz or .nc."""
 
     targets = "either"
 
     labels: Labels = Field("value", description=LABELS)
-    path: str = Field(pattern=r"\.(npz|csv|nc)$", description="The file, relative to the working directory.")
+    path: str | None = Field(
+        None,
+        description="The file, relative to the working directory: .csv, .parquet (needs pyarrow), .npz or "
+        ".nc. With an address: where it is kept, relative to data_dir; null: the address's last part.",
+    )
+    address: str | None = Field(
+        None,
+        description="Where the file is downloaded from, once, such as https://example.org/table.csv; "
+        "needs sha256.",
+        json_schema_extra=LATER,
+    )
     sha256: Sha256 | None = Field(None, description="Checksum to insist on.")
     x: str = Field(
         "x",
-        description="Name of the inputs in an .npz or .nc file: (rows, features), or images as (rows, "
-        "channels, height, width) or, of one channel, (rows, height, width).",
+        description="Name of the inputs in an .npz or .nc file: (rows, features), or images as layout says.",
     )
     y: str = Field("y", description="Name of the targets in an .npz or .nc file, rows first.")
     x_test: str | None = Field(
@@ -39,39 +57,118 @@ class File(Recipe):
     y_test: str | None = Field(
         None, description="Name of the test targets in an .npz or .nc file; null: y_test where there is one."
     )
-    target: str | None = Field(None, description="Target column of a .csv file; null: the last.")
+    layout: Literal["nhw", "nhwc", "nchw"] | None = Field(
+        None,
+        description="Axes of the images in an .npz or .nc file: rows, height, width and, first or last, "
+        "channels; null: told by the shape where it can be only one.",
+        json_schema_extra=LATER,
+    )
+    target: str | None = Field(None, description="Target column of a .csv or .parquet file; null: the last.")
+    columns: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="Columns of a .csv or .parquet file that are the inputs, in this order; null: all but "
+        "the target.",
+        json_schema_extra=LATER,
+    )
+    separator: Literal["comma", "semicolon", "tab", "space"] | None = Field(
+        None,
+        description="What separates the columns of a .csv file; null: comma, semicolon or tab, whichever "
+        "stands in the first line.",
+        json_schema_extra=LATER,
+    )
+    decimal: Literal["point", "comma"] = Field(
+        "point", description="Decimal sign of a .csv file.", json_schema_extra=LATER
+    )
+
+    @property
+    def name(self) -> str:
+        """`name` is the path, or what it is where the recipe gives an address alone."""
+        return self.path or unquote(urlsplit(self.address or "").path.rpartition("/")[2])
+
+    def file(self, data_dir: Path) -> Path:
+        """`file` returns where the file stands, or will once it is downloaded."""
+        return data_dir / self.name if self.address else Path(self.name)
+
+    @property
+    def ending(self) -> str:
+        return Path(self.name).suffix
+
+    @property
+    def downloaded(self) -> bool:
+        return self.address is not None
 
     def own_files(self, data_dir: Path) -> list[Path]:
-        return [Path(self.path)]
+        return [] if self.address else [self.file(data_dir)]
+
+    def published_files(self, data_dir: Path) -> list[Path]:
+        return [self.file(data_dir)] if self.address else []
+
+    def where(self) -> str:
+        return self.name
 
     def images(self) -> bool | None:
-        return False if self.path.endswith(".csv") or len(self.expected_shape()) == 1 else None
+        if self.ending in TABLES or len(self.expected_shape()) == 1:
+            return False
+        return None if self.layout is None else True
 
     def expected_shape(self) -> tuple[int, ...]:
-        """`expected_shape` returns the shape that the first bytes of the file tell, where it is there and its
-        format has a short head."""
+        """`expected_shape` returns the shape that the recipe or the first bytes of the file tell, where it is
+        there and its format has a short head."""
         import zipfile
 
+        if self.columns:
+            return (len(self.columns),)
         try:
-            if self.path.endswith(".csv"):
-                with Path(self.path).open(encoding="utf-8-sig", newline="") as table:
-                    return (max(1, len(next(csv.reader(table))) - 1),)
-            if self.path.endswith(".npz"):
-                with zipfile.ZipFile(self.path) as archive, archive.open(f"{self.x}.npy") as array:
+            if self.ending == ".csv":
+                with Path(self.name).open(encoding="utf-8-sig", newline="") as table:
+                    return (max(1, len(header(table, self.separator, self.name)[0]) - 1),)
+            if self.ending == ".npz":
+                with zipfile.ZipFile(self.name) as archive, archive.open(f"{self.x}.npy") as array:
                     version = array.read(8)[6]
                     length = int.from_bytes(array.read(2 if version == 1 else 4), "little")
-                    return tuple(ast.literal_eval(array.read(length).decode())["shape"][1:]) or (1,)
-        except (OSError, LookupError, ValueError, SyntaxError, StopIteration, zipfile.BadZipFile):
+                    shape = tuple(ast.literal_eval(array.read(length).decode())["shape"][1:]) or (1,)
+                    last = channels_last(shape, self.layout, self.name)
+                    return (*shape[-1:], *shape[:-1]) if last else shape
+        except (OSError, LookupError, ValueError, SyntaxError, csv.Error, zipfile.BadZipFile):
             pass
         return UNKNOWN
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
-        names = (self.x, self.y, self.x_test, self.y_test)
-        if self.path.endswith(".csv") and names != ("x", "y", None, None):
-            yield "x, y, x_test and y_test name variables of .npz and .nc files: use target for .csv"
-        if not self.path.endswith(".csv") and self.target is not None:
-            yield "target names a column of a .csv file: use y for .npz and .nc"
+        yield from self._place_problems()
+        ending, table = self.ending, self.ending in TABLES
+        if table and any(getattr(self, role) not in (role, None) for role in INPUTS + TARGETS):
+            yield f"x, y, x_test and y_test name variables of .npz and .nc files: use target for {ending}"
+        if table and self.layout is not None:
+            yield f"layout is of the arrays in .npz and .nc files: use shape for {ending}"
+        if not table and self.target is not None:
+            yield "target names a column of a .csv or .parquet file: use y for .npz and .nc"
+        if not table and self.columns is not None:
+            yield "columns are those of a .csv or .parquet file: remove it for .npz and .nc"
+        if ending != ".csv" and (self.separator is not None or self.decimal != "point"):
+            yield f"separator and decimal are about .csv files: remove them for {ending}"
+        for name in dict.fromkeys(self.columns or ()):
+            if self.columns.count(name) > 1:
+                yield f"columns names {name} twice"
+            if name == self.target:
+                yield f"{name} is the target and one of columns: leave it out there, or name another target"
+
+    def _place_problems(self) -> Iterator[str]:
+        if self.path is None and self.address is None:
+            yield "path is missing: name the file, or an address with its sha256"
+        elif self.ending not in ENDINGS:
+            mend = ", or say in path how to keep it" if self.path is None else ""
+            yield f"'{self.name}' should end in {', '.join(ENDINGS)}{mend}"
+        if self.address is None:
+            return
+        if urlsplit(self.address).scheme not in ("https", "http", "ftp", "file"):
+            yield f"address should begin with https://, not '{self.address}'"
+        if self.sha256 is None:
+            yield (
+                "address needs sha256, the checksum of the file that is meant (sha256sum prints it): what is "
+                "there may change"
+            )
 
 
 def load(recipe: File, data_dir: Path) -> Pool:
@@ -79,22 +176,56 @@ def load(recipe: File, data_dir: Path) -> Pool:
     classes."""
     import zipfile
 
-    path = Path(recipe.path)
-    sha256 = fetch(path, recipe.source, recipe.sha256)
+    path = recipe.file(data_dir)
+    sha256 = fetch(path, recipe.source, recipe.sha256, recipe.address)
     try:
         arrays = READERS[path.suffix](path, recipe)
     except DataError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} cannot be read: {error}. Save it as UTF-8.") from error
+    except (OSError, ValueError, EOFError, csv.Error, zipfile.BadZipFile) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
-    classes = recipe.labels != "value" or recipe.classes is not None
-    x, y = _rows(path, arrays, "x", "y", classes)
-    test: tuple[Any, Any] = (None, None)
-    if "x_test" in arrays:
-        test = _rows(path, arrays, "x_test", "y_test", classes)
-        if [rows.shape[1:] for rows in test] != [x.shape[1:], y.shape[1:]]:
-            raise DataError(f"{path}: training and test rows differ in shape.")
-    return Pool(x, y, *test, {recipe.path: sha256})
+    inputs = {name: _inputs(path, recipe, name, arrays[name]) for name in INPUTS if name in arrays}
+    named = {_called(recipe, name): arrays[name] for name in TARGETS if name in arrays}
+    targets, words = targets_of(recipe, str(path), named)
+    parts = [*zip(inputs.values(), targets, strict=True)]
+    for x_name, y_name, (x, y) in zip(inputs, named, parts, strict=True):
+        if len(x) != len(y):
+            raise DataError(f"{path}: {x_name} has {len(x)} rows and {y_name} has {len(y)}.")
+    if len({(x.shape[1:], y.shape[1:]) for x, y in parts}) > 1:
+        raise DataError(f"{path}: training and test rows differ in shape.")
+    return Pool(*(array for part in parts for array in part), sha256={recipe.name: sha256}, words=words)
+
+
+def _called(recipe: File, name: str) -> str:
+    """`_called` returns what messages call targets."""
+    if recipe.ending in TABLES:
+        return f"column {recipe.target}" if recipe.target else "the last column"
+    return name
+
+
+def _inputs(path: Path, recipe: File, name: str, x: ndarray) -> ndarray:
+    """`_inputs` returns checked inputs, channels before height and width."""
+    import numpy as np
+
+    x = np.asarray(x)
+    if x.size == 0 or x.ndim == 0:
+        raise DataError(f"{path}: {name} has no rows.")
+    if x.dtype.kind not in "buif":
+        raise DataError(f"{path}: {name} must hold real numbers, not {x.dtype}.")
+    refuse_gaps(str(path), name, x)
+    last = recipe.ending not in TABLES and channels_last(x.shape[1:], recipe.layout, f"{path}: {name}")
+    return np.moveaxis(x, -1, 1) if last else x
+
+
+def _read_table(path: Path, recipe: File) -> dict[str, ndarray]:
+    if recipe.ending == ".csv":
+        table = read_csv(path, recipe.separator, recipe.decimal, recipe.target)
+    else:
+        table = read_parquet(path)
+    x, y = inputs_and_target(table, str(path), recipe.columns, recipe.target)
+    return {"x": x, "y": y}
 
 
 def _read_npz(path: Path, recipe: File) -> dict[str, ndarray]:
@@ -128,56 +259,4 @@ def _named(
     return {role: read(name) for role, name in names.items()}
 
 
-def _read_csv(path: Path, recipe: File) -> dict[str, ndarray]:
-    import numpy as np
-
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        header = [name.strip() for name in next(csv.reader(file), [])]
-        if not header or (all(map(_is_number, header)) and header != [str(i) for i in range(len(header))]):
-            raise DataError(f"{path}: the first line must name the columns.")
-        if len(header) < 2 or len(set(header)) < len(header):
-            raise DataError(f"{path} needs at least two columns with different names.")
-        table = np.loadtxt(file, delimiter=",", quotechar='"', comments=None, ndmin=2)
-    if table.shape[1:] != (len(header),) and table.size:
-        raise DataError(f"{path} names {len(header)} columns and its rows have {table.shape[1]}.")
-    target = header[-1] if recipe.target is None else recipe.target
-    if target not in header:
-        raise DataError(f"{path} has no column {target}: it holds {', '.join(header)}.")
-    column = header.index(target)
-    return {"x": np.delete(table, column, axis=1), "y": table[:, column]} if table.size else {}
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _rows(
-    path: Path, arrays: Mapping[str, ndarray], x_name: str, y_name: str, classes: bool
-) -> tuple[ndarray, ndarray]:
-    """`_rows` returns checked rows: x, and y [rows] of classes or [rows, …] of numbers."""
-    import numpy as np
-
-    x, y = (np.asarray(arrays.get(name, np.empty(0))) for name in (x_name, y_name))
-    for name, array in ((x_name, x), (y_name, y)):
-        if array.size == 0 or array.ndim == 0:
-            raise DataError(f"{path}: {name} has no rows.")
-        if array.dtype.kind not in "buif":
-            raise DataError(f"{path}: {name} must hold real numbers, not {array.dtype}.")
-        if not np.isfinite(array).all():
-            raise DataError(f"{path}: {name} has missing or infinite values. Fill or drop these rows.")
-    if len(x) != len(y):
-        raise DataError(f"{path}: {x_name} has {len(x)} rows and {y_name} has {len(y)}.")
-    if not classes:
-        return x, y.astype(np.float64)
-    if y.size != len(y) or not np.array_equal(y, np.round(y)):
-        raise DataError(
-            f"{path}: {y_name} must hold one whole number per row, its class, or use labels: value."
-        )
-    return x, y.ravel().astype(np.int64)
-
-
-READERS = {".npz": _read_npz, ".csv": _read_csv, ".nc": _read_nc}
+READERS = {".npz": _read_npz, ".nc": _read_nc, ".csv": _read_table, ".parquet": _read_table}
