@@ -23,6 +23,7 @@ sys.path.insert(0, workflow.current_basedir.join("workflow_scripts").get_path_or
 from minima.plan.mistakes import ConfigError
 from minima.plan.parts import beside, located
 from minima.plan.workplan import Plan, share_with_scripts
+from snakemake_console import watch
 
 share_with_scripts()
 config["extensions"] = located(config.get("extensions", []), workflow.configfiles)
@@ -35,6 +36,7 @@ try:
     config.update(PLAN.whole)
 except ConfigError as error:
     raise WorkflowError(str(error)) from None
+watch(workflow, PLAN)
 
 
 include: "rules/common.smk"

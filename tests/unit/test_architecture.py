@@ -26,6 +26,7 @@ ROOMS = {
     "jobs": {"plan", "data", "store", "engine", "theory", "training"},
     "findings": {"plan", "data", "store", "engine", "theory", "training", "jobs"},
     "which": {"plan", "data", "store", "engine", "theory", "training", "jobs", "findings"},
+    "console": {"plan", "data", "store", "engine", "theory", "training", "jobs", "findings"},
 }
 # Other people's packages that a room may use: the plan is parsed by every job, arrays know no files.
 PACKAGES = {
@@ -38,6 +39,7 @@ PACKAGES = {
     "jobs": {"numpy", "xarray", "torch"},
     "findings": {"numpy", "scipy", "xarray", "pandas", "matplotlib", "jinja2", "markupsafe", "yaml", "PIL"},
     "which": {"numpy", "xarray", "torch", "pydantic"},
+    "console": set(),
     "atomic": set(),
     "forms": set(),
     "variables": set(),

@@ -35,6 +35,7 @@ JOBS = {  # what a rule's script imports, and the modules that its configs name 
         ["minima.findings.claims", *map(estimand_module, known_estimands())],
         {"xarray", "pandas", "scipy"},
     ),
+    "snakemake, which runs all along": (["minima.console.console"], set()),
     "draw_figures": (
         ["minima.findings.drawing", *known_figures("").values()],
         {"xarray", "pandas", "scipy", "matplotlib"},

@@ -95,7 +95,8 @@ class Run:
     """What one call of snakemake did."""
 
     code: int
-    output: str
+    output: str  # on the console, which is no terminal
+    told: str  # by Snakemake, all of it: its log, or the console of a dry run, which has none
     logs: tuple[str, ...]  # of the training jobs that ran, then of those that draw
 
     @cached_property
@@ -116,10 +117,10 @@ class Run:
     @cached_property
     def jobs(self) -> Counter[str]:
         """Jobs started by rule."""
-        return Counter(re.findall(r"^(?:local)?rule (\w+):", self.output, re.MULTILINE))
+        return Counter(re.findall(r"^(?:local)?rule (\w+):", self.told, re.MULTILINE))
 
     def succeeded(self) -> "Run":
-        assert self.code == 0, self.output + "".join(self.logs)
+        assert self.code == 0, self.output + self.told + "".join(self.logs)
         return self
 
 
@@ -129,6 +130,7 @@ class Workflow:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.config: dict[str, Any] = copy.deepcopy(CONFIG)
+        self.known: dict[int, set[Path]] = {}  # process → Snakemake's logs before it
 
     @classmethod
     def fresh(cls, folder: Path) -> "Workflow":
@@ -171,7 +173,8 @@ class Workflow:
         for logs in LOGS:  # jobs that do not run count nothing
             for folder in self.folder.glob(logs):
                 shutil.rmtree(folder)
-        return subprocess.Popen(
+        known = self.told()
+        process = subprocess.Popen(
             [*command, *arguments],
             cwd=self.folder,
             env={k: v for k, v in os.environ.items() if not k.startswith(("SNAKEMAKE", "PYTHON"))}
@@ -183,12 +186,24 @@ class Workflow:
             # What runs in a shell's background ignores Ctrl-C, and so would all that it starts.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+        self.known[process.pid] = known
+        return process
+
+    def told(self) -> set[Path]:
+        """Snakemake's own logs, one per run."""
+        return {*self.folder.glob(".snakemake/log/*.log")}
 
     def finish(self, process: "subprocess.Popen[str]") -> Run:
         """Waits for a started run to end."""
         output, _ = process.communicate(timeout=900)  # of a busy machine
         logs = [log for logs in LOGS for log in sorted(self.folder.glob(f"{logs}/*.log"))]
-        return Run(process.returncode, output, tuple(log.read_text(encoding="utf-8") for log in logs))
+        own = sorted(self.told() - self.known.pop(process.pid))  # first: another run may have begun since
+        return Run(
+            process.returncode,
+            output,
+            own[0].read_text(encoding="utf-8") if own else output,
+            tuple(log.read_text(encoding="utf-8") for log in logs),
+        )
 
     def append(self, path: str, text: str) -> None:
         with (self.folder / path).open("a", encoding="utf-8") as file:

@@ -9,10 +9,11 @@ training  cells to trained cells: engine and theory, put together as a cell's fi
 jobs      what a job does around that: store, data files, devices, journal, log
 findings  what was found: datasets, verdicts, figures, report, forecast
 which     the question asked of one network of yours, in a notebook
+console   what a person sees of a run: how far it is, what trains, verdicts as they fall
 
 Each imports only those above it; forms, netcdf, streams and variables are shared
 words that import none. `from minima import which_minimizer, predict_minimizer` loads
-the last room, and only then: every job imports minima.
+`which`, and only then: every job imports minima.
 """
 
 from typing import Any

@@ -12,8 +12,9 @@ from benchmarks import steps as benchmark
 from tests.unit.helpers import grid
 
 from minima.data.sources.file import File
-from minima.findings.forecast import duration, forecast
+from minima.findings.forecast import forecast
 from minima.findings.spectra import spectral
+from minima.findings.words import duration
 from minima.forms import GRAM, NARROW, declared, form_of, is_linear
 from minima.plan.convergence import (
     Kind,

@@ -11,6 +11,7 @@ from minima.data.files import split_digests
 from minima.findings.outcomes import NAMES, outcomes
 from minima.findings.records import keys_of_studies
 from minima.findings.spectra import spectral
+from minima.findings.words import duration
 from minima.plan.convergence import Known, recorded, runs, trajectories
 from minima.plan.cost import at_most, cost_of, expected, job_memory_mb
 from minima.plan.files import training_rows
@@ -173,14 +174,6 @@ def _known(plan: Plan, entries: Sequence[store.Entry]) -> Known:
     and what this store knows of them."""
     seen = list(outcomes(entries))
     return recorded().with_more([*spectral(plan, plan.cells.values()), *trajectories(seen), *runs(seen)])
-
-
-def duration(seconds: float) -> str:
-    """`duration` returns seconds as a person says them: 40 s, 12 min, 3.5 h, 4 days."""
-    for size, unit, places in ((2 * 86400, " days", 0), (5400, " h", 1), (90, " min", 0)):
-        if seconds >= size:
-            return f"{seconds / {' days': 86400, ' h': 3600, ' min': 60}[unit]:.{places}f}{unit}"
-    return f"{seconds:.0f} s"
 
 
 def describe(found: Forecast) -> str:

@@ -154,3 +154,11 @@ def p_value(p: float) -> str:
 def label(coordinate: Any) -> str:
     """`label` returns a coordinate as titles show it: 1, not 1.0."""
     return f"{coordinate:g}" if isinstance(coordinate, float) else str(coordinate)
+
+
+def duration(seconds: float) -> str:
+    """`duration` returns seconds as a person says them: 40 s, 12 min, 3.5 h, 4 days."""
+    for size, unit, places in ((2 * 86400, " days", 0), (5400, " h", 1), (90, " min", 0)):
+        if seconds >= size:
+            return f"{seconds / {' days': 86400, ' h': 3600, ' min': 60}[unit]:.{places}f}{unit}"
+    return f"{seconds:.0f} s"

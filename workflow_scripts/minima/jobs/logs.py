@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 CONSOLE_LINES = 8
+CLEAR_BELOW = "\x1b[J"
 # New objects between two looks for garbage. Of a job's imports up to 4·10⁵ objects stay, and at Python's own
 # 700 a tenth of its start is spent on looking at them.
 COLLECT_EVERY = 50_000
@@ -39,7 +40,8 @@ def job_log(path: str) -> Iterator[None]:
         text = traceback.format_exc().rstrip()
         logging.getLogger("minima").error("%s", text)
         last_lines = "\n".join(text.splitlines()[-CONSOLE_LINES:])
-        print(f"{last_lines}\nThe whole log: {path}", file=sys.stderr, flush=True)
+        clear = CLEAR_BELOW if sys.stderr.isatty() else ""  # of a screen that may be drawn there
+        print(f"{clear}{last_lines}\nThe whole log: {path}", file=sys.stderr, flush=True)
         sys.exit(1)
     finally:
         logging.shutdown()
