@@ -117,7 +117,7 @@ def test_a_replication_without_its_files_is_not_asked(tmp_path):
 def test_the_study_of_the_page_runs(fresh):
     """The YAML as printed, on a table of 200 points, and the lines that read its answers, as printed."""
     fresh.config = COMMITTED
-    (study,) = code_on_the_page("yaml")
+    study, *_ = code_on_the_page("yaml")  # recipes of other data follow
     (fresh.folder / "my_study.yaml").write_text(study, encoding="utf-8")
     rng = np.random.default_rng(0)
     x = rng.standard_normal((200, 6))

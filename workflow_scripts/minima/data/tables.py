@@ -151,11 +151,11 @@ def _refuse_words(table: DataFrame, where: str, chosen: Sequence[str]) -> None:
     shown = left if len(left) <= 2 * SHOWN else [*left[:SHOWN], "…"]
     mend = f"columns: [{', '.join(shown)}]" if left else "columns"
     decimal = any(re.fullmatch(r"-?\d*,\d+", str(value)) for value, _ in wrong.values())
+    told = _few(f"column {name} holds {value!r} in row {row}" for name, (value, row) in wrong.items())
+    or_else = ", or say decimal: comma" if decimal else ""
     raise DataError(
-        f"{where}: inputs are numbers, and "
-        + _few(f"column {name} holds {value!r} in row {row}" for name, (value, row) in wrong.items())
-        + f". Leave out what holds words ({mend}), or write numbers in their place"
-        + (", or say decimal: comma" if decimal else "")
+        f"{where}: inputs are numbers, and {told}. Leave out what holds words ({mend}), or write numbers in "
+        f"their place{or_else}"
     )
 
 
