@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 JAX := .venv-jax
+DOCS := .venv-docs
 BIN := $(VENV)/bin
 CORES ?= all
 INTO ?= my_studies
@@ -11,7 +12,7 @@ INTO ?= my_studies
 TESTS := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := run
-.PHONY: run test slow smoke fast bench lint generated new-study registrations verdicts report lock release help
+.PHONY: run test slow smoke fast bench lint docs generated new-study registrations verdicts report lock release help
 
 run: $(VENV)/installed ## run the default workflow
 	@echo "Running the default workflow into results/ (the same again: $(BIN)/snakemake --cores $(CORES))"
@@ -47,6 +48,9 @@ lint: $(VENV)/installed ## check the style of Python and Snakemake code
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/codespell
 	$(BIN)/snakemake --lint
+
+docs: $(DOCS)/installed ## build the documentation as a site, site/index.html; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
 
 generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.generated
@@ -87,4 +91,10 @@ help:
 $(JAX)/installed: benchmarks/jax_requirements.txt
 	$(PYTHON) -m venv $(JAX)
 	$(JAX)/bin/python -m pip install --quiet --disable-pip-version-check --requirement benchmarks/jax_requirements.txt
+	@touch $@
+
+# The site reads the package without importing it, so that it needs nothing of $(VENV).
+$(DOCS)/installed: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --requirement docs/requirements.txt
 	@touch $@

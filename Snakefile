@@ -43,6 +43,7 @@ include: "rules/common.smk"
 
 
 rule all:
+    """Everything the config asks for: report, datasets, figures and provenance."""
     input:
         FINDINGS,
 

@@ -1,4 +1,5 @@
 rule aggregate_study:
+    """Puts all that was found for a study into one labelled dataset."""
     input:
         packs=lambda wildcards: [
             AT(wildcards.within).paths.pack(name) for name in AT(wildcards.within).packs_of(wildcards.study)

@@ -1,4 +1,5 @@
 rule judge_claims:
+    """Gives a verdict on every registered claim of the studies that run."""
     input:
         lambda wildcards: [
             AT(wildcards.within).paths.dataset(study) for study in AT(wildcards.within).judged_studies

@@ -1,4 +1,5 @@
 rule prepare_data:
+    """Makes the training and test rows of a recipe, from its source or from files."""
     input:
         lambda wildcards: AT(wildcards.within).own_files(wildcards.data),
     output:

@@ -1,5 +1,6 @@
 # One job draws all figures of a study, for to start takes as long as to draw one; it draws those that have changed.
 rule draw_figures:
+    """Draws the figures of a study that have changed, and copies the others."""
     input:
         PATHS.dataset("{study}"),
     output:

@@ -1,4 +1,5 @@
 rule fit_reference:
+    """Fits a minimizer that is the same for all networks on the same data."""
     input:
         lambda wildcards: AT(wildcards.within).paths.data(
             AT(wildcards.within).reference_fits[wildcards.reference].data

@@ -1,5 +1,6 @@
 # The claims of every data set side by side. Figures and report of one: --config replication=<name>.
 rule compare_replications:
+    """Puts the verdicts on all data sets side by side."""
     input:
         [PLAN.layout_of(name).claims for name in PLAN.data_sets],
     output:
@@ -22,5 +23,6 @@ rule compare_replications:
 
 
 rule replications:
+    """Asks the same claims of other data."""
     input:
         [*PLAN.paths.comparison.values()],

@@ -1,4 +1,5 @@
 rule write_report:
+    """Writes the page of verdicts, maps and figures."""
     input:
         lambda wildcards: [AT(wildcards.within).paths.claims] if AT(wildcards.within).claims else [],
         datasets=lambda wildcards: [
@@ -31,6 +32,7 @@ rule write_report:
 
 
 rule write_provenance:
+    """Writes down config, code, versions and times behind the results."""
     input:
         lambda wildcards: [
             AT(wildcards.within).paths.dataset(study) for study in AT(wildcards.within).studies
@@ -55,6 +57,7 @@ rule write_provenance:
 
 
 rule archive:
+    """Packs everything that was found into one zip."""
     input:
         FINDINGS,
     output:

@@ -1,4 +1,5 @@
 rule train_pack:
+    """Trains those networks of a pack that the store lacks, and predicts where they end."""
     input:
         data=lambda wildcards: [
             AT(wildcards.within).paths.data(name) for name in AT(wildcards.within).data_of(wildcards.pack)

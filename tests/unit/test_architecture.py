@@ -111,7 +111,7 @@ def test_each_room_uses_few_packages(name):
 
 
 def test_the_map_in_the_packages_docstring_names_every_room():
-    assert set(re.findall(r"^(\w+)  +", minima.__doc__, re.MULTILINE)) == set(ROOMS)
+    assert set(re.findall(r"^    (\w+)  +", minima.__doc__, re.MULTILINE)) == set(ROOMS)
 
 
 def test_the_drawing_is_the_code():
