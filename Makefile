@@ -50,7 +50,7 @@ lint: $(VENV)/installed ## check the style of Python and Snakemake code
 	$(BIN)/snakemake --lint
 
 docs: $(DOCS)/installed ## build the documentation as a site, site/index.html; a broken link fails
-	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict
 
 generated: $(VENV)/installed ## rewrite schema.json, the option tables and rules/envs/minima.yaml
 	PYTHONPATH=workflow_scripts $(BIN)/python -m minima.plan.generated

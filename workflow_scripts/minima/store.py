@@ -7,6 +7,25 @@ the store is ever stale; it can only be unused. There is no index and no lock. T
 shard begin with its <bits>, as those of a pack do: a job opens those shards of its group that may hold its
 cells, whoever wrote them, and passes the others by. A file that cannot be read is passed over with a warning
 and left where it is.
+
+Examples:
+    A shard of one cell is written, found by what its results depend on, and read:
+
+    >>> import tempfile
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> cell = Identity(cell="0f", fields='{"seed": 100}', data="digits", code="today")
+    >>> shard = write(folder, "group", [(cell, {"status": "converged", "steps": 7})], {"step": [0]}, {})
+    >>> found = look_up(folder, "group", {"0f": cell}, reuse="same_code")
+    >>> read(found.values()).steps.values.tolist()
+    [7]
+
+    Another code trains it again, unless it is told to take what there is:
+
+    >>> edited = Identity(cell="0f", fields='{"seed": 100}', data="digits", code="edited")
+    >>> len(look_up(folder, "group", {"0f": edited}, reuse="same_code"))
+    0
+    >>> len(look_up(folder, "group", {"0f": edited}, reuse="any_code"))
+    1
 """
 
 import json

@@ -43,6 +43,10 @@ def amplitudes(optimizer: str, x: ArrayLike, steps: Sequence[int], numbers: Mapp
     """A(k; x) [..., modes, S] of an optimizer's recursion at the `steps`, which rise from 0 or more.
 
     numbers: the optimizer's own by the config's names (momentum; r; beta1, beta2), each broadcast against x.
+
+    Examples:
+        >>> amplitudes("gd", [0.5, 0.25], steps=[0, 1, 2], numbers={}).tolist()
+        [[1.0, 0.5, 0.25], [1.0, 0.75, 0.5625]]
     """
     steps = np.asarray(steps, dtype=np.int64)
     if len(steps) and (steps[0] < 0 or np.any(np.diff(steps) <= 0)):

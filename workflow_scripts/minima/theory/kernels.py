@@ -59,6 +59,14 @@ def ntk(
 
     The convention, and how Θ follows when weights are drawn from N(0, σ²), is the module's. Without x2 it
     is x1 against itself: exactly symmetric and, up to rounding, positive semidefinite.
+
+    Examples:
+        Of two orthogonal points, one hidden layer of ReLU: 1/4 + 1/4 at equal points.
+
+        >>> ntk([[1, 0], [0, 1]]).round(4).tolist()
+        [[0.5, 0.0796], [0.0796, 0.5]]
+        >>> ntk([[1, 0]], [[0, 1]], depth=3).shape
+        (1, 1)
     """
     return _blockwise(x1, x2, depth, activation, weight_std, bias_std, wanted=("ntk",))[0]
 
@@ -71,7 +79,12 @@ def nngp(
     weight_std: float = 1.0,
     bias_std: float = 0.0,
 ) -> Array:
-    """Covariance K of the outputs at initialization on x1 (n1, d) and x2 (n2, d): shape (n1, n2), float64."""
+    """Covariance K of the outputs at initialization on x1 (n1, d) and x2 (n2, d): shape (n1, n2), float64.
+
+    Examples:
+        >>> nngp([[1, 0], [0, 1]]).round(4).tolist()
+        [[0.25, 0.0796], [0.0796, 0.25]]
+    """
     return _blockwise(x1, x2, depth, activation, weight_std, bias_std, wanted=("nngp",))[0]
 
 

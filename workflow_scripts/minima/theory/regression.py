@@ -34,6 +34,11 @@ class KernelRegressor(MultiOutputMixin, RegressorMixin, BaseEstimator):
     jitter_ : float, what was added to the kernel's diagonal to solve; 0 where nothing was
     rank_ : int, eigenvalues kept
     n_features_in_ : int
+
+    Examples:
+        >>> within, across = [[2.0, 0.0], [0.0, 4.0]], [[1.0, 1.0]]
+        >>> KernelRegressor().fit(within, [2.0, 4.0]).predict(across).round(6).tolist()
+        [2.0]
     """
 
     def __init__(self, *, alpha: float = 0.0) -> None:

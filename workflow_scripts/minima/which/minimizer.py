@@ -63,6 +63,27 @@ def which_minimizer(
     verbose: whether what takes long is told; it always goes to the log `minima`.
 
     Raises `ValueError` with what to do where the network cannot be asked.
+
+    Examples:
+        A linear model that starts at 0 and sees one point: training can only move along that point.
+
+        >>> import torch
+        >>> from minima import which_minimizer
+        >>> net = torch.nn.Linear(2, 1, bias=False)
+        >>> net.weight.data.zero_()
+        tensor([[0., 0.]])
+        >>> x, y = torch.tensor([[1.0, 0.0]]), torch.tensor([2.0])
+        >>> x_test = torch.tensor([[1.0, 1.0], [0.0, 1.0]])
+        >>> answer = which_minimizer(net, x, y, x_test, which="linearized", verbose=False)
+        >>> answer.predicted.test.sel(predictor="linearized").values.round(6).tolist()
+        [[2.0], [0.0]]
+
+        What a trained network gives on the test points tells which minimizer it found:
+
+        >>> answer.nearest([[2.0], [0.001]]).name
+        'linearized'
+        >>> answer.nearest([[2.0], [1.0]]).name
+        'none'
     """
     with _told(verbose):
         own = given(net, x, y, x_test, loss, device)
@@ -94,7 +115,19 @@ def predict_minimizer(
     **how: Any,
 ) -> xr.Dataset:
     """`predict_minimizer` returns the minimizers that some predictors predict, as a dataset by `predictor`,
-    or that of one, named by itself, without that dimension. Arguments as those of `which_minimizer`."""
+    or that of one, named by itself, without that dimension. Arguments as those of `which_minimizer`.
+
+    Examples:
+        >>> import torch
+        >>> from minima import predict_minimizer
+        >>> net = torch.nn.Linear(2, 1, bias=False)
+        >>> net.weight.data.zero_()
+        tensor([[0., 0.]])
+        >>> x, y, x_test = torch.eye(2), torch.tensor([2.0, 3.0]), torch.tensor([[1.0, 1.0]])
+        >>> found = predict_minimizer(net, x, y, x_test, which="linearized", verbose=False)
+        >>> found.test.values.round(6).tolist()
+        [[5.0]]
+    """
     found = which_minimizer(net, x, y, x_test, optimizer, which=which, **how).predicted
     return found.sel(predictor=which) if isinstance(which, str) else found
 
