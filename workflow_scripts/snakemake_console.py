@@ -51,7 +51,7 @@ class Handler(logging.Handler):
 
     def __init__(self, workflow: Any, plan: Plan, theirs: logging.StreamHandler) -> None:
         super().__init__()
-        self.workflow, self.theirs, self.cores = workflow, theirs, 1
+        self.workflow, self.theirs, self.cores, self.said = workflow, theirs, 1, ""
         self.console, self.works, self.over = Console(plan, theirs.stream), True, threading.Event()
         threading.Thread(target=self._tick, daemon=True).start()
 
@@ -89,10 +89,11 @@ class Handler(logging.Handler):
                 self.console.fails(record.jobid)
 
     def _is_told(self, event: LogEvent | None, record: logging.LogRecord) -> bool:
-        """`_is_told` returns whether the console says of a record all that a person wants to read."""
-        if event is None:
-            return record.levelno <= logging.INFO and record.getMessage().startswith(CHATTER)
-        return event not in ERRORS
+        """`_is_told` returns whether a person has read all of a record that there is to know."""
+        if event is not None:
+            return event not in ERRORS
+        again, self.said = record.getMessage() == self.said, record.getMessage()
+        return record.levelno <= logging.INFO and (again or self.said.startswith(CHATTER))
 
     def _tries(self, show: Any) -> bool:
         """`_tries` returns whether the console could do something."""
