@@ -47,7 +47,7 @@ print(time.perf_counter() - begun)
 
 RULES = [
     *("prepare_data", "train_pack", "fit_reference", "aggregate_study"),
-    *("judge_claims", "draw_figures", "write_report", "write_provenance"),
+    *("judge_study", "judge_claims", "draw_figures", "describe_study", "write_report", "write_provenance"),
 ]
 PREAMBLE = "from snakemake.logging import logger; from snakemake.iocontainers import Snakemake"
 START = """

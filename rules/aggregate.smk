@@ -23,6 +23,7 @@ rule aggregate_study:
         PATHS.log("aggregate_study", "{study}"),
     benchmark:
         PATHS.benchmark("aggregate_study", "{study}")
+    priority: 4
     conda:
         "envs/minima.yaml"
     resources:

@@ -7,6 +7,9 @@ from minima.plan.layout import Layout, folder_of
 AT = PLAN.at
 PATHS = Layout(PLAN.config.results, "{within}")
 CHOSEN = PLAN.chosen
+# Packs begin in their turns: a priority is the second at which a job should begin, with a minus. What comes after a
+# study's training has a priority above 0: first the dataset, then verdicts, its part of the report, figures.
+CORES = workflow.resource_settings.nodes or workflow.resource_settings.cores or 1
 FINDINGS = [  # what a run is for
     CHOSEN.paths.report,
     CHOSEN.paths.provenance,

@@ -8,7 +8,7 @@ rule prepare_data:
         PATHS.log("prepare_data", "{data}"),
     benchmark:
         PATHS.benchmark("prepare_data", "{data}")
-    priority: 1e9  # before training, whose longest job may wait for any of them
+    priority: lambda wildcards: -AT(wildcards.within).turns(CORES).data[wildcards.data]
     conda:
         "envs/minima.yaml"
     resources:

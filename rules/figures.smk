@@ -16,6 +16,7 @@ rule draw_figures:
         PATHS.log("draw_figures", "{study}"),
     benchmark:
         PATHS.benchmark("draw_figures", "{study}")
+    priority: 1
     localrule: True
     conda:
         "envs/minima.yaml"

@@ -10,6 +10,7 @@ rule fit_reference:
         PATHS.log("fit_reference", "{reference}"),
     benchmark:
         PATHS.benchmark("fit_reference", "{reference}")
+    priority: lambda wildcards: -AT(wildcards.within).turns(CORES).references[wildcards.reference]
     conda:
         "envs/minima.yaml"
     threads: 1

@@ -1,9 +1,33 @@
+# The page grows: a study's part is written when its dataset is there, and with it a page of what is known so far.
+rule describe_study:
+    input:
+        dataset=PATHS.dataset("{study}"),
+        verdicts=lambda wildcards: ancient(AT(wildcards.within).verdicts_of(wildcards.study)),  # on the page so far
+    output:
+        PATHS.section("{study}"),
+    log:
+        PATHS.log("describe_study", "{study}"),
+    benchmark:
+        PATHS.benchmark("describe_study", "{study}")
+    priority: 2
+    localrule: True
+    conda:
+        "envs/minima.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2000,
+        runtime=lambda wildcards, attempt: attempt * 10,
+    params:
+        stamp=lambda wildcards: AT(wildcards.within).section_stamp(wildcards.study),
+    script:
+        "../workflow_scripts/describe_study.py"
+
+
 rule write_report:
     """Writes the page of verdicts, maps and figures."""
     input:
         lambda wildcards: [AT(wildcards.within).paths.claims] if AT(wildcards.within).claims else [],
-        datasets=lambda wildcards: [
-            AT(wildcards.within).paths.dataset(study) for study in AT(wildcards.within).studies
+        sections=lambda wildcards: [
+            AT(wildcards.within).paths.section(study) for study in AT(wildcards.within).studies
         ],
         figures=lambda wildcards: [
             AT(wildcards.within).paths.figures(study) for study in AT(wildcards.within).drawn_studies

@@ -13,7 +13,7 @@ rule train_pack:
         PATHS.log("train_pack", "{pack}"),
     benchmark:
         PATHS.benchmark("train_pack", "{pack}")
-    priority: lambda wildcards: AT(wildcards.within).seconds_behind[wildcards.pack]
+    priority: lambda wildcards: -AT(wildcards.within).turns(CORES).packs[wildcards.pack]
     conda:
         "envs/minima.yaml"
     threads: 1

@@ -5,7 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from minima.findings.report import FigureEntry, NearestMap, Place, StudySection
+from minima.findings.report import FigureEntry, StudySection
+from minima.findings.sections import NearestMap, Place
 
 NO_CONTROL = {"outcome": "none", "reason": "the claim is an ordering; nothing to break it with"}
 CAPTION = (

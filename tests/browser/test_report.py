@@ -10,9 +10,11 @@ import xarray as xr
 from tests.browser.sample import CLAIMS, FACTS, LINKS, claim
 from tests.unit.worlds import CLAIMED
 
-from minima.findings.claims import judge_together
+from minima.findings.claims import judge
 from minima.findings.pages import cite
-from minima.findings.report import NearestMap, Place, StudySection, render, write_report
+from minima.findings.report import StudySection, ToCome, render, write_report
+from minima.findings.sections import NearestMap, Place
+from minima.findings.significance import corrected
 from minima.findings.words import interval, minus, number
 
 ROOT = Path(__file__).parents[2]
@@ -142,7 +144,7 @@ def test_everything_is_escaped(sections: list[StudySection]) -> None:
 def test_the_judge_and_the_register_give_what_the_page_shows() -> None:
     register = CLAIMED
     trees = dict.fromkeys((claim.study for claim in register), xr.DataTree())  # nothing was trained
-    html = render(judge_together(register, trees), [], {}, {})
+    html = render(corrected([judge(claim, trees[claim.study]) for claim in register]), [], {}, {})
     assert set(Page(html).ids) >= {f"claim-{claim.id}" for claim in register}
     assert f"{len(register)} claims were tested" in html
 
@@ -182,6 +184,20 @@ def test_empty_lists_say_so() -> None:
     assert "1 claim was tested" in one
     assert "No figures are drawn for this study." in one
     assert 'href="#figure' not in one
+
+
+def test_a_page_so_far_says_what_is_missing(sections: list[StudySection]) -> None:
+    """Its verdicts are not corrected, and it names the studies to come and their share of the training."""
+    bare = [{key: value for key, value in one.items() if key != "p_holm"} for one in CLAIMS]
+    page = render(bare, sections[:2], {}, {}, ToCome(["momentum", "bad_minima"], 0.31))
+    text = " ".join(re.sub(r"<[^>]*>", " ", page).replace("&nbsp;", " ").split())
+    assert "This page is not complete. 2 of 4 studies are there; still to come" in text
+    assert "momentum , bad_minima , 31 % of the training" in text
+    assert "p &lt;" not in page
+    assert "p = " not in text
+    assert page.count("to come") > len(CLAIMS)
+    Page(page)
+    assert "not complete" not in render(CLAIMS, sections[:2], {}, {})
 
 
 def test_a_picture_that_is_none_is_an_error_that_names_it(

@@ -31,7 +31,7 @@ JOBS = {  # what a rule's script imports, and the modules that its configs name 
         {"xarray", "pandas", "scipy"},
     ),
     "aggregate_study": (["minima.findings.dataset"], {"xarray", "pandas"}),
-    "judge_claims": (
+    "judge_study": (
         ["minima.findings.claims", *map(estimand_module, known_estimands())],
         {"xarray", "pandas", "scipy"},
     ),

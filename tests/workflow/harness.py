@@ -11,8 +11,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -224,6 +225,15 @@ class Workflow:
         """Name → content of the results that match."""
         results = self.folder / "results"
         return {str(path.relative_to(results)): path.read_bytes() for path in sorted(results.glob(pattern))}
+
+
+def wait_for(condition: Callable[[], bool], process: "subprocess.Popen[str]") -> None:
+    """Waits until something holds of a started run."""
+    deadline = time.monotonic() + 300  # of a busy machine
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def write_table(path: Path, x: np.ndarray, y: np.ndarray) -> None:

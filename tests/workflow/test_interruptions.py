@@ -9,12 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import psutil
 import pytest
-from harness import DATASET, Run, Workflow, cells_of
+from harness import DATASET, Run, Workflow, cells_of, wait_for
 
 from minima.plan.workplan import Plan
 
@@ -49,14 +48,6 @@ def recovered(workflow: Workflow, undisturbed: Workflow) -> Run:
     for pattern in ("packs/file_*.nc", "question/dataset.nc"):
         assert workflow.files(pattern) == undisturbed.files(pattern)
     return run
-
-
-def wait_for(condition: Callable[[], bool], process: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 300  # of a busy machine
-    while not condition():
-        assert process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def shards(workflow: Workflow) -> set[str]:

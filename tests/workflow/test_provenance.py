@@ -89,5 +89,8 @@ def test_verdicts_figures_and_report_rebuild_from_the_archive_without_training(j
     readme = (again.folder / "archive/README.md").read_text()
     command = readme.split("    snakemake --cores all ")[1].split("\n\n")[0].replace("\\\n", " ").split()
     run = again.run(*command).succeeded()
-    assert {*run.jobs} == {"judge_claims", "draw_figures", "write_report", "all"}
+    assert {*run.jobs} == {
+        *("judge_study", "judge_claims", "draw_figures", "describe_study", "write_report"),
+        "all",
+    }
     assert [again.files(pattern) for pattern in patterns] == found

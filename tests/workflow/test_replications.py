@@ -91,7 +91,7 @@ def test_each_data_set_trains_its_own_cells(replicated):
 
     register(replicated, SMALL, BESIDE)
     run = replicated.run("replications").succeeded()
-    assert (run.jobs["judge_claims"], run.jobs["train_pack"]) == (4, 0)
+    assert (run.jobs["judge_study"], run.jobs["judge_claims"], run.jobs["train_pack"]) == (3, 4, 0)
     assert set(verdicts(replicated, "question-2")) == {"", "near", "gone", "far", "reach"}
     assert "Nothing to be done" in replicated.run("replications").succeeded().output
 

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 from tests.unit.worlds import CLAIMS, CONTROLLED, REGISTER, World, changed, spoiled, verdict_of
 
-from minima.findings.claims import judge, judge_all, judge_part, judge_together, place, region_in_words
+from minima.findings.claims import (
+    join_verdicts,
+    judge,
+    judge_part,
+    judge_study,
+    place,
+    read_verdicts,
+    region_in_words,
+)
+from minima.findings.significance import corrected
 from minima.findings.stats import Interval
 from minima.findings.words import as_markdown, estimate, minus, units
 from minima.netcdf import tree_encoding, write_atomically
@@ -226,12 +235,14 @@ def test_the_files_of_verdicts(tmp_path, true_world):
     tree = spoiled(true_world, "diverged", list(range(10)))
     write_atomically(tree, path, encoding=tree_encoding(tree))
     claims = list(REGISTER.values())
-    judge_all(claims, {"init_size": path}, tmp_path / "out" / "claims.json", tmp_path / "out" / "claims.md")
+    own = tmp_path / "out" / "init_size.json"
+    judge_study(claims, path, own, {})
+    join_verdicts(claims, [own], tmp_path / "out" / "claims.json", tmp_path / "out" / "claims.md", {})
     text = (tmp_path / "out" / "claims.json").read_text(encoding="utf-8")
     verdicts = json.loads(text, parse_constant=pytest.fail)
     assert [verdict["id"] for verdict in verdicts] == CLAIMS
     assert [verdict["headline"] for verdict in verdicts] == [name in CONTROLLED for name in CLAIMS]
-    assert verdicts == json.loads(json.dumps(judge_together(claims, {"init_size": tree})))
+    assert verdicts == json.loads(json.dumps(judge_together(claims, tree)))
     for claim, verdict in zip(claims, verdicts, strict=True):
         assert [found["interval"] for found in verdict["parts"]] == [asked.interval for asked in claim.parts]
         assert [found["source"] for found in verdict["parts"]] == [asked.source for asked in claim.parts]
@@ -240,11 +251,48 @@ def test_the_files_of_verdicts(tmp_path, true_world):
     assert (tmp_path / "out" / "claims.md").read_text(encoding="utf-8") == as_markdown(verdicts)
 
 
+def judge_together(claims, tree):
+    """The verdicts of one study, corrected for their number."""
+    return corrected([judge(claim, tree) for claim in claims])
+
+
+def about(claim, study):
+    return claim.model_copy(update={"study": study})
+
+
+def test_studies_that_are_judged_apart_give_the_verdicts_of_all_at_once(tmp_path, true_world):
+    """To the byte, however often studies alternate in the register; Holm's correction is over all of them,
+    and a claim whose study has no data is not asked for the reason given."""
+    trees = {"init_size": true_world, "other": World(seeds=4).tree()}
+    claims = [about(claim, list(trees)[i % 2]) for i, claim in enumerate(REGISTER.values())]
+    alone = about(claims[0], "gone").model_copy(update={"id": "gone-1"})
+    reasons = {"gone-1": ["no images"] * len(alone.asked)}
+    files = []
+    for study, tree in trees.items():
+        dataset = tmp_path / f"{study}.nc"
+        write_atomically(tree, dataset, encoding=tree_encoding(tree))
+        files.append(tmp_path / study / "claims.json")
+        judge_study([claim for claim in claims if claim.study == study], dataset, files[-1], {})
+    json_path, page = tmp_path / "claims.json", tmp_path / "claims.md"
+    join_verdicts([alone, *claims], files, json_path, page, reasons)
+
+    trees["gone"] = None
+    at_once = corrected(
+        [judge(claim, trees[claim.study], reasons.get(claim.id, ())) for claim in [alone, *claims]]
+    )
+    text = json.dumps(at_once, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+    assert json_path.read_text(encoding="utf-8") == text
+    assert page.read_text(encoding="utf-8") == as_markdown(at_once)
+    assert at_once[0]["verdict"] == "not asked"
+    apart = [one["p_holm"] for study in files for one in corrected(read_verdicts(study))]
+    assert sorted(map(str, apart)) != sorted(str(one["p_holm"]) for one in at_once[1:])
+
+
 @pytest.mark.parametrize("seeds", [10, 2])
 def test_the_page_has_every_part(seeds):
     """A row per part with its number, n, region and verdict; statement, control and reason once."""
     tree = World(seeds=seeds).tree()
-    verdicts = judge_together(list(REGISTER.values()), {"init_size": tree})
+    verdicts = judge_together(list(REGISTER.values()), tree)
     page = as_markdown(verdicts)
     assert f"{len(CLAIMS)} claims were tested" in page
     rows = [line for line in page.splitlines() if line.startswith("|")]
@@ -266,7 +314,7 @@ def test_the_page_has_every_part(seeds):
 def test_a_bar_in_a_statement_breaks_no_table(true_world):
     """|f| is a common way to write a norm."""
     claim = REGISTER["init-3"].model_copy(update={"statement": "|f| grows", "parts": [part(label="|f|")] * 2})
-    page = as_markdown(judge_together([claim], {"init_size": true_world}))
+    page = as_markdown(judge_together([claim], true_world))
     assert "\\|f\\| grows" in page
     rows = [line.replace("\\|", "") for line in page.splitlines() if line.startswith("|")]
     assert {row.count("|") for row in rows} == {10}

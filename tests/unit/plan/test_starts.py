@@ -23,6 +23,7 @@ from minima.jobs.train_pack import train_pack
 from minima.plan.cost import cell_cost
 from minima.plan.fingerprint import code_used, training_modules
 from minima.plan.mistakes import ConfigError
+from minima.plan.turns import seconds_behind
 from minima.plan.workplan import Plan
 
 CONFIG = yaml.safe_load("""
@@ -95,10 +96,11 @@ def test_regimes_share_their_start_and_cells_that_differ_in_it_a_pack():
 
 def test_what_others_start_from_is_trained_before_what_takes_as_long():
     plan = Plan(CONFIG)
+    behind = seconds_behind(plan)
     for name, pack in plan.packs.items():
-        seconds = plan.seconds_behind[name]
+        seconds = behind[name]
         after = [other for other in plan.packs if name in plan.starts_of(other)]
-        longest = max((plan.seconds_behind[other] for other in after), default=0)
+        longest = max((behind[other] for other in after), default=0)
         assert seconds == pytest.approx(pack.cost.seconds + longest)
     assert any(map(plan.starts_of, plan.packs))
 

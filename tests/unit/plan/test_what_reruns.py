@@ -74,8 +74,9 @@ CONFIG = {
     },
 }
 CELLS, PACKS = 6, 6
-EVERYTHING_AFTER = {"aggregate": 2, "judge": 1, "draw": 2}
-INIT_SIZE = {"aggregate": 1, "judge": 1, "draw": 1}  # of which one study's dataset, the verdicts, its figure
+EVERYTHING_AFTER = {"aggregate": 2, "judge": 2, "join": 1, "draw": 2, "describe": 2}
+# Of which one study's dataset, its verdicts and those of all, its figure and its part of the report.
+INIT_SIZE = {"aggregate": 1, "judge": 1, "join": 1, "draw": 1, "describe": 1}
 MOMENTUM = INIT_SIZE
 
 
@@ -111,7 +112,9 @@ def stamps(plan):
     found |= {("train", name): plan.pack_stamp(name) for name in plan.packs}
     found |= {("aggregate", study): plan.dataset_stamp(study) for study in plan.studies}
     found |= {("draw", figure): plan.figure_stamp(*figure) for figure in plan.figures}
-    found |= {("judge", ""): plan.claims_stamp()}
+    found |= {("judge", study): plan.verdicts_stamp(study) for study in plan.judged_studies}
+    found |= {("join", ""): plan.claims_stamp()}
+    found |= {("describe", study): plan.section_stamp(study) for study in plan.studies}
     return found | {("cell", name): fp.cell_fingerprint(cell) for name, cell in plan.cells.items()}
 
 
@@ -126,14 +129,24 @@ def inputs(plan, kind, name):
         return packs + [("fit", fit) for fit in plan.references_of(name)]
     if kind == "draw":
         return [("aggregate", name[0])]
-    return [("aggregate", study) for study in plan.judged_studies] if kind == "judge" else []
+    if kind in ("judge", "describe"):
+        return [("aggregate", name)]
+    return [("judge", study) for study in plan.judged_studies] if kind == "join" else []
 
 
 def started(plan, before):
     """How many jobs of each kind the edited package starts, and how many cells it makes others."""
     after = stamps(plan)
     run = {job for job in before if before[job] != after[job]}
-    for kind in ("train", "fit", "aggregate", "judge", "draw"):  # a job behind those that make its inputs
+    for kind in (
+        "train",
+        "fit",
+        "aggregate",
+        "judge",
+        "join",
+        "draw",
+        "describe",
+    ):  # a job behind those that make its inputs
         run |= {job for job in before if job[0] == kind and run & {*inputs(plan, *job)}}
     return dict(Counter(kind for kind, _ in run))
 
@@ -220,7 +233,7 @@ def trains(cells, after, **others):
         pytest.param("theory/references/rbf", {"fit": 2} | INIT_SIZE, id="a reference"),
         pytest.param("theory/references/min_norm", {"fit": 2} | MOMENTUM, id="another reference"),
         pytest.param("theory/activations/erf", {"fit": 1} | INIT_SIZE, id="an activation's kernel"),
-        pytest.param("theory/kernels", {"fit": 2} | INIT_SIZE, id="kernels"),
+        pytest.param("theory/kernels", {"fit": 2} | INIT_SIZE | {"judge": 2}, id="kernels"),
         pytest.param(
             "data/sources/moons", {"prepare": 1, "train": 1, "fit": 1} | MOMENTUM, id="a source of data"
         ),
@@ -232,9 +245,10 @@ def trains(cells, after, **others):
         pytest.param("jobs/fit_reference", {"fit": 4} | EVERYTHING_AFTER, id="all references"),
         pytest.param("jobs/train_pack", {}, id="what a job does around training"),
         pytest.param("findings/dataset", EVERYTHING_AFTER, id="datasets"),
-        pytest.param("../studies/init_size/estimands", {"judge": 1}, id="estimands"),
+        pytest.param("../studies/init_size/estimands", {"judge": 1, "join": 1}, id="estimands"),
         pytest.param("../studies/adaptive/estimands", {}, id="estimands of no study"),
-        pytest.param("findings/claims", {"judge": 1}, id="verdicts"),
+        pytest.param("findings/claims", {"judge": 2, "join": 1}, id="verdicts"),
+        pytest.param("findings/sections", {"describe": 2}, id="parts of the report"),
         pytest.param("findings/figures/error_vs_scale", {"draw": 1}, id="a figure"),
         pytest.param("findings/style", {"draw": 2}, id="what all figures share"),
         pytest.param("../studies/momentum/figures/crossover", {}, id="a figure of no study"),

@@ -21,7 +21,7 @@ the code. To judge, draw and report again from the datasets, without training: c
 this archive into the checkout, and
 
     snakemake --cores all --replace-workflow-config --configfile {config} \\
-        --allowed-rules all judge_claims draw_figures write_report --forceall
+        --allowed-rules all judge_study judge_claims draw_figures describe_study write_report --forceall
 
 To train the same networks again: the same command without its second line. The folders of studies and
 extensions and the networks of your own are here as that run had them, also where they were of no commit.

@@ -6,6 +6,7 @@ the control: an estimator that finds the effect where it must be absent proves n
 data cannot answer is not asked: the verdict is that of the parts that are.
 """
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -41,29 +42,33 @@ OF_A_PART = ("source", "verdict", "reason", "p")  # a claim has its own; else it
 CONTROL_OUTCOMES = {SUPPORTED: "holds", REFUTED: "fails"}  # else the verdict itself
 
 
-def judge_all(
+def judge_study(
+    claims: "Sequence[Claim]", dataset: Path, output: Path, not_asked: Mapping[str, Sequence[str]]
+) -> None:
+    """`judge_study` writes the verdicts on the claims about one study, not corrected for their number:
+    `not_asked` maps a claim to the reasons why its parts and its control are not asked, "" where they are."""
+    with xr.open_datatree(dataset, engine="netcdf4") as tree:
+        write_json([judge(claim, tree, not_asked.get(claim.id, ())) for claim in claims], output)
+
+
+def join_verdicts(
     claims: "Sequence[Claim]",
-    datasets: Mapping[str, Path],
+    files: Sequence[Path],
     json_path: Path,
     page_path: Path,
-    not_asked: Mapping[str, Sequence[str]] | None = None,
+    not_asked: Mapping[str, Sequence[str]],
 ) -> None:
-    """Writes the verdicts for machines and for people; `datasets` maps a study to its file, `not_asked` a
-    claim to the reasons why its parts and its control are not asked, "" where they are."""
-    trees = {study: xr.open_datatree(path, engine="netcdf4") for study, path in datasets.items()}
-    verdicts = judge_together(claims, trees, not_asked or {})
+    """`join_verdicts` writes the verdicts on all claims, corrected for their number, for machines and for
+    people: those of each study from its file, and of a study that has none that its claims are not asked."""
+    found = {verdict["id"]: verdict for path in files for verdict in read_verdicts(path)}
+    verdicts = corrected([found.get(claim.id) or judge(claim, None, not_asked[claim.id]) for claim in claims])
     write_text(as_markdown(verdicts), page_path)
     write_json(verdicts, json_path)
 
 
-def judge_together(
-    claims: "Sequence[Claim]",
-    trees: Mapping[str, xr.DataTree],
-    not_asked: Mapping[str, Sequence[str]] | None = None,
-) -> list[dict[str, Any]]:
-    """`judge_together` returns the verdicts, corrected for their number: what pages show."""
-    reasons = not_asked or {}
-    return corrected([judge(claim, trees.get(claim.study), reasons.get(claim.id, ())) for claim in claims])
+def read_verdicts(path: Path) -> list[dict[str, Any]]:
+    """`read_verdicts` returns verdicts as they were written."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def judge(claim: "Claim", tree: xr.DataTree | None, not_asked: Sequence[str] = ()) -> dict[str, Any]:

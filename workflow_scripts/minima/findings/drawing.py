@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
-from minima.atomic import write_text
+from minima.atomic import replacing, write_text
 from minima.findings.style import save, styled
 from minima.plan.digest import digest
 
@@ -55,7 +55,8 @@ def draw_figures(
                 draw(module, table, kept)
                 logger.info("drew %s", name)
             for path, suffix in zip(kept, PICTURES, strict=True):
-                shutil.copyfile(path, folder / f"{name}.{suffix}")
+                with replacing(folder / f"{name}.{suffix}") as copy:  # a page so far shows whole pictures
+                    shutil.copyfile(path, copy)
             used |= set(kept)
     for path in set(drawings.iterdir()) - used:
         path.unlink()

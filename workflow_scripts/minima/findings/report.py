@@ -9,7 +9,8 @@ from typing import Any
 from minima.atomic import write_text
 from minima.findings import words
 from minima.findings.pages import rendered
-from minima.findings.words import NOT_ASKED, VERDICTS, is_known
+from minima.findings.sections import NearestMap
+from minima.findings.words import NOT_ASKED, VERDICTS
 
 
 @dataclass(frozen=True)
@@ -26,37 +27,6 @@ class FigureEntry:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A place of a block's grid: the verdict of most of `n` converged seeds, the candidate that it is about,
-    which is the nearest where it names none, and how far that one stands."""
-
-    words: str
-    nearest: str
-    votes: int
-    n: int
-    candidate: str
-    distance: float
-
-
-@dataclass(frozen=True)
-class NearestMap:
-    """Which minimizers a block's networks converged to: how many to each, and the answer at each place."""
-
-    block: str
-    counts: list[tuple[str, int]]
-    places: list[Place]
-
-    @property
-    def networks(self) -> int:
-        return sum(count for _, count in self.counts)
-
-    @property
-    def converged(self) -> bool:
-        """Whether any network did."""
-        return any(is_known(place.distance) for place in self.places)
-
-
-@dataclass(frozen=True)
 class StudySection:
     """A study as the page shows it; `blocks` holds each block's name and what it trains, in words; `dataset`
     is a link relative to the page."""
@@ -70,14 +40,23 @@ class StudySection:
     nearest: list[NearestMap]
 
 
+@dataclass(frozen=True)
+class ToCome:
+    """What a page so far lacks: studies, and their share of all training as the plan expects it."""
+
+    studies: list[str]
+    share: float
+
+
 def render(
     claims: Sequence[Mapping[str, Any]],
     studies: Sequence[StudySection],
     facts: Mapping[str, str],
     links: Mapping[str, str],
+    to_come: ToCome | None = None,
 ) -> str:
     """The page as text, the same for the same values; claims are as `findings.claims.judge` gives them,
-    `links` lead from estimands' modules to their code."""
+    corrected but on a page so far; `links` lead from estimands' modules to their code."""
     counts = Counter(claim["verdict"] for claim in claims)
     shown = VERDICTS + (NOT_ASKED,) * (NOT_ASKED in counts)
     return rendered(
@@ -86,6 +65,7 @@ def render(
         studies=studies,
         facts=facts,
         links=links,
+        to_come=to_come,
         datasets={study.name: study.dataset for study in studies},
         tested=words.tested(claims),
         reading=words.READING,

@@ -46,6 +46,12 @@ class Layout:
     def dataset(self, study: str) -> str:
         return f"{self.own}{study}/dataset.nc"
 
+    def verdicts(self, study: str) -> str:
+        return f"{self.own}{study}/claims.json"
+
+    def section(self, study: str) -> str:
+        return f"{self.own}{study}/section.json"
+
     def figures(self, study: str) -> str:
         return f"{self.own}{study}/figures"
 

@@ -1,7 +1,7 @@
 """The plan of a config: its grids, packs, data files, references, claims and figures."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,7 @@ from minima.plan.reading import read_config
 from minima.plan.register import Claim, Part, read_registers
 from minima.plan.replications import asked_by, blocks_named
 from minima.plan.studies import own_files
+from minima.plan.turns import Turns, turns_of
 from minima.plan.versions import library_versions
 
 
@@ -122,6 +123,13 @@ class Plan:
         claimed = dict.fromkeys(claim.study for claim in self.claims)
         return [study for study in claimed if study in self.studies]
 
+    def claims_about(self, study: str) -> list[Claim]:
+        return [claim for claim in self.claims if claim.study == study]
+
+    def verdicts_of(self, study: str) -> list[str]:
+        """`verdicts_of` returns the file of the study's verdicts, where there are claims about it."""
+        return [self.paths.verdicts(study)] if study in self.judged_studies else []
+
     @property
     def not_asked(self) -> dict[str, list[str]]:
         """`not_asked` returns claim → of each of its parts, and its control, why it is not asked, or "", of
@@ -169,15 +177,15 @@ class Plan:
         starts = (cell.start for cell in self.packs[pack].cells)
         return sorted({self._pack_of[start.digest] for start in starts if start is not None})
 
+    def turns(self, cores: int) -> Turns:
+        """`turns` returns when jobs should begin on so many cores."""
+        if cores not in self._turns:
+            self._turns[cores] = turns_of(self, cores)
+        return self._turns[cores]
+
     @cached_property
-    def seconds_behind(self) -> dict[str, float]:
-        """Pack → seconds until it and all that start from it are trained: the longest is begun first, so that
-        no core waits for it in the end."""
-        behind = {name: pack.cost.seconds for name, pack in self.packs.items()}
-        for name in sorted(self.packs, key=lambda name: -self.packs[name].cells[0].generation):
-            for start in self.starts_of(name):
-                behind[start] = max(behind[start], self.packs[start].cost.seconds + behind[name])
-        return behind
+    def _turns(self) -> dict[int, Turns]:
+        return {}
 
     def data_of_study(self, study: str) -> list[str]:
         return sorted(
@@ -245,11 +253,31 @@ class Plan:
         """What a study's dataset depends on beside its input files: its own stamp, and code."""
         return f"{self.study_stamp(study)}-{fingerprint(['minima.findings.dataset'])}"
 
+    def verdicts_stamp(self, study: str) -> str:
+        """What a study's verdicts depend on beside its dataset: the claims about it and the code of their
+        estimands."""
+        claims = self.claims_about(study)
+        return self._judged(claims, {part.module for claim in claims for part in claim.asked})
+
     def claims_stamp(self) -> str:
-        """What the verdicts depend on beside the datasets: the register and the code of the estimands."""
-        modules = {part.module for claim in self.claims for part in claim.asked}
-        register = digest(canonical([[c.model_dump(mode="json") for c in self.claims], self.not_asked]))
-        return f"{register}-{fingerprint(['minima.findings.claims', *modules])}"
+        """What all verdicts together depend on beside those of each study: the register."""
+        return self._judged(self.claims, ())
+
+    def _judged(self, claims: list[Claim], modules: Iterable[str]) -> str:
+        asked = [[claim.model_dump(mode="json"), self.not_asked.get(claim.id, [])] for claim in claims]
+        return f"{digest(canonical(asked))}-{fingerprint(['minima.findings.claims', *modules])}"
+
+    def section_stamp(self, study: str) -> str:
+        """What a study's part of the report depends on beside its dataset: code."""
+        return fingerprint(["minima.findings.sections"])
+
+    def origin_stamp(self, study: str) -> str:
+        """All that a study's dataset is made of, but for the user's own files: which result is of this config
+        is known by it, however far a run has come."""
+        stamps = [self.pack_stamp(pack) for pack in self.packs_of(study)]
+        stamps += [self.reference_stamp(name) for name in self.references_of(study)]
+        stamps += [self.data_stamp(name) for name in self.data_of_study(study)]
+        return digest(canonical([self.dataset_stamp(study), self.section_stamp(study), *stamps]))
 
     def figures_stamp(self, study: str) -> str:
         """What a study's figures depend on beside its dataset: which they are, and the code of each."""
