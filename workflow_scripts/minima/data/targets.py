@@ -49,7 +49,7 @@ def _plain(where: str, name: str, y: ndarray) -> ndarray:
         raise DataError(f"{where}: {name} has no rows.")
     if y.dtype.kind == "S":
         return np.char.decode(y, "utf-8")
-    if y.dtype.kind in "OT" and all(isinstance(one, str | int | float) for one in y.ravel()):
+    if y.dtype.kind in {"O", "T"} and all(isinstance(one, str | int | float) for one in y.ravel()):
         return y.astype(str)
     if y.dtype.kind not in "buifU":
         held = type(y.ravel()[0]).__name__ if y.dtype.kind == "O" else y.dtype
