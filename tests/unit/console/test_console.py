@@ -248,6 +248,30 @@ def test_a_verdict_falls_once_unless_it_changes(plan, clock, tmp_path):
         console.ends(number)
     told = [line.split()[1] for line in stream.getvalue().splitlines() if line.startswith("a-1")]
     assert told == ["supported", "inconclusive"]
+    console.closes()
+    assert "1 claim: 1 inconclusive\n" in stream.getvalue(), "the later verdict is the one that counts"
+
+
+def test_the_page_of_what_is_known_so_far_is_told_when_it_is_there(plan, clock, tmp_path):
+    """Each study adds to one page: it is told once, and stands beside the verdicts on a terminal."""
+    claims = tmp_path / "claims.json"
+    claims.write_text(json.dumps([claim("a-1", "supported")]), encoding="utf-8")
+    jobs = {
+        0: Job("judge_study", {"within": "", "study": "first"}, (str(claims),)),
+        1: Job("describe_study", {"within": "", "study": "first"}, ("results/first/section.json",)),
+        2: Job("describe_study", {"within": "", "study": "second"}, ("results/second/section.json",)),
+        3: Job("write_report", {"within": ""}, (plan.paths.report,)),
+    }
+    for stream in (io.StringIO(), Terminal()):
+        console = Console(plan, stream, clock)
+        console.begins(jobs, 1)
+        for number in (0, 1, 2):
+            console.ends(number)
+        console.ticks()
+        assert stream.getvalue().count(plan.paths.report) == 1
+        console.ends(3)
+        console.closes()
+        assert stream.getvalue().count(plan.paths.report) == 2
 
 
 def test_a_stream_of_few_characters_gets_those_that_it_has(plan, clock, tmp_path):

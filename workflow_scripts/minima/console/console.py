@@ -57,8 +57,10 @@ class Console:
         for path in map(Path, self.progress.steps[number].outputs):
             if path.name == "claims.json":
                 self._judged(self.progress.steps[number].data_set, path)
+            elif path.name == "section.json":  # the page of what is known so far is written beside it
+                self._reports(self.plan.of(self.progress.steps[number].data_set).paths.report, "So far: ")
             elif path.suffix == ".html":
-                self._pages.append(str(path))
+                self._reports(str(path))
         if not self.live and len(self.progress.ended) < len(self.progress.steps):
             self._tell(LINES_EVERY)
 
@@ -83,9 +85,9 @@ class Console:
         if not self.live or not self.progress:
             return
         size = shutil.get_terminal_size()
-        lines = screen.block(
-            self.progress, self.verdicts, self.clock(), size.columns - 1, min(MOST_LINES, size.lines - 3)
-        )
+        width, height = size.columns - 1, min(MOST_LINES, size.lines - 3)
+        page = self._pages[0] if self._pages else ""
+        lines = screen.block(self.progress, self.verdicts, self.clock(), width, height, page)
         up = UP.format(len(lines) - 1) if len(lines) > 1 else ""
         self._write("\n".join(line + CLEAR_RIGHT for line in lines) + CLEAR_BELOW + up + "\r")
 
@@ -109,18 +111,27 @@ class Console:
         for data_set in dict.fromkeys(one.data_set for one in self.verdicts):
             said = screen.counts([one.claim for one in self.verdicts if one.data_set == data_set])
             self._say(f"{data_set}: {said}" if data_set else said)
-        for page in dict.fromkeys(self._pages):
+        for page in self._pages:
             self._say(f"To be read in a browser: {page}")
 
     def _judged(self, data_set: str, path: Path) -> None:
-        claims = json.loads(path.read_text(encoding="utf-8"))
-        known = {(one.data_set, one.claim["id"]): one.claim["verdict"] for one in self.verdicts}
-        for claim in claims:
-            if claim["verdict"] not in (NOT_ASKED, known.get((data_set, claim["id"]))):
-                fallen = Fallen(data_set, claim)
-                self.verdicts.append(fallen)
-                if not self.live:
-                    self._say(screen.verdict(fallen))
+        known = {(one.data_set, one.claim["id"]): one for one in self.verdicts}
+        for claim in json.loads(path.read_text(encoding="utf-8")):
+            before = known.get((data_set, claim["id"]))
+            if claim["verdict"] == NOT_ASKED or (before and before.claim["verdict"] == claim["verdict"]):
+                continue
+            if before:
+                self.verdicts.remove(before)
+            self.verdicts.append(Fallen(data_set, claim))
+            if not self.live:
+                self._say(screen.verdict(self.verdicts[-1]))
+
+    def _reports(self, page: str, words: str = "") -> None:
+        """`_reports` remembers a page that can be read, and tells of one that is there before its time."""
+        if page not in self._pages:
+            self._pages.append(page)
+            if words and not self.live:
+                self._say(f"{words}{page}")
 
     def _tell(self, every: float) -> None:
         """`_tell` writes a line of how far the run is, unless it did so a moment ago."""

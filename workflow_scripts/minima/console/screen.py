@@ -70,8 +70,11 @@ def counts(claims: Sequence[Mapping[str, Any]]) -> str:
     return f"{counted(asked.total(), 'claim')}: {said or 'none was asked'}"
 
 
-def block(progress: Progress, verdicts: Sequence[Fallen], now: float, width: int, height: int) -> list[str]:
-    """`block` returns the screen while the run goes on: what matters most where few lines are there."""
+def block(
+    progress: Progress, verdicts: Sequence[Fallen], now: float, width: int, height: int, page: str = ""
+) -> list[str]:
+    """`block` returns the screen while the run goes on, with the page that says what is known so far: what
+    matters most where few lines are there."""
     lines = [beside(bar(progress.share(now), width - 45), state(progress, now), width)]
     rows = list(_rows(list(progress.rows(now)), width))
     running = list(_running(progress, now, width))
@@ -80,7 +83,7 @@ def block(progress: Progress, verdicts: Sequence[Fallen], now: float, width: int
             lines += ["", *part]
     if (room := height - len(lines) - 2) > 0 and verdicts:
         last = [cut(verdict(one), width) for one in verdicts[-min(FALLEN, room) :]]
-        lines += ["", counts([one.claim for one in verdicts]), *last]
+        lines += ["", beside(counts([one.claim for one in verdicts]), page, width), *last]
     return lines
 
 
