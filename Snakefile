@@ -7,8 +7,6 @@ snakemake --cores 1 prune           stored cells that no recorded config uses
 snakemake --cores 1 archive         everything that was found, as one zip
 """
 
-import sys
-
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
@@ -18,7 +16,11 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
-sys.path.insert(0, workflow.current_basedir.join("workflow_scripts").get_path_or_uri(secret_free=True))
+container: "minima.sif"  # of --sdm apptainer alone; rules/envs/minima.def builds it
+
+
+include: "rules/package.smk"
+
 
 from minima.plan.mistakes import ConfigError
 from minima.plan.parts import beside, located

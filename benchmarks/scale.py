@@ -4,6 +4,10 @@ For each number of cells (1000, 10 000 and 100 000): the plan, Snakemake's DAG (
 and the aggregation, in seconds of CPU time and megabytes at their peak, each in a process of its own; a job's
 question to the store; and the number of files under results/. Nothing is trained: store and packs are filled
 with made-up cells, by the code that writes the real ones.
+
+    python benchmarks/scale.py --price CELLS
+
+prints what `snakemake plan` says of training such a grid on an empty store.
 """
 
 import json
@@ -143,6 +147,14 @@ def foretell(raw: dict) -> dict:
     return {}
 
 
+def price(raw: dict) -> dict:
+    from minima.findings.forecast import describe, forecast
+    from minima.plan.workplan import Plan
+
+    print(describe(forecast(Plan(raw))))
+    return {}
+
+
 def aggregate(raw: dict) -> dict:
     from minima.findings.dataset import write_study
     from minima.plan.workplan import Plan
@@ -207,5 +219,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--step"]:
         done = globals()[sys.argv[2]](json.loads(Path(sys.argv[3]).read_text()))
         print(json.dumps(done or {}))
+    elif sys.argv[1:2] == ["--price"]:
+        sys.path.insert(0, str(ROOT / "workflow_scripts"))
+        with tempfile.TemporaryDirectory() as folder:
+            price(config(int(sys.argv[2])) | {"results": folder})
     else:
         main([int(size) for size in sys.argv[1:]] or [1000, 10_000, 100_000])

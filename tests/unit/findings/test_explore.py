@@ -1,18 +1,15 @@
-"""notebooks/explore.py runs on a study's dataset and answers what is true of it."""
-
-import runpy
+"""notebooks/explore.ipynb runs on a study's dataset and answers what is true of it."""
 
 import pytest
-from tests.unit.worlds import ROOT, World
+from tests.unit.notebooks import code_of, variables_of
+from tests.unit.worlds import World
 
 from minima.findings.nearest import nearest_minimizer
-
-PAGE = ROOT / "notebooks" / "explore.py"
 
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory):
-    """The script's variables after it ran where a run of this world has left its results."""
+    """The notebook's variables after it ran where a run of this world has left its results."""
     tree = World().tree()
     trained, predicted = (tree[f"{kind}/scale"].to_dataset() for kind in ("trained", "predicted"))
     trained["status"][{"width": 0, "seed": 0}] = "stopped"
@@ -23,7 +20,7 @@ def answers(tmp_path_factory):
     tree.to_netcdf(folder / "results" / "init_size" / "dataset.nc", engine="netcdf4")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        return runpy.run_path(str(PAGE))
+        return variables_of("explore")
 
 
 def test_each_network_has_its_minimizer(answers):
@@ -49,6 +46,5 @@ def test_width_makes_a_network_linear(answers):
 
 
 def test_each_question_takes_three_lines():
-    cells = PAGE.read_text(encoding="utf-8").split("# %% ")[2:]
-    assert len(cells) == 3
-    assert all(len(cell.strip().splitlines()[1:]) == 3 for cell in cells)
+    _, *questions = code_of("explore")
+    assert [len(cell["source"]) for cell in questions] == [3, 3, 3]

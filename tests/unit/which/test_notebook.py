@@ -1,28 +1,21 @@
 """notebooks/your_network.ipynb and the lines of docs/your-own-network.md run and answer what is true."""
 
-import json
 import re
 from pathlib import Path
 
-import matplotlib
 import pytest
 import torch
+from tests.unit.notebooks import variables_of
 from torch import nn
 
 ROOT = Path(__file__).parents[3]
-CELLS = json.loads((ROOT / "notebooks" / "your_network.ipynb").read_text(encoding="utf-8"))["cells"]
-CODE = [cell for cell in CELLS if cell["cell_type"] == "code"]
 PAGE = (ROOT / "docs" / "your-own-network.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
 def answers():
     """The notebook's variables after it ran from top to bottom."""
-    matplotlib.use("agg")
-    found = {}
-    for cell in CODE:
-        exec("".join(cell["source"]), found)
-    return found
+    return variables_of("your_network")
 
 
 def test_linearizations_are_nearest_and_too_far(answers):
@@ -46,10 +39,6 @@ def test_networks_were_trained_as_far_as_is_said(answers):
 def test_what_is_predicted_of_the_test_points_is_as_good_as_training(answers):
     assert answers["predicted_accuracy"] == pytest.approx(answers["trained_accuracy"], abs=0.05)
     assert answers["trained_accuracy"] > 0.9
-
-
-def test_it_is_kept_without_outputs():
-    assert not any(cell["outputs"] or cell["execution_count"] for cell in CODE)
 
 
 def test_the_lines_of_the_page_run():
