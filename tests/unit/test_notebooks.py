@@ -7,7 +7,7 @@ NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
 
 def test_the_folder_has_the_notebooks_that_people_expect():
-    assert NAMES == ["explore", "your_network"]
+    assert NAMES == ["explore", "your_network", "your_study"]
     assert len(list(FOLDER.iterdir())) == len(NAMES)
 
 
