@@ -8,6 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"(?<=\]\()([^)#\s]+)(#[^)\s]*)?(?=\))")
+# "[1, 2] [8]" is no link here, as it is none on GitHub.
+BRACKETS = re.compile(r"\](\s?)\[(?=[^\]\n]*\](?!\())")
 SKIPPED = re.compile(r"^(```+).*?^\1\s*$|`[^`\n]+`", re.MULTILINE | re.DOTALL)  # code holds no links
 LANGUAGES = {".py": "python", ".smk": "python", ".yaml": "yaml", ".cff": "yaml", ".json": "json", ".sh": "sh"}
 LONG = 200_000  # characters that no page should have
@@ -47,11 +49,14 @@ def relinked(text: str, here: str, pages: Iterable[str]) -> str:
             return link[0]
         return posixpath.relpath(page_of(path), posixpath.dirname(here))
 
+    def prose(part: str) -> str:
+        return BRACKETS.sub(r"]\1&#91;", LINK.sub(led, part))
+
     parts, end = [], 0
     for code in SKIPPED.finditer(text):
-        parts += [LINK.sub(led, text[end : code.start()]), code[0]]
+        parts += [prose(text[end : code.start()]), code[0]]
         end = code.end()
-    return "".join([*parts, LINK.sub(led, text[end:])])
+    return "".join([*parts, prose(text[end:])])
 
 
 def fenced(text: str, language: str = "") -> str:

@@ -24,6 +24,7 @@ pytestmark = [
 
 def opened(browser: Any, page: str, width: int = 1280) -> Any:
     found = browser.new_page(viewport={"width": width, "height": 900})
+    found.set_default_timeout(120_000)  # a machine may be busy
     found.goto((SITE / page).as_uri())
     return found
 
@@ -64,7 +65,7 @@ def test_the_search_finds_a_page(browser):
     page.locator("input.md-search__input").click()
     page.keyboard.type("troubleshooting")
     found = page.locator(".md-search-result__item a").first
-    found.wait_for(timeout=30_000)
+    found.wait_for()
     assert "troubleshooting" in found.get_attribute("href")
 
 
