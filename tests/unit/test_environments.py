@@ -27,7 +27,7 @@ def test_a_container_installs_the_lock_on_the_python_of_the_conda_environment(na
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.parent.name)
 def test_every_key_of_a_profile_is_known_to_what_is_installed(path):
     """To Snakemake, or to its plugin for SLURM, whose options begin with slurm."""
-    known = {word for action in get_argument_parser()._actions for word in action.option_strings}
+    known = {*re.findall(r"(?<!\S)--[\w-]+", get_argument_parser().format_help())}
     keys = yaml.safe_load(path.read_text(encoding="utf-8"))
     if keys.get("executor") == "slurm":
         pytest.importorskip("snakemake_executor_plugin_slurm")
