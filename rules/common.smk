@@ -24,3 +24,4 @@ wildcard_constraints:
     reference="[a-z0-9_]+",
     pack="[a-z0-9_]+",
     study="[a-z][a-z0-9_]*",
+    network="[0-9a-f]+",

@@ -29,3 +29,29 @@ rule train_pack:
         stamp=lambda wildcards: AT(wildcards.within).pack_stamp(wildcards.pack),
     script:
         "../workflow_scripts/train_pack.py"
+
+
+# One network by the name that the report gives it, from the start: nothing is taken from the store or put into it.
+rule train_again:
+    input:
+        data=lambda wildcards: [
+            AT(wildcards.within).paths.data(AT(wildcards.within).data_of_network(wildcards.network)),
+        ],
+        starts=lambda wildcards: [
+            AT(wildcards.within).paths.pack(name)
+            for name in AT(wildcards.within).starts_of_network(wildcards.network)
+        ],
+    output:
+        PATHS.again("{network}.nc"),
+    log:
+        PATHS.log("train_again", "{network}"),
+    conda:
+        "envs/minima.yaml"
+    threads: 1
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4000,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        stamp=lambda wildcards: AT(wildcards.within).network_stamp(wildcards.network),
+    script:
+        "../workflow_scripts/train_again.py"

@@ -5,8 +5,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from minima.findings.maps import NearestMap, Network, Place
 from minima.findings.report import FigureEntry, StudySection
-from minima.findings.sections import NearestMap, Place
 
 NO_CONTROL = {"outcome": "none", "reason": "the claim is an ordering; nothing to break it with"}
 CAPTION = (
@@ -24,15 +24,33 @@ FACTS = {
 }
 
 LINKS = {"init_size": "../workflow_scripts/minima/findings/estimands/init_size.py"}
+MINIMIZERS = ["linearized", "ntk", "a third candidate of a long name"]
+UNKNOWN = float("nan")
+
+
+def networks(first: int, status: str, distance: float) -> list[Network]:
+    """Ten networks of a place, or none that converged."""
+    far = [distance, 0.31, 0.47] if status == "converged" else [None] * 3
+    nearest = ("linearized" if distance < 0.05 else "none") if status == "converged" else status
+    curve = [(step, 0.9 * 0.97**step) for step in range(0, 80, 2)]
+    return [
+        Network(f"{first + seed:016x}", f"{seed}", status, 78, nearest, far, curve)
+        for seed in range(10 if status == "converged" else 1)
+    ]
+
+
 NEAREST = {
     "init_size": [
         NearestMap(
             "scale",
+            "scale",
+            "width",
+            MINIMIZERS,
             [("linearized", 27), ("none", 2), ("diverged", 1)],
             [
-                Place("width 64, scale 1", "linearized", 9, 10, "linearized", 0.04),
-                Place("width 64, scale 3", "none", 10, 10, "ntk", 0.31),
-                Place("width 256, scale 3", "diverged", 1, 0, "", float("nan")),
+                Place("", "1", "64", "linearized", 9, 10, "linearized", 0.04, networks(0, "converged", 0.04)),
+                Place("", "3", "64", "none", 10, 10, "ntk", 0.31, networks(10, "converged", 0.4)),
+                Place("", "3", "256", "diverged", 1, 0, "", None, networks(20, "diverged", UNKNOWN)),
             ],
         )
     ]
@@ -256,7 +274,16 @@ def studies(folder: Path) -> list[StudySection]:
             )
         ]
         sections.append(
-            StudySection(name, title, CITATION, f"{name}/dataset.nc", blocks, figures, NEAREST.get(name, []))
+            StudySection(
+                name,
+                title,
+                CITATION,
+                f"{name}/dataset.nc",
+                blocks,
+                figures,
+                NEAREST.get(name, []),
+                "results/again/",
+            )
         )
     return sections
 

@@ -215,3 +215,22 @@ def test_table_reads_as_a_table_also_as_cards(page: Any) -> None:
         assert table.get_by_role("row").count() == len(CLAIMS) + 1
         assert table.get_by_role("cell").count() == 8 * len(CLAIMS)
     assert page.get_by_role("main").count() == page.get_by_role("navigation").count() == 1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@pytest.mark.parametrize("width", [1200, 400])
+def test_a_place_of_a_map_opens_its_networks(browser: Any, address: str, width: int, scripts: bool) -> None:
+    """By a link alone, on a phone too; the page is no wider for it, and it closes again."""
+    page = browser.new_page(viewport={"width": width, "height": 800}, java_script_enabled=scripts)
+    page.goto(address)
+    opened = page.locator("#map-init_size-scale-1")
+    assert not opened.is_visible()
+    page.locator(".grid").first.get_by_role("link").first.click()
+    assert opened.is_visible()
+    assert opened.locator("svg path").count() == 10
+    assert "snakemake --cores 1 results/again/" in opened.locator("code").first.inner_text()
+    assert opened.bounding_box()["width"] <= width
+    opened.get_by_role("link", name="Close").click()
+    assert not opened.is_visible()
+    page.close()

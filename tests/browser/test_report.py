@@ -11,13 +11,14 @@ from tests.browser.sample import CLAIMS, FACTS, LINKS, claim
 from tests.unit.worlds import CLAIMED
 
 from minima.findings.claims import judge
+from minima.findings.maps import POINTS, NearestMap, Network, Place, drawn, thinned
 from minima.findings.pages import cite
 from minima.findings.report import StudySection, ToCome, render, write_report
-from minima.findings.sections import NearestMap, Place
 from minima.findings.significance import corrected
 from minima.findings.words import interval, minus, number
 
 ROOT = Path(__file__).parents[2]
+BARE = [StudySection("init_size", "", "", "", [], [], [])]
 VOID = {"meta", "link", "input", "img", "br", "hr"}
 
 
@@ -130,9 +131,15 @@ def test_everything_is_escaped(sections: list[StudySection]) -> None:
         "figures": [evil],
     }
     figure = dataclasses.replace(sections[0].figures[0], caption=evil, script=evil, svg=evil, table=evil)
-    place = Place(evil, evil, 1, 1, evil, 0.1)
+    network = Network(evil, evil, evil, 1, evil, [0.1], [(0, 1.0), (1, 0.5)])
+    place = Place(evil, evil, evil, evil, 1, 1, evil, 0.1, [network])
     section = StudySection(
-        "study", evil, evil, evil, [(evil, evil)], [figure], [NearestMap(evil, [(evil, 1)], [place])]
+        "study",
+        *(evil, evil, evil),
+        [(evil, evil)],
+        [figure],
+        [NearestMap("main", evil, evil, [evil], [(evil, 1)], [place])],
+        evil,
     )
     nasty = claim("a", evil, evil, "refuted") | texts | {"control": control}
     html = render([nasty], [section], {evil: evil, "b": "<b>"}, {evil: evil})
@@ -161,13 +168,66 @@ def test_claims_lead_to_figure_data_and_code(html: str) -> None:
     ]
 
 
-def test_the_nearest_minimizers_are_mapped(html: str) -> None:
+def plain(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", html).replace("&nbsp;", " ").split())
+
+
+def test_the_title_is_answered_first(html: str) -> None:
+    """A grid of each block before the verdicts, with none where none is near."""
     found = html.split('<section id="nearest"')[1].split("</section>")[0]
-    text = " ".join(re.sub(r"<[^>]*>", " ", found).replace("&nbsp;", " ").split())
+    assert html.index('<section id="nearest"') < html.index('<section id="verdicts"')
+    text = plain(found)
     assert "scale , 30 networks: linearized 90 %, none 7 %, diverged 3 %" in text
-    assert "width 64, scale 1: linearized , 9 of 10 seeds, distance 0.0400" in text
-    assert "width 64, scale 3: none , 10 of 10 seeds, ntk at distance 0.310" in text
-    assert "width 256, scale 3: diverged , 1 network" in text
+    grid = plain(found.split("<table")[1].split("</table>")[0])
+    assert "width by scale width 1 3 64 linearized 9 of 10 0.0400 none 10 of 10 ntk 0.310 256" in grid
+    assert grid.endswith("diverged 1")
+    assert 'class="m0"' in found
+    assert 'class="lost"' in found
+    assert '<section id="nearest"' not in render(CLAIMS, BARE, {}, {})
+
+
+def test_a_place_holds_its_networks(html: str) -> None:
+    """Their loss, their distances from all candidates, the named one strong, and what trains them again."""
+    opened = html.split('id="map-init_size-scale-1"')[1].split('<div class="place"')[0]
+    assert opened.count("<path ") == opened.count("snakemake --cores 1 results/again/") == 10
+    assert "<td>0</td><td>linearized</td><td>78</td><td><b>0.0400</b></td><td>0.310</td>" in opened
+    assert "results/again/0000000000000009.nc" in opened
+    lost = html.split('id="map-init_size-scale-3"')[1].split("</details>")[0]
+    assert "1 network; none converged" in plain(lost)
+
+
+def test_curves_are_thinned_and_keep_their_ends() -> None:
+    steps = range(1000)
+    losses = [0.5**step + 1e-3 for step in steps]
+    found = thinned(steps, [*losses[:-1], float("nan")])
+    assert len(found) == POINTS
+    assert (found[0], found[-1]) == ((0, 1.0), (998, 0.001))
+    assert thinned([0, 1], [1.0, float("inf")]) == [(0, 1.0)]
+    network = Network("a", "0", "converged", 3, "ntk", [0.1], [(0, 1.0), (9, 0.1), (99, 0.01)])
+    place = Place("", "", "", "ntk", 1, 1, "ntk", 0.1, [network])
+    (path,), edges = drawn(place)
+    assert path == "M1 1l159 54 159 54"  # both logarithmic: straight
+    assert edges == ["0.0100", "1.00", "0", "99"]
+    assert drawn(dataclasses.replace(place, networks=[])) == ([], [])
+
+
+def test_a_page_of_2000_networks_is_small(sections: list[StudySection]) -> None:
+    """With full curves and six candidates, beside as many figures as the studies have."""
+    curve = [(step**2, round(0.9 * 0.7**step, 7)) for step in range(40)]
+    names = [f"candidate {n}" for n in range(6)]
+    some = [
+        Network(f"{n:016x}", str(n), "converged", 1521, names[0], [0.123] * 6, curve[: 40 - n])
+        for n in range(10)
+    ]
+    places = [
+        Place("", str(x), str(y), names[0], 9, 10, names[0], 0.1, some) for x in range(20) for y in range(10)
+    ]
+    study = dataclasses.replace(
+        sections[0], nearest=[NearestMap("b", "x", "y", names, [(names[0], 2000)], places)]
+    )
+    page = render(CLAIMS, [study, *sections[1:]], FACTS, LINKS)
+    assert page.count("results/again/") == 2000
+    assert len(page.encode()) < 2e6  # the figures of all studies are 3 MB
 
 
 def test_the_published_number_stands_where_the_paper_gives_one(html: str) -> None:

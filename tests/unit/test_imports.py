@@ -36,6 +36,10 @@ JOBS = {  # what a rule's script imports, and the modules that its configs name 
         {"xarray", "pandas", "scipy"},
     ),
     "snakemake, which runs all along": (["minima.console.console"], set()),
+    "describe_study": (
+        ["minima.findings.sections", "minima.findings.reporting"],
+        {"xarray", "pandas", "scipy"},
+    ),
     "draw_figures": (
         ["minima.findings.drawing", *known_figures("").values()],
         {"xarray", "pandas", "scipy", "matplotlib"},

@@ -10,6 +10,8 @@ import pytest
 import xarray as xr
 from harness import CONFIG, DATASET, Workflow, cells_of, write_table
 
+from minima.jobs import pack_file
+
 TRAIN = ("--until", "train_pack")  # datasets and figures follow from the packs and cost seconds
 EDITED_FIGURE = """
 
@@ -199,6 +201,21 @@ def test_deleting_the_store_costs_only_time(workflow, completed):
     assert run.cells == cells_of(CONFIG, '"source":"file"')
     for pattern in ("packs/*.nc", "question/dataset.nc"):
         assert workflow.files(pattern) == completed.files(pattern)
+
+
+def test_one_network_is_trained_again_by_its_name(workflow):
+    """As the report says: from the start, the store left as it is, to what was found before."""
+    before = workflow.files("store/*/*.nc")
+    (name,) = cells_of(CONFIG, '"width":16', '"lr":0.05', '"seed":1,', '"name":"gd"')
+    workflow.run(f"results/again/{name}.nc").succeeded()
+    (log,) = workflow.files("logs/train_again/*.log").values()
+    assert b"trained 1 cells" in log
+    assert workflow.files("store/*/*.nc") == before
+    with pack_file.opened(workflow.folder / f"results/again/{name}.nc") as (again,):
+        found = again.test.values[0]
+    with xr.open_datatree(workflow.folder / DATASET) as tree:
+        place = {"width": 16, "optimizer": "plain", "lr": 0.05, "seed": 1}
+        np.testing.assert_allclose(found, tree["trained/main"].ds.test.sel(place).values, rtol=1e-10)
 
 
 def test_results_hold_no_trace_of_time_or_place(completed):

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from minima.findings import words
+from minima.findings.maps import drawn
 from minima.findings.words import is_known
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -34,6 +35,7 @@ def rendered(template: str, **values: Any) -> str:
         "beside": words.beside,
         "cite": cite,
         "picture": picture,
+        "drawn": drawn,
     }
     environment.tests["known"] = is_known
     return environment.get_template(template).render(**values)

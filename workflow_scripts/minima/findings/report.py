@@ -8,8 +8,8 @@ from typing import Any
 
 from minima.atomic import write_text
 from minima.findings import words
+from minima.findings.maps import NearestMap
 from minima.findings.pages import rendered
-from minima.findings.sections import NearestMap
 from minima.findings.words import NOT_ASKED, VERDICTS
 
 
@@ -29,7 +29,8 @@ class FigureEntry:
 @dataclass(frozen=True)
 class StudySection:
     """A study as the page shows it; `blocks` holds each block's name and what it trains, in words; `dataset`
-    is a link relative to the page."""
+    is a link relative to the page, `again` what stands before a network's name in the file that is made by
+    training the network again."""
 
     name: str
     title: str
@@ -38,6 +39,12 @@ class StudySection:
     blocks: list[tuple[str, str]]
     figures: list[FigureEntry]
     nearest: list[NearestMap]
+    again: str = ""
+
+    @property
+    def minimizers(self) -> list[str]:
+        """`minimizers` returns all that were computed for networks of the study: each has its colour."""
+        return list(dict.fromkeys(name for one in self.nearest for name in one.minimizers))
 
 
 @dataclass(frozen=True)

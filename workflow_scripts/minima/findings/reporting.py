@@ -99,7 +99,9 @@ def _section(plan: "Plan", study: str, found: Section, output: Path, so_far: boo
     ]
     dataset = os.path.relpath(plan.paths.dataset(study), output.parent)
     title = settings.title or study
-    return StudySection(study, title, settings.citation, dataset, blocks, figures, found.nearest)
+    return StudySection(
+        study, title, settings.citation, dataset, blocks, figures, found.nearest, plan.paths.again("")
+    )
 
 
 def _is_drawn(plan: "Plan", study: str, name: str) -> bool:

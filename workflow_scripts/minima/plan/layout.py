@@ -17,6 +17,7 @@ SHARED_FOLDERS = (
     "drawings",
     "replications",
     "forests",
+    "again",
 )
 
 
@@ -39,6 +40,9 @@ class Layout:
 
     def pack(self, name: str) -> str:
         return f"{self.own}packs/{name}.nc"
+
+    def again(self, network: str) -> str:
+        return f"{self.own}again/{network}"
 
     def reference(self, name: str) -> str:
         return f"{self.own}references/{name}.nc"

@@ -177,6 +177,19 @@ class Plan:
         starts = (cell.start for cell in self.packs[pack].cells)
         return sorted({self._pack_of[start.digest] for start in starts if start is not None})
 
+    def data_of_network(self, cell: str) -> str:
+        """The data file that one network is trained on."""
+        return data_file(self.cells[cell]).name
+
+    def starts_of_network(self, cell: str) -> list[str]:
+        """The pack that holds the network from which one starts, if it does."""
+        start = self.cells[cell].start
+        return [self._pack_of[start.digest]] if start is not None else []
+
+    def network_stamp(self, cell: str) -> str:
+        """What one network depends on beside its data: code."""
+        return cell_fingerprint(self.cells[cell])
+
     def turns(self, cores: int) -> Turns:
         """`turns` returns when jobs should begin on so many cores."""
         if cores not in self._turns:
