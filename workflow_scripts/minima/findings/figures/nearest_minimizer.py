@@ -3,11 +3,12 @@
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from minima.findings.answers import tabulate
+from minima.findings import answers
 from minima.findings.nearest import NONE, named
 from minima.findings.style import ink_on, panels
 
@@ -22,10 +23,14 @@ CAPTION = (
     "network converged, and what became of them; others that did not converge are left out, the second "
     "number counts those that did."
 )
-__all__ = ["CAPTION", "draw", "tabulate"]
 CELL = 1.3  # inches
 WHITE = (1.0, 1.0, 1.0, 1.0)
 GREY = "#666666"
+
+
+def tabulate(tree: xr.DataTree, block: str) -> pd.DataFrame:
+    """One row per place of the grid."""
+    return answers.tabulate(tree, block)
 
 
 def draw(table: pd.DataFrame) -> Figure:
