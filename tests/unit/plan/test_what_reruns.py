@@ -250,7 +250,7 @@ def trains(cells, after, **others):
         pytest.param("findings/claims", {"judge": 2, "join": 1}, id="verdicts"),
         pytest.param("findings/sections", {"describe": 2}, id="parts of the report"),
         pytest.param("findings/figures/error_vs_scale", {"draw": 1}, id="a figure"),
-        pytest.param("findings/style", {"draw": 2, "describe": 2}, id="what all figures share"),
+        pytest.param("findings/style", {"draw": 2}, id="what all figures share"),
         pytest.param("../studies/momentum/figures/crossover", {}, id="a figure of no study"),
         pytest.param("findings/forecast", {}, id="the forecast"),
         pytest.param("plan/cost", {}, id="prices"),
