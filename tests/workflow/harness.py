@@ -173,7 +173,7 @@ class Workflow:
             config_file.write_text(text, encoding="utf-8")
         for logs in LOGS:  # jobs that do not run count nothing
             for folder in self.folder.glob(logs):
-                shutil.rmtree(folder)
+                shutil.rmtree(folder, ignore_errors=True)
         known = self.told()
         process = subprocess.Popen(
             [*command, *arguments],
