@@ -1,5 +1,6 @@
 # A study is judged as soon as its dataset is there; then all verdicts are corrected for their number.
 rule judge_study:
+    """Gives a verdict on each claim about a study, before the correction for their number."""
     input:
         PATHS.dataset("{study}"),
     output:

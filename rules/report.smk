@@ -1,5 +1,6 @@
 # The page grows: a study's part is written when its dataset is there, and with it a page of what is known so far.
 rule describe_study:
+    """Writes what the report says of a study, and the report of what is known so far."""
     input:
         dataset=PATHS.dataset("{study}"),
         verdicts=lambda wildcards: ancient(AT(wildcards.within).verdicts_of(wildcards.study)),  # on the page so far

@@ -33,6 +33,7 @@ rule train_pack:
 
 # One network by the name that the report gives it, from the start: nothing is taken from the store or put into it.
 rule train_again:
+    """Trains one network again, from an empty store."""
     input:
         data=lambda wildcards: [
             AT(wildcards.within).paths.data(AT(wildcards.within).data_of_network(wildcards.network)),

@@ -85,6 +85,22 @@ studies:
 """)
 
 
+def claim_of_little_change(study: str, block: str, **of_its_part: Any) -> dict[str, Any]:
+    """A claim without its id: true of targets of order 1, false of targets a hundred times as large."""
+    part = {
+        "label": "MSE at σ = 2 minus at σ = 1",
+        "estimand": "init_size.increase",
+        "arguments": {"block": block, "scales": [1, 2], "measure": "test_mse"},
+        "region": [-20, 20],
+    }
+    return {
+        "study": study,
+        "statement": "The initialization changes the test error by less than 20.",
+        "control": {"reason": "none in a test"},
+        "parts": [part | of_its_part],
+    }
+
+
 def cells_of(config: dict[str, Any], *only: str) -> set[str]:
     """Digests of the cells that a config asks for: of those whose JSON holds every text of `only`."""
     cells = Plan(config).cells.values()

@@ -6,21 +6,9 @@ import signal
 
 import pytest
 import yaml
-from harness import Workflow, wait_for
+from harness import Workflow, claim_of_little_change, wait_for
 
-CLAIM = {
-    "study": "cheap",
-    "statement": "The initialization changes the test error by less than 20.",
-    "control": {"reason": "none in a test"},
-    "parts": [
-        {
-            "label": "MSE at σ = 2 minus at σ = 1",
-            "estimand": "init_size.increase",
-            "arguments": {"block": "own", "scales": [1, 2], "measure": "test_mse"},
-            "region": [-20, 20],
-        }
-    ],
-}
+CLAIM = claim_of_little_change("cheap", "own")
 OPEN = "This page is not complete."
 
 

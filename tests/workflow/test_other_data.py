@@ -6,24 +6,9 @@ import json
 import numpy as np
 import pytest
 import yaml
-from harness import Workflow, write_table
+from harness import Workflow, claim_of_little_change, write_table
 
-SMALL = {  # of targets of order 1 it is, of targets a hundred times as large it is not
-    "id": "question-1",
-    "study": "question",
-    "statement": "The initialization changes the test error by less than 20.",
-    "control": {"reason": "none in a test"},
-    "parts": [
-        {
-            "label": "MSE at σ = 2 minus at σ = 1",
-            "estimand": "init_size.increase",
-            "arguments": {"block": "claimed", "scales": [1, 2], "measure": "test_mse"},
-            "interval": "every",
-            "replicates": 3,
-            "region": [-20, 20],
-        }
-    ],
-}
+SMALL = {"id": "question-1"} | claim_of_little_change("question", "claimed", interval="every", replicates=3)
 CLAIMED = {  # wide enough to fit ten rows in little time
     "data": "table",
     "network": {"width": 64},

@@ -204,8 +204,7 @@ def _estimate(part: "Part", tree: xr.DataTree) -> Sample:
     estimand = getattr(import_module(part.module), function)
     try:
         sample = estimand(tree, **part.arguments)
-        blocks = [name for name in part.arguments.values() if isinstance(name, str)]
-        return sample.pooled(shared_data(tree, blocks))
+        return sample.pooled(shared_data(tree, part.blocks_named(tree["trained"].children)))
     except KeyError as error:  # a block, variable or label that this config's grid does not have
         raise NotEstimable(f"not in the dataset: {str(error).strip(chr(39) + chr(34))}") from error
 

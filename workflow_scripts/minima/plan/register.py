@@ -5,7 +5,7 @@ A register is a file of its own, the claims.yaml of a study's folder, written be
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -63,6 +63,11 @@ class Part(Options):
     def module(self) -> str:
         """`module` returns the module that holds the estimand."""
         return estimand_module(self.estimand)
+
+    def blocks_named(self, blocks: Collection[str]) -> list[str]:
+        """`blocks_named` returns those of a study's blocks that the arguments of the estimand name."""
+        words = [word for value in self.arguments.values() for word in listed(value)]
+        return [word for word in words if isinstance(word, str) and word in blocks]
 
     @field_validator("region")
     @classmethod

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from minima.plan.config import Config, Replication
+from minima.plan.config import Block, Config, Replication
 from minima.plan.cost import kernel_problem
 from minima.plan.grid import Grid
 from minima.plan.layers import Laid, Layer, laid_over, listed, mapping
 from minima.plan.mistakes import ConfigError, Mistake, explain, unknown
 from minima.plan.reading import read_config
 from minima.plan.recipes import DataRecipe, Recipe, reader
-from minima.plan.register import Claim, Part
+from minima.plan.register import Claim
 
 LEFT_OUT = "this replication does not ask it"
 RULED = {"value_error"}  # what a recipe's own rules say, such as too few rows: no mistake of form
@@ -33,12 +33,6 @@ class Asked(NamedTuple):
     grids: dict[tuple[str, str], Grid]
     not_asked: dict[str, dict[str, str]]
     left_out: dict[str, str]
-
-
-def blocks_named(part: Part, blocks: Collection[str]) -> list[str]:
-    """`blocks_named` returns those of a study's blocks that the arguments of an estimand name."""
-    words = [word for value in part.arguments.values() for word in listed(value)]
-    return [word for word in words if isinstance(word, str) and word in blocks]
 
 
 def asked_by(
@@ -62,10 +56,10 @@ def asked_by(
             elif reasons := [no_recipe[one] for one in _recipes_of(blocks[block]) if one in no_recipe]:
                 about[block] = reasons[0]
         asked = [claim for claim in claims if claim.study == study and claim.id not in left_out]
-        named = {name for claim in asked for part in claim.asked for name in blocks_named(part, blocks)}
+        named = {one for claim in asked for part in claim.asked for one in part.blocks_named(blocks)}
         kept[study] = {
-            name: _shifted(blocks[name], recipes, replication.seed_shift)
-            for name in _closure(named - {*about}, blocks)
+            block: _shifted(blocks[block], recipes, replication.seed_shift)
+            for block in _closure(named - {*about}, blocks)
         }
     base = {**whole, "data": recipes, "whole": True, "replication": None}
     read, grids = _read(base, laid, kept, not_asked, path)
@@ -175,7 +169,7 @@ def _shifted(block: Any, recipes: Mapping[str, Any], shift: int) -> Any:
     as many times as far, so that the splits of all blocks move by the same."""
     split = mapping(recipes.get(mapping(block).get("data"))).get("split")
     each = mapping(split).get("seeds_each", 1)
-    seed = mapping(block).get("seed", 100)
+    seed = mapping(block).get("seed", Block.model_fields["seed"].default.start)
     try:
         if isinstance(seed, dict):
             return block | {"seed": seed | {"start": int(seed["start"]) + shift * int(each)}}

@@ -27,7 +27,7 @@ from minima.plan.own_modules import look_in
 from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
 from minima.plan.register import Claim, Part, read_registers
-from minima.plan.replications import asked_by, blocks_named
+from minima.plan.replications import asked_by
 from minima.plan.studies import own_files
 from minima.plan.turns import Turns, turns_of
 from minima.plan.versions import library_versions
@@ -387,7 +387,7 @@ class Replicated(Plan):
 
     def _why_not(self, claim: Claim, part: Part) -> str:
         why = self._blocks_not_asked[claim.study]
-        named = blocks_named(part, self._blocks[claim.study])
+        named = part.blocks_named(self._blocks[claim.study])
         return self._left_out.get(claim.id) or next((why[block] for block in named if block in why), "")
 
 
