@@ -50,7 +50,7 @@ def plan(raw: dict) -> dict:
     from minima.plan.workplan import Plan
 
     plan = Plan(raw)
-    stamps = [plan.pack_stamp(pack) for pack in plan.packs]
+    stamps = [plan.stamps.pack(pack) for pack in plan.packs]
     return {"packs": len(stamps)}
 
 

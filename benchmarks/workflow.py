@@ -40,7 +40,7 @@ import pydantic  # Snakemake imports it too
 begun = time.perf_counter()
 from minima.plan.workplan import Plan
 plan = Plan(config)
-for pack in plan.packs: plan.pack_stamp(pack)
+for pack in plan.packs: plan.stamps.pack(pack)
 print(time.perf_counter() - begun)
 """
 

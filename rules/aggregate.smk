@@ -30,6 +30,6 @@ rule aggregate_study:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).dataset_stamp(wildcards.study),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.dataset(wildcards.study),
     script:
         "../workflow_scripts/aggregate_study.py"

@@ -17,7 +17,7 @@ rule judge_study:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).verdicts_stamp(wildcards.study),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.verdicts(wildcards.study),
     script:
         "../workflow_scripts/judge_study.py"
 
@@ -47,6 +47,6 @@ rule judge_claims:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).claims_stamp(),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.claims(),
     script:
         "../workflow_scripts/judge_claims.py"

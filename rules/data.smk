@@ -15,6 +15,6 @@ rule prepare_data:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).data_stamp(wildcards.data),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.data(wildcards.data),
     script:
         "../workflow_scripts/prepare_data.py"

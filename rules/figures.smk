@@ -24,7 +24,7 @@ rule draw_figures:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).figures_stamp(wildcards.study),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.figures(wildcards.study),
         captions=lambda wildcards: AT(wildcards.within).captions(wildcards.study),
     script:
         "../workflow_scripts/draw_figures.py"

@@ -18,6 +18,6 @@ rule fit_reference:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).reference_stamp(wildcards.reference),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.reference(wildcards.reference),
     script:
         "../workflow_scripts/fit_reference.py"

@@ -17,7 +17,7 @@ rule compare_replications:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: PLAN.comparison_stamp(),
+        stamp=lambda wildcards: PLAN.stamps.comparison(),
     script:
         "../workflow_scripts/compare_replications.py"
 

@@ -18,7 +18,7 @@ rule describe_study:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).section_stamp(wildcards.study),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.section(wildcards.study),
     script:
         "../workflow_scripts/describe_study.py"
 
@@ -51,7 +51,7 @@ rule write_report:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).report_stamp(),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.report(),
     script:
         "../workflow_scripts/write_report.py"
 
@@ -76,7 +76,7 @@ rule write_provenance:
         mem_mb=lambda wildcards, attempt: attempt * 2000,
         runtime=lambda wildcards, attempt: attempt * 10,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).provenance_stamp(),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.provenance(),
     script:
         "../workflow_scripts/write_provenance.py"
 

@@ -26,7 +26,7 @@ rule train_pack:
             attempt,
         ),
     params:
-        stamp=lambda wildcards: AT(wildcards.within).pack_stamp(wildcards.pack),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.pack(wildcards.pack),
     script:
         "../workflow_scripts/train_pack.py"
 
@@ -53,6 +53,6 @@ rule train_again:
         mem_mb=lambda wildcards, attempt: attempt * 4000,
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
-        stamp=lambda wildcards: AT(wildcards.within).network_stamp(wildcards.network),
+        stamp=lambda wildcards: AT(wildcards.within).stamps.network(wildcards.network),
     script:
         "../workflow_scripts/train_again.py"

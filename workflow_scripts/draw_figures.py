@@ -12,7 +12,7 @@ with job_log(snakemake.log[0]):
     names = plan.config.studies[study].figures
     draw_figures(
         {name: (plan.figure_module(study, name), *plan.figure(study, name)[1:]) for name in names},
-        {name: plan.figure_stamp(study, name) for name in names},
+        {name: plan.stamps.figure(study, name) for name in names},
         dataset=Path(snakemake.input[0]),
         folder=Path(snakemake.output[0]),
         drawings=Path(plan.paths.drawings(study)),

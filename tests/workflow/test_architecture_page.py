@@ -17,7 +17,7 @@ import yaml
 from minima.plan.workplan import Plan
 raw = yaml.safe_load(open("config/config.yaml"))
 plan = Plan(raw | {"extensions": [%r]} if %r else raw)
-print(*(plan.pack_stamp(name) for name in plan.packs))
+print(*(plan.stamps.pack(name) for name in plan.packs))
 """
 
 

@@ -30,7 +30,7 @@ def parse():
     plan = Plan(raw)
     plan.check()
     for name, pack in plan.packs.items():
-        plan.pack_stamp(name), pack.cost, pack.at_most
+        plan.stamps.pack(name), pack.cost, pack.at_most
 
 raw = yaml.safe_load(open("config/config.yaml", encoding="utf-8"))
 before = [seconds(read) for _ in range(2)]

@@ -21,5 +21,5 @@ def test_an_archived_config_reads_back(study, tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "archive.zip") as packed:
         again = Plan(yaml.safe_load(packed.read(archive.CONFIG)))
     assert again.cells == plan.cells
-    assert again.study_stamp(study) == plan.study_stamp(study)
+    assert again.stamps.study(study) == plan.stamps.study(study)
     assert again.config.results == "results"

@@ -13,7 +13,8 @@ from minima.findings.drawing import read_table
 from minima.findings.figures import error_vs_scale
 from minima.findings.style import LOOKS
 from minima.netcdf import string_encoding, write_atomically
-from minima.plan import workplan
+from minima.plan import stamps
+from minima.plan.workplan import Plan
 from studies.init_size.figures import distance_vs_width, share_vs_scale
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -347,8 +348,8 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 
 def test_a_figure_is_drawn_again_when_what_writes_it_changes(monkeypatch):
     used = []
-    monkeypatch.setattr(workplan, "fingerprint", lambda modules: used.extend(modules) or "")
+    monkeypatch.setattr(stamps, "fingerprint", lambda modules: used.extend(modules) or "")
     study = {"blocks": {"main": {"data": "toy"}}, "figures": {"error_vs_scale": {}}}
-    plan = workplan.Plan({"claims": None, "data": {"toy": RECIPE}, "studies": {"toys": study}})
-    plan.figure_stamp("toys", "error_vs_scale")
+    plan = Plan({"claims": None, "data": {"toy": RECIPE}, "studies": {"toys": study}})
+    plan.stamps.figure("toys", "error_vs_scale")
     assert used == ["minima.findings.drawing", "minima.findings.figures.error_vs_scale"]

@@ -144,7 +144,7 @@ def test_a_record_says_who_uses_which_cells(house):
     plan = house.plan()
     path = house.record(plan)
     content = json.loads(path.read_text())
-    assert path.name == f"toys_{plan.study_stamp('toys')}.json"
+    assert path.name == f"toys_{plan.stamps.study('toys')}.json"
     assert content["study"] == "toys"
     assert set(content["config"]) == {"data", "studies"}
     assert content["keys"] == sorted(house.keys(plan.cells.values()))

@@ -97,10 +97,10 @@ def test_an_edit_of_a_studys_file_is_an_edit_of_the_config(plan, extension):
     path = extension / "study.yaml"
     path.write_text(STUDY.replace("count: 3", "count: 4"))
     assert len(set(plan().cells) - set(before.cells)) == 2
-    assert plan().study_stamp("mine") != before.study_stamp("mine")
+    assert plan().stamps.study("mine") != before.stamps.study("mine")
     path.write_text(STUDY.replace("Mine?", "Whose?"))
     assert plan().cells == before.cells
-    assert plan().dataset_stamp("mine") != before.dataset_stamp("mine")
+    assert plan().stamps.dataset("mine") != before.stamps.dataset("mine")
 
 
 def test_a_mistake_is_told_under_the_file_that_it_stands_in(plan, extension):

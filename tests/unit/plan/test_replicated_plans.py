@@ -164,8 +164,8 @@ def test_replications_change_nothing_in_what_the_studies_ask(plan):
     with_one, without = plan({"data": {"binary": IRIS}}), plan({"data": {"binary": IRIS}}, replications={})
     assert set(with_one.cells) == set(without.cells)
     assert with_one.config_digest == without.config_digest
-    assert with_one.dataset_stamp("mine") == without.dataset_stamp("mine")
-    assert with_one.claims_stamp() == without.claims_stamp()
+    assert with_one.stamps.dataset("mine") == without.stamps.dataset("mine")
+    assert with_one.stamps.claims() == without.stamps.claims()
 
 
 @pytest.mark.parametrize(

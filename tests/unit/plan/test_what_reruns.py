@@ -107,14 +107,14 @@ def package(before, tmp_path, monkeypatch):
 
 def stamps(plan):
     """Job → its stamp, and cell → its fingerprint."""
-    found = {("prepare", name): plan.data_stamp(name) for name in plan.data_files}
-    found |= {("fit", name): plan.reference_stamp(name) for name in plan.reference_fits}
-    found |= {("train", name): plan.pack_stamp(name) for name in plan.packs}
-    found |= {("aggregate", study): plan.dataset_stamp(study) for study in plan.studies}
-    found |= {("draw", figure): plan.figure_stamp(*figure) for figure in plan.figures}
-    found |= {("judge", study): plan.verdicts_stamp(study) for study in plan.judged_studies}
-    found |= {("join", ""): plan.claims_stamp()}
-    found |= {("describe", study): plan.section_stamp(study) for study in plan.studies}
+    found = {("prepare", name): plan.stamps.data(name) for name in plan.data_files}
+    found |= {("fit", name): plan.stamps.reference(name) for name in plan.reference_fits}
+    found |= {("train", name): plan.stamps.pack(name) for name in plan.packs}
+    found |= {("aggregate", study): plan.stamps.dataset(study) for study in plan.studies}
+    found |= {("draw", figure): plan.stamps.figure(*figure) for figure in plan.figures}
+    found |= {("judge", study): plan.stamps.verdicts(study) for study in plan.judged_studies}
+    found |= {("join", ""): plan.stamps.claims()}
+    found |= {("describe", study): plan.stamps.section(study) for study in plan.studies}
     return found | {("cell", name): fp.cell_fingerprint(cell) for name, cell in plan.cells.items()}
 
 

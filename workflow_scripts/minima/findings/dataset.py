@@ -64,7 +64,7 @@ def write_study(
         "source": "Minima: networks trained by the workflow, limits predicted by theory",
         "references": settings.citation,
         "Conventions": "CF-1.11",
-        "config_digest": plan.study_stamp(study),
+        "config_digest": plan.stamps.study(study),
     }
     with ExitStack() as files:
         parts = [part for path in packs for part in files.enter_context(pack_file.opened(path))]

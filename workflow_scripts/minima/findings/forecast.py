@@ -14,11 +14,11 @@ from minima.findings.spectra import spectral
 from minima.findings.words import duration
 from minima.plan.convergence import Known, recorded, runs, trajectories
 from minima.plan.cost import at_most, cost_of, expected, job_memory_mb
-from minima.plan.files import training_rows
-from minima.plan.fingerprint import code_used, training_modules
+from minima.plan.files import data_file, training_rows
+from minima.plan.fingerprint import cell_fingerprint, code_used, training_modules
 from minima.plan.grid import Cell
 from minima.plan.versions import library_versions
-from minima.plan.workplan import Plan, cell_fingerprint, data_file
+from minima.plan.workplan import Plan
 from minima.training.recording import step_grid
 
 CACHED, NEW, CHANGED, ORPHANED = STATES = "cached", "new", "changed", "orphaned"

@@ -25,7 +25,7 @@ def record_use(plan: "Plan", study: str, keys: list[str]) -> Path:
 
 
 def record_path(plan: "Plan", study: str) -> Path:
-    return Path(plan.paths.records) / f"{plan.recorded_as(study)}_{plan.study_stamp(study)}.json"
+    return Path(plan.paths.records) / f"{plan.recorded_as(study)}_{plan.stamps.study(study)}.json"
 
 
 def keys_of_studies(folder: Path) -> dict[str, set[str]]:

@@ -49,7 +49,7 @@ def _described(plan: "Plan") -> dict[str, Section]:
     """`_described` returns the parts of this very config's studies that are there."""
     files = {study: Path(plan.paths.section(study)) for study in plan.studies}
     sections = {study: read_section(path) for study, path in files.items() if path.exists()}
-    return {study: found for study, found in sections.items() if found.origin == plan.origin_stamp(study)}
+    return {study: found for study, found in sections.items() if found.origin == plan.stamps.origin(study)}
 
 
 def _verdicts(plan: "Plan", study: str) -> list[dict[str, Any]]:

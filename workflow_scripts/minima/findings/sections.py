@@ -39,7 +39,7 @@ def write_section(plan: "Plan", study: str, dataset: Path, output: Path) -> None
         mapped = tree["nearest"].children if "nearest" in tree.children else ()
         grids = plan.blocks_of(study)
         nearest = [map_of(tree, block, grids[block]) for block in mapped]
-    section = Section(plan.origin_stamp(study), statuses, nearest)
+    section = Section(plan.stamps.origin(study), statuses, nearest)
     write_json(asdict(section), output)
 
 

@@ -23,9 +23,9 @@ from minima.data.files import load_split, split_digests
 from minima.data.pool import DataError
 from minima.data.prepare import prepare
 from minima.plan.convergence import NUMBERS, WIDE, Kind, Trajectory, family_of, kind_of, recorded
-from minima.plan.files import training_rows
+from minima.plan.files import data_file, training_rows
 from minima.plan.grid import Cell
-from minima.plan.workplan import Plan, data_file
+from minima.plan.workplan import Plan
 from minima.theory.kernels import nngp_and_ntk
 
 logger = logging.getLogger("minima")

@@ -1,7 +1,7 @@
 """The plan of a config: its grids, packs, data files, references, claims and figures."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +12,8 @@ from minima.plan.cost import kernel_problem
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption, figure_module
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
-from minima.plan.fingerprint import (
-    cell_fingerprint,
-    files_beside,
-    fingerprint,
-    preparing_modules,
-    reference_modules,
-)
-from minima.plan.grid import Cell, Grid, by_group
+from minima.plan.fingerprint import files_beside
+from minima.plan.grid import Cell, Grid
 from minima.plan.layers import CLAIMS, lay, listed, mapping
 from minima.plan.layout import Layout, folder_of
 from minima.plan.mistakes import ConfigError, Mistake, unknown
@@ -28,9 +22,9 @@ from minima.plan.packs import Pack, make_packs
 from minima.plan.reading import read_config
 from minima.plan.register import Claim, Part, read_registers
 from minima.plan.replications import asked_by
+from minima.plan.stamps import Stamps
 from minima.plan.studies import own_files
 from minima.plan.turns import Turns, turns_of
-from minima.plan.versions import library_versions
 
 
 class Plan:
@@ -62,6 +56,11 @@ class Plan:
     def layout_of(self, name: str) -> Layout:
         """`layout_of` returns the paths of a replication, or of the studies as they are ("")."""
         return Layout(self.config.results, folder_of(name))
+
+    @property
+    def stamps(self) -> Stamps:
+        """`stamps` returns what each output depends on beside its input files."""
+        return Stamps(self)
 
     @property
     def data_sets(self) -> dict[str, str]:
@@ -186,10 +185,6 @@ class Plan:
         start = self.cells[cell].start
         return [self._pack_of[start.digest]] if start is not None else []
 
-    def network_stamp(self, cell: str) -> str:
-        """What one network depends on beside its data: code."""
-        return cell_fingerprint(self.cells[cell])
-
     def turns(self, cores: int) -> Turns:
         """`turns` returns when jobs should begin on so many cores."""
         if cores not in self._turns:
@@ -231,105 +226,19 @@ class Plan:
     def blocks_of(self, study: str) -> dict[str, Grid]:
         return {block: grid for (name, block), grid in self.grids.items() if name == study}
 
-    def data_stamp(self, name: str) -> str:
-        """What a data file depends on beside the user's files: what is known of its source, and code."""
-        file = self.data_files[name]
-        facts = digest(canonical(file.recipe.facts._asdict()))
-        return f"{facts}-{fingerprint(preparing_modules(file.recipe))}"
-
-    def reference_stamp(self, name: str) -> str:
-        """What a file of references depends on beside its data: code."""
-        fit = self.reference_fits[name]
-        return fingerprint(reference_modules(fit.kinds, fit.activation))
-
-    def pack_stamp(self, pack: str) -> str:
-        """What a pack's output depends on beside its data: cells, code and, where the config insists on them,
-        the versions of libraries."""
-        cells = self.packs[pack].cells
-        code = sorted({cell_fingerprint(group[0]) for group in by_group(cells).values()})
-        reuse = self.config.reuse
-        libraries = f" {library_versions()}" if reuse == "same_versions" else ""
-        return f"{self.packs[pack].digest}-{digest(','.join(code))}-{reuse}{libraries}"
-
-    def study_stamp(self, study: str) -> str:
-        """What a study's dataset is made of: names, axes and cells, and how its question is answered."""
-        blocks = {
-            block: [[axis.dimension, list(axis.labels)] for axis in grid.axes]
-            + [[c.digest for c in grid.cells]]
-            for block, grid in self.blocks_of(study).items()
-        }
-        references = {block: self.config.studies[study].references_of(block) for block in blocks}
-        texts = self.config.studies[study].model_dump(include={"title", "citation", "nearest_within"})
-        return digest(canonical([blocks, references, texts]))
-
-    def dataset_stamp(self, study: str) -> str:
-        """What a study's dataset depends on beside its input files: its own stamp, and code."""
-        return f"{self.study_stamp(study)}-{fingerprint(['minima.findings.dataset'])}"
-
-    def verdicts_stamp(self, study: str) -> str:
-        """What a study's verdicts depend on beside its dataset: the claims about it and the code of their
-        estimands."""
-        claims = self.claims_about(study)
-        return self._judged(claims, {part.module for claim in claims for part in claim.asked})
-
-    def claims_stamp(self) -> str:
-        """What all verdicts together depend on beside those of each study: the register."""
-        return self._judged(self.claims, ())
-
-    def _judged(self, claims: list[Claim], modules: Iterable[str]) -> str:
-        asked = [[claim.model_dump(mode="json"), self.not_asked.get(claim.id, [])] for claim in claims]
-        return f"{digest(canonical(asked))}-{fingerprint(['minima.findings.claims', *modules])}"
-
-    def section_stamp(self, study: str) -> str:
-        """What a study's part of the report depends on beside its dataset: code."""
-        return fingerprint(["minima.findings.sections"])
-
-    def origin_stamp(self, study: str) -> str:
-        """All that a study's dataset is made of, but for the user's own files: which result is of this config
-        is known by it, however far a run has come."""
-        stamps = [self.pack_stamp(pack) for pack in self.packs_of(study)]
-        stamps += [self.reference_stamp(name) for name in self.references_of(study)]
-        stamps += [self.data_stamp(name) for name in self.data_of_study(study)]
-        return digest(canonical([self.dataset_stamp(study), self.section_stamp(study), *stamps]))
-
-    def figures_stamp(self, study: str) -> str:
-        """What a study's figures depend on beside its dataset: which they are, and the code of each."""
-        stamps = {name: self.figure_stamp(study, name) for name in self.config.studies[study].figures}
-        return digest(canonical(stamps))
-
-    def figure_stamp(self, study: str, figure: str) -> str:
-        """What one figure depends on beside the dataset."""
-        kind, *blocks = self.figure(study, figure)
-        drawn_by = ["minima.findings.drawing", self.figure_module(study, figure)]
-        return f"{kind}-{'-'.join(blocks)}-{fingerprint(drawn_by)}"
-
     @cached_property
     def config_digest(self) -> str:
         """Of the studies of this run, with their data, and of the claims about them. Not of how jobs run."""
         # Not the blocks as written: `8` and `"8"` are the same width, and the stamps know the cells.
         studies = {
             study: [
-                self.study_stamp(study),
+                self.stamps.study(study),
                 self.config.studies[study].model_dump(mode="json", exclude={"blocks", "data", "roles"}),
             ]
             for study in self.studies
         }
         claims = [claim.model_dump(mode="json") for claim in self.claims]
         return digest(canonical([studies, claims]))
-
-    def report_stamp(self) -> str:
-        """What the report says beside its inputs, and its own code."""
-        kinds = {self.figure_module(*figure) for figure in self.figures}
-        return f"{self.config_digest}-{fingerprint(['minima.findings.reporting', *kinds])}"
-
-    def provenance_stamp(self) -> str:
-        """What the provenance is of, and its own code."""
-        return f"{self.config_digest}-{fingerprint(['minima.findings.provenance'])}"
-
-    def comparison_stamp(self) -> str:
-        """What the comparison of data sets depends on beside their verdicts, and its own code."""
-        code = fingerprint(["minima.findings.replications"])
-        return f"{digest(canonical([self.data_sets, [claim.id for claim in self.claims]]))}-{code}"
 
     @property
     def drawn_studies(self) -> list[str]:
