@@ -25,6 +25,7 @@ from minima.forms import GRAM, NARROW, form_of
 from minima.plan.mistakes import ConfigError
 from minima.plan.networks import AnyNetwork
 from minima.plan.optimizers import AnyOptimizer, AnySchedule
+from minima.plan.parts import declaration
 from minima.theory import flows, followed, strides
 from minima.theory.predictors import self_consistent
 from minima.training.cells import train_cells
@@ -190,7 +191,7 @@ def test_a_schedule_moves_the_step_size_on_a_gpu_and_never_waits(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_loss_falls_on_a_gpu_and_never_waits(name):
-    labels = {"logistic": "sign"}.get(name, "onehot")
+    labels = declaration("losses", name).labels or "onehot"
     same_and_never_waits(loss=name, recipe=DIGITS | {"classes": [3, 8], "labels": labels})
 
 

@@ -109,7 +109,7 @@ def test_every_optimizer_takes_the_steps_of_the_plain_loop(optimizer, library):
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("loss", ["mse", "logistic", "cross_entropy"])
+@pytest.mark.parametrize("loss", ["mse", "logistic", "exponential", "cross_entropy"])
 @pytest.mark.parametrize("readout", COPIES.values(), ids=COPIES)
 def test_every_loss_and_readout(loss, readout, outputs):
     shape = (5, 7, outputs), "relu", "ntk"

@@ -369,6 +369,7 @@ def test_batches_are_epochs_and_a_networks_own():
         ("mse", 2, mean_square),
         ("cross_entropy", 3, lambda f, y: torch.nn.functional.cross_entropy(f, y)),
         ("logistic", 1, lambda f, y: torch.nn.functional.soft_margin_loss(f, y)),
+        ("exponential", 1, lambda f, y: torch.exp(-y * f).mean()),
     ],
 )
 def test_losses_are_pytorchs(name, outputs, criterion):
@@ -376,7 +377,7 @@ def test_losses_are_pytorchs(name, outputs, criterion):
     model, theta, x, y = problem(outputs=outputs)
     if name == "cross_entropy":
         y = torch.nn.functional.one_hot(y.argmax(2), outputs).to(x)
-    if name == "logistic":
+    if name in ("logistic", "exponential"):
         y = y.sign()
     f = torch.randn(
         y.shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64, requires_grad=True

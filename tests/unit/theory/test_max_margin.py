@@ -207,6 +207,7 @@ def test_a_jacobian_that_does_not_fit_is_said_before_training():
 
 def test_the_squared_error_has_no_direction():
     with pytest.raises(
-        ConfigError, match="max_margin_l2 is where cross_entropy, logistic go on to, not loss: mse"
+        ConfigError,
+        match="max_margin_l2 is where cross_entropy, exponential, logistic go on to, not loss: mse",
     ):
         grid(predict=["max_margin_l2"])

@@ -1,5 +1,5 @@
-"""Linearized networks of greatest margin: the directions in which descent on cross-entropy and logistic loss
-goes on.
+"""Linearized networks of greatest margin: the directions in which descent on a loss of margins
+goes on: cross-entropy, logistic, exponential.
 
 These losses have no minimizer at finite distance: u = θ − θ₀ grows without end, and u/‖u‖ tends to the
 direction of greatest margin. A margin is linear in u, here Cf for f = Ju, with C = y for one output and

@@ -13,6 +13,7 @@ from torch import nn
 from minima.engine.module_checks import ROWS, check
 from minima.engine.networks.module import ModuleNet
 from minima.engine.networks.starts import BATCH_NORM
+from minima.plan import parts
 from minima.training.start import Arrays
 
 logger = logging.getLogger("minima")
@@ -99,24 +100,26 @@ def _points(name: str, values: Any) -> Array:
 
 def _targets(y: Any, loss: str, net: nn.Module, points: Array) -> tuple[Array, str]:
     """`_targets` returns y [n, outputs], and what a recipe calls such labels."""
+    known = parts.options("losses")
+    needed = known[loss].labels if loss in known else ""  # what is unknown is refused with all other options
     given = numbers("y", y)
     if given.ndim not in (1, 2) or not given.size:
         raise ValueError(f"y has shape {list(given.shape)}: it must be [rows] or [rows, outputs]")
     if given.ndim == 1 and given.dtype.kind in "iu":
         outputs = _outputs(net, points)
-        if outputs > 1 or loss == "cross_entropy":
+        if outputs > 1 or needed == "onehot":
             return _onehot(given, outputs or int(given.max()) + 1), "onehot"
     targets = given.reshape(len(given), -1).astype(np.float64)
-    if loss == "cross_entropy":
+    if needed == "onehot":
         if targets.shape[1] == 1 or (targets < 0).any() or not np.allclose(targets.sum(1), 1):
             raise ValueError(
-                "y: with loss cross_entropy it holds classes, as whole numbers, or a distribution over the "
+                f"y: with loss {loss} it holds classes, as whole numbers, or a distribution over the "
                 "outputs in every row"
             )
         return targets, "onehot"
-    if loss == "logistic":
+    if needed == "sign":
         if not np.isin(targets, (-1, 1)).all():
-            raise ValueError("y: with loss logistic it holds −1 and +1; of 0 and 1 that is 2 * y - 1")
+            raise ValueError(f"y: with loss {loss} it holds −1 and +1; of 0 and 1 that is 2 * y - 1")
         return targets, "sign"
     return targets, "value"
 

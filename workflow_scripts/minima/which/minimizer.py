@@ -55,8 +55,9 @@ def which_minimizer(
     optimizer, numbers: as in a config, a name with its numbers (`"adam", lr=1e-3, batch_size=10`) or a
     mapping; where no lr is given it is half of what gradient descent can bear.
     which: the predictors; those that make sense for the optimizer where omitted.
-    loss: mse is ‖f − y‖²/2N, half of a sum over outputs, where PyTorch's MSELoss is a mean; cross_entropy and
-    logistic have no minimizer at finite distance and want to know where training stops, `stop={"loss": …}`.
+    loss: mse is ‖f − y‖²/2N, half of a sum over outputs, where PyTorch's MSELoss is a mean; cross_entropy,
+    exponential and logistic have no minimizer at finite distance and want to know where training stops,
+    `stop={"loss": …}`.
     stop, linearized_run: sections of a config; seed: of the mini-batches.
     device: where to compute; where the network is, if omitted. memory_gb: what Jacobians and kernels may
     take.

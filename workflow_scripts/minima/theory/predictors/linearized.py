@@ -5,9 +5,9 @@
 the limit of gradient descent at every stable step size, of any schedule, of momentum, and of mini-batches in
 any order (2011.02408).
 
-Cross-entropy and logistic loss have no minimizer at finite distance. `linearized` is then the point of
-gradient flow with the loss, or accuracy, at which the network's own training ends (`stop`): a point of equal
-loss. Where no goal is set it is the point after as long a time, the sum of all learning rates.
+Cross-entropy, exponential and logistic loss have no minimizer at finite distance. `linearized` is then the
+point of gradient flow with the loss, or accuracy, at which the network's own training ends (`stop`): a point
+of equal loss. Where no goal is set it is the point after as long a time, the sum of all learning rates.
 """
 
 from __future__ import annotations
