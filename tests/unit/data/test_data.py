@@ -168,6 +168,27 @@ def test_standardize_uses_training_rows_and_drops_constant_features():
     np.testing.assert_allclose(data.x_test[:, varies], expected)
 
 
+@pytest.mark.parametrize(("source", "largest"), [("digits", 16), ("iris", 1)])
+def test_centred_rows_have_no_mean_and_test_rows_lose_the_same(source, largest):
+    """In units of the source's largest value, where it has one; nothing is done to the spread."""
+    recipe = {"source": source, "classes": [0, 1], "train_size": 60, "test_size": 30}
+    raw, data = (prepare(recipe | {"normalize": how}, [0], ".").isel(split=0) for how in ("none", "centre"))
+    mean = sum(raw.x_train.values) / 60
+    for name in ("x_train", "x_test"):
+        np.testing.assert_allclose(data[name], (raw[name] - mean) / largest, atol=1e-14)
+    np.testing.assert_allclose(data.x_train.mean("train"), 0, atol=1e-14)
+
+
+def test_a_feature_that_is_the_same_everywhere_is_centred_to_nothing(tmp_path):
+    """Although the mean of thirds is no third: its weights have no gradient then, as of a blank pixel."""
+    x = np.column_stack([np.full(9, 1 / 3), np.arange(9.0)])
+    np.savez(tmp_path / "rows.npz", x=x, y=np.arange(9.0))
+    recipe = {"source": "file", "path": str(tmp_path / "rows.npz"), "train_size": 5, "test_size": 4}
+    data = prepare(recipe | {"normalize": "centre"}, [0], ".")
+    assert not data.x_train[..., 0].any()
+    assert data.x_train[..., 1].any()
+
+
 @pytest.mark.parametrize("source", [{"source": "diabetes"}, {"source": "digits", "labels": "value"}])
 def test_standardized_targets_are_in_units_of_the_training_ones(source):
     raw, data = (prepare(source | {"standardize_targets": how}, [0, 1], ".") for how in (False, True))
@@ -321,6 +342,56 @@ def test_a_linear_teachers_targets_are_linear_up_to_its_noise():
     np.testing.assert_array_equal(quiet.x_test.values, np.eye(12))
     np.testing.assert_allclose(quiet.y_train.values, quiet.x_train.values @ theta, atol=1e-14)
     assert 0.2 < (noisy.y_train - quiet.y_train).values.std() < 0.8
+
+
+def cone(**fields):
+    recipe = {"source": "cone", "cosine": 0.3, "train_size": 20, "test_size": 200} | fields
+    return prepare(recipe, [0, 1], ".").isel(split=0)
+
+
+@pytest.mark.parametrize("cosine", [0.0, 1e-4, 0.1, 0.5])
+@pytest.mark.parametrize("dimension", [None, 64])
+def test_rows_of_a_cone_have_one_cosine(cosine, dimension):
+    """Times their labels, every pair, to rounding: 1 + √d terms of it in a product of unit vectors."""
+    data = cone(cosine=cosine, dimension=dimension)
+    rows = data.x_train.values * data.y_train.values
+    expected = cosine + (1 - cosine) * np.eye(20)
+    np.testing.assert_allclose(rows @ rows.T, expected, rtol=0, atol=1e-14)
+    assert rows.shape == (20, dimension or 21)
+    assert sorted(data.y_train.values.ravel()) == [-1] * 10 + [1] * 10
+
+
+def test_test_rows_of_a_cone_are_as_near_to_its_axis():
+    """Unit vectors with ⟨y x, u⟩ = √μ of one u, which 200 of them fix; training rows share it."""
+    data = cone(dimension=40)
+    train, test = (data[f"x_{part}"].values * data[f"y_{part}"].values for part in ("train", "test"))
+    np.testing.assert_allclose(np.linalg.norm(test, axis=1), 1, rtol=1e-14)
+    axis = np.linalg.lstsq(test, np.full(200, 0.3**0.5))[0]
+    assert np.linalg.norm(axis) == pytest.approx(1, rel=1e-12)
+    np.testing.assert_allclose(np.r_[train, test] @ axis, 0.3**0.5, rtol=1e-12)
+    assert np.linalg.matrix_rank(test) == 40
+
+
+def test_a_cone_of_one_class_and_of_unequal_ones():
+    two = cone(cosine=0.01, train_size=2, positive=1.0)
+    np.testing.assert_array_equal(two.y_train, 1)
+    assert two.x_train.values[0] @ two.x_train.values[1] == pytest.approx(0.01, rel=1e-12)
+    assert cone(positive=0.25).y_train.values.sum() == 5 - 15
+
+
+def test_permuted_labels_of_a_cone_leave_the_rows_as_they_are():
+    """So that the cone, and nothing else, is gone."""
+    plain, permuted = cone(), cone(permuted=True)
+    np.testing.assert_array_equal(plain.x_train, permuted.x_train)
+    np.testing.assert_array_equal(plain.y_test, permuted.y_test)
+    assert sorted(plain.y_train.values.ravel()) == sorted(permuted.y_train.values.ravel())
+    moved = (plain.y_train != permuted.y_train).values.ravel()
+    assert 0 < moved.sum() < 20
+
+
+def test_a_cone_needs_room():
+    with pytest.raises(ValueError, match="more features than training rows, and dimension is 20"):
+        cone(dimension=20)
 
 
 def test_whitened_training_rows_are_orthonormal_and_test_rows_take_the_same_map():

@@ -21,6 +21,9 @@ RECIPES = [
     {"source": "blobs", "normalize": "unit"},
     {"source": "breast_cancer", "normalize": "standardize"},
     {"source": "digits", "labels": "onehot", "normalize": "channels"},
+    {"source": "digits", "labels": "onehot", "normalize": "centre"},
+    {"source": "cone", "cosine": 0.1},
+    {"source": "cone", "cosine": 0.1, "permuted": True},
     {
         "source": "digits",
         "labels": "onehot",

@@ -33,6 +33,7 @@ class Pool:
     test_y: np.ndarray | None = None
     sha256: dict[str, str] = field(default_factory=dict)  # of the files behind it
     words: tuple[str, ...] = ()  # by label, of classes that are words
+    classes: tuple[int, ...] = ()  # the labels of all, where the rows need not have each
     facts: dict[str, str] = field(default_factory=dict)  # what the source says of itself once it is read
 
     @property

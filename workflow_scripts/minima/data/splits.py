@@ -59,7 +59,7 @@ def _classes(recipe: "Recipe", pool: Pool) -> list[int] | None:
     targets."""
     if not pool.has_classes:
         return None
-    labels = np.unique(pool.y).tolist()
+    labels = [*pool.classes] or np.unique(pool.y).tolist()
     held = dict(zip(pool.called(labels), labels, strict=True))
     classes = recipe.classes or [*held]
     if strangers := [c for c in classes if c not in held]:
@@ -217,6 +217,8 @@ def _normalization(recipe: "Recipe", x_train: np.ndarray, shape: tuple[int, ...]
         return _as_they_are
     if how == "range":
         return lambda x: x / recipe.facts.largest
+    if how == "centre":
+        return _centring(x_train, recipe.facts.largest or 1.0)
     if how == "channels" and len(shape) != 3:
         raise DataError(
             f"{recipe.where()}: normalize: channels needs images, and a row has the shape {shape}"
@@ -242,6 +244,14 @@ def _standardization(x: np.ndarray, channels: int) -> Normalization:
     channel."""
     varies, mean, deviation = _moments(x, channels)
     return lambda x: np.where(varies, (x - mean) / deviation, 0.0)
+
+
+def _centring(x: np.ndarray, largest: float) -> Normalization:
+    """`_centring` returns the map that takes the mean of the rows x off, in units of the largest value. A
+    feature that does not vary becomes 0 to the last bit."""
+    varies, mean, _ = _moments(x, x.shape[1])
+    middle = np.where(varies, mean, x[0])
+    return lambda x: (x - middle) / largest
 
 
 def _moments(x: np.ndarray, channels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

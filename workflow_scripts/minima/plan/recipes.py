@@ -18,7 +18,7 @@ from minima.plan.digest import canonical
 from minima.plan.options import LATER, SHA256_PATTERN, Options
 
 Labels = Literal["sign", "onehot", "value"]
-Normalize = Literal["none", "unit", "sphere", "standardize", "whiten", "range", "channels"]
+Normalize = Literal["none", "unit", "sphere", "standardize", "whiten", "range", "centre", "channels"]
 Sha256 = Annotated[str, Field(pattern=SHA256_PATTERN)]
 Class = Annotated[int | str, Field(union_mode="left_to_right")]  # "3" of a command line is 3
 UNKNOWN = (1, 28, 28)  # the shape of rows of which nothing is known before they are read
@@ -29,8 +29,9 @@ LABELS = (
 NORMALIZE = (
     "none (as stored), unit (‖x‖ = 1), sphere (‖x‖ = √features), standardize (per feature, by the training "
     "rows), whiten (by the linear map that makes the training rows orthonormal; fewer rows than features), "
-    "range (divided by the source's largest value) or channels (standardized per channel of the images, by "
-    "the training rows)."
+    "range (divided by the source's largest value), centre (less the training rows' mean, over the source's "
+    "largest value where it has one) or channels (standardized per channel of the images, by the training "
+    "rows)."
 )
 
 
