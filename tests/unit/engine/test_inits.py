@@ -1,5 +1,7 @@
 """Initialization schemes start where they say, with the kernel they say."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,12 +11,14 @@ from minima.engine.draws import gaussian
 from minima.engine.ensemble import Ensemble
 from minima.engine.inits import antisymmetric
 from minima.engine.networks.mlp import MLP
+from minima.plan.mistakes import ConfigError
 from minima.streams import stream
 from minima.theory.empirical import tangent_kernel
 from minima.training.start import network_of, start_of
 
 SCHEMES = ("gaussian", "antisymmetric", "centred")
 SPLIT = arrays(points=8, outputs=3)
+ONE_OUTPUT = arrays(points=8)
 ONE_STEP = {"max_steps": 1}
 ABSOLUTE = {"optimizer": {"name": "gd", "lr": 0.1}}
 
@@ -182,3 +186,57 @@ def test_the_variance_of_the_start_is_the_infinite_width_one():
     squares = Ensemble(model).forward(theta, x)[0].square().flatten().numpy()
     error = squares.std() / len(squares) ** 0.5
     assert abs(squares.mean() - 0.25) < 4 * error < 0.1
+
+
+@pytest.mark.parametrize("parametrization", ["none", "ntk", "standard"])
+def test_units_that_start_balanced_are_as_long_on_both_sides(parametrization):
+    """Unit by unit, from the gaussian first layer with the signs of the gaussian second one."""
+    network = {"width": 16, "depth": 2, "parametrization": parametrization}
+    first, second = weights_at_start(3, network=network, init={"scheme": "neuron_balanced", "scale": 0.5})
+    plain = weights_at_start(3, network=network, init={"scale": 0.5})
+    assert torch.equal(first, plain[0])
+    for j in range(16):
+        length = sum(float(entry) ** 2 for entry in first[0, 0, j]) ** 0.5
+        assert float(second[0, 0, 0, j]) == pytest.approx(math.copysign(length, plain[1][0, 0, 0, j]))
+
+
+@pytest.mark.parametrize("parametrization", ["none", "ntk"])
+def test_units_that_start_balanced_stay_so_under_small_steps(parametrization):
+    """Gradient flow keeps v² − ‖w‖²: 8 times smaller steps move it 8 times less, whatever 1/√fan-in."""
+    network = {"width": 16, "depth": 2, "parametrization": parametrization}
+    moved = []
+    for steps in (32, 256):
+        (values,) = trained(
+            [
+                cell(
+                    network=network,
+                    init={"scheme": "neuron_balanced"},
+                    optimizer={"name": "gd", "lr": 0.02 / steps},
+                    stop={"residual": None, "max_steps": steps},
+                    predict=[],
+                    keep_parameters=True,
+                )
+            ],
+            ONE_OUTPUT,
+        )
+        first, second = np.split(values["parameters"], [16 * 5])
+        moved.append(np.abs(second**2 - np.square(first.reshape(16, 5)).sum(1)).max())
+    assert moved[0] / moved[1] == pytest.approx(8, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"network": {"depth": 3}}, "neuron_balanced is for one hidden layer"),
+        ({"network": {"kind": "dense", "hidden": [4]}}, "neuron_balanced is for network.kind: mlp"),
+        ({"init": {"output": "sign"}}, "leave out init.output and init.layer_scales"),
+        ({"init": {"layer_scales": [1, 2]}}, "leave out init.output and init.layer_scales"),
+        ({"recipe": {"source": "digits", "labels": "onehot"}}, "for one output, and the data have 10"),
+    ],
+)
+def test_what_cannot_start_balanced_unit_by_unit_is_refused(sections, words):
+    """Before any job."""
+    sections = {"network": {"depth": 2}, "predict": [], **sections}
+    sections["init"] = {"scheme": "neuron_balanced"} | sections.get("init", {})
+    with pytest.raises(ConfigError, match=words):
+        cell(**sections)

@@ -211,3 +211,8 @@ def kind_of(network: Mapping[str, Any]) -> type[NetworkBase]:
 def is_two_linear_layers(network: Mapping[str, Any]) -> bool:
     """`is_two_linear_layers` returns whether a network, given as plain values, is that."""
     return network.get("activation") == "linear" and network.get("depth") == 2
+
+
+def has_one_hidden_layer(network: Mapping[str, Any]) -> bool:
+    """`has_one_hidden_layer` returns whether a network, given as plain values, is two stacked layers."""
+    return kind_of(network).BY_LAYERS and network["depth"] == 2
