@@ -42,7 +42,7 @@ COLUMNS = ["claim", "label", "region", "interval", "region_low", "region_high", 
 NUMBERS = ["estimate", "low", "high", "n", "new_low", "new_high"]
 NOTE = {"va": "center", "fontsize": 6.5, "color": "#555555"}
 ACROSS, WIDTH, ROW = 3, 3.3, 0.19  # panels beside each other; inches
-TITLE, LONGEST = 44, 40  # letters of a panel's title in a line, of a data set's name
+LINE, LONGEST = 38, 40  # letters of a line above or below a panel, of a data set's name
 WIDE = 30  # times the least from which on an axis of positive numbers is logarithmic
 
 
@@ -136,8 +136,8 @@ def _marker(verdict: str) -> dict[str, Any]:
 def _draw_panel(ax: Axes, here: pd.DataFrame, places: Mapping[str, int]) -> None:
     """One claim: its region, a row per data set from the top, its mean over them at the end."""
     first = here.iloc[0]
-    ax.set_title(fill(f"{first.claim}: {first.label}", TITLE), fontsize=7.5, loc="left")
-    ax.set_xlabel(f"{NAMES[first.interval]}; region {minus(first.region)}", fontsize=7)
+    ax.set_title(fill(f"{first.claim}: {first.label}", LINE), fontsize=7.5, loc="left")
+    ax.set_xlabel(fill(f"{NAMES[first.interval]}; region {minus(first.region)}", LINE), fontsize=7)
     ax.tick_params(axis="x", labelsize=7)
     ax.tick_params(axis="y", length=0)
     ax.grid(False, axis="y")
