@@ -1,5 +1,6 @@
 """Probes against autograd, and impossible combinations refused while the config is read."""
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
@@ -83,9 +84,24 @@ def test_distances_norms_flips_and_accuracy():
     assert measured("flips", at)[0, 0] == pytest.approx(float((first[0] != first[1])[0].double().mean()))
 
 
+def test_class_sums_are_of_each_class_alone():
+    """Two points of the class +1 and one of −1, by hand; without the class −1 there is no angle."""
+    at = state("relu", outputs=1)
+    x = torch.tensor([[3.0, 0.0], [0.0, 4.0], [-2.0, 0.0]]).double().expand(2, 3, 2)
+    y = torch.tensor([1.0, 1.0, -1.0]).double()[:, None].expand(2, 3, 1)
+    found = measured("class_sums", replace(at, x=x, y=y))
+    np.testing.assert_allclose(found, [[5, 2, -0.6]] * 2)
+    alone = measured("class_sums", replace(at, x=x, y=y.abs()))
+    np.testing.assert_allclose(alone[:, 1:], [[0, np.nan]] * 2)
+
+
 @pytest.mark.parametrize(
     ("sections", "words"),
     [
+        (
+            {"recipe": {"source": "digits", "labels": "onehot"}, "record": {"probes": ["class_sums"]}},
+            "class_sums is for one output, and the data have 10",
+        ),
         ({"optimizer": {"batch_size": 9}}, "batch_size 9 is more than the 8 training rows"),
         ({"loss": "logistic"}, "needs data with labels: sign"),
         ({"loss": "cross_entropy"}, "needs data with labels: onehot"),
