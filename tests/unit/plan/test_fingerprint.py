@@ -143,3 +143,18 @@ def test_imports_for_type_hints_are_no_code(package, changed):
     (package / "d.py").write_text(hinted)
     assert set(fp.code_used(["minima.d"])) == {"minima.d"}
     assert changed("d", "value", "other") == (False, False)
+
+
+def test_a_template_beside_the_module_that_names_it_is_code(package):
+    def with_base(text):
+        folder = shutil.copytree(package, package.with_name(text))
+        (folder / "a.py").write_text('PAGE = "own.html.j2"\n')
+        (folder / "own.html.j2").write_text('{% extends "base.html.j2" %}')
+        (folder / "base.html.j2").write_text(text)
+        (folder / "other.html.j2").write_text(text)
+        fp.PACKAGE = folder  # put back by the fixture
+        return [fp.fingerprint([name]) for name in ("minima.a", "minima.d")]
+
+    (page, other), (edited, untouched) = with_base("before"), with_base("after")
+    assert page != edited
+    assert other == untouched

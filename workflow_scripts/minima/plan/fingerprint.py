@@ -3,10 +3,12 @@
 The code of a module is its syntax tree, in which there are no comments, without docstrings; the code that a
 module uses is its own and that of every module of minima it imports, however indirectly. What stands under
 `if TYPE_CHECKING:`, there for type hints alone, is no code. Neither is the class by which a part declares
-itself: what it says to the plan stands, value by value, in a cell's fields.
+itself: what it says to the plan stands, value by value, in a cell's fields. A template beside a module that
+names it is code, and so is what that template names.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from minima.plan.recipes import Recipe
 
 PACKAGE = Path(__file__).parents[1]
+TEMPLATE = re.compile(r"[\w.]+\.j2\b")
 
 
 def training_modules(cell: Mapping) -> list[str]:
@@ -133,7 +136,21 @@ def _read(package: Path, module: str) -> _Code:
         if not _is_for_type_hints(node) and not (_is_part(module) and _declares(node, declares))
     ]
     found = _ours(package, _bared(tree))
-    return _Code(digest(_written(tree)), found, declares)
+    written = _written(tree)
+    pages = _templates(_path(package, module).parent, written)
+    return _Code(digest(written + "".join(pages[name] for name in sorted(pages))), found, declares)
+
+
+def _templates(folder: Path, text: str) -> dict[str, str]:
+    """`_templates` returns name → text of the templates in a folder that a text names, and those name."""
+    found: dict[str, str] = {}
+    waiting = TEMPLATE.findall(text)
+    while waiting:
+        name = waiting.pop()
+        if name not in found and (folder / name).exists():
+            found[name] = (folder / name).read_text(encoding="utf-8")
+            waiting += TEMPLATE.findall(found[name])
+    return found
 
 
 @parts.remembered
