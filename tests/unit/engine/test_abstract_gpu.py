@@ -5,6 +5,7 @@ What a folder holds is run: a new optimizer, model, loss, probe, schedule, init 
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 from math import prod
@@ -40,6 +41,7 @@ DIGITS = {"source": "digits", "train_size": POINTS, "test_size": 6, "labels": "o
 LARGE = dict.fromkeys(("resnet18", "vgg16"), pytest.mark.slow)
 INIT = {"pretrained": {"from": "before"}, "matched": {"from": "before", "match": "norm", "draw": "gaussian"}}
 OWN_NETS = str(Path(__file__).with_name("own_nets.py"))
+TWO_CLASSES = {"network": {"width": 12, "depth": 2}, "recipe": DIGITS | {"classes": [3, 8], "labels": "sign"}}
 TWO_LINEAR_LAYERS = {"network": {"width": 24, "depth": 2, "activation": "linear", "parametrization": "none"}}
 
 
@@ -117,10 +119,17 @@ def network(name: str) -> dict[str, Any]:
 
 def scheme(name: str) -> dict[str, Any]:
     """The sections for an init: those of the first networks that the config lets start so."""
+    init = INIT.get(name, {}) | {"scheme": name}
+    known = ({}, TWO_LINEAR_LAYERS, network("dense"), network("module"))
+    return first_possible(known, init=init)
+
+
+def first_possible(known: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
+    """The first of these sections with which the config takes these further ones, and they."""
     refused: Exception | None = None
-    for sections in ({}, TWO_LINEAR_LAYERS, network("dense"), network("module")):
+    for sections in known:
         try:
-            stack(**(found := sections | {"init": INIT.get(name, {}) | {"scheme": name}}))
+            stack(**(found := sections | more))
             return found
         except (ConfigError, ValidationError) as error:
             refused = refused or error
@@ -231,11 +240,10 @@ def test_networks_train_in_other_coordinates_on_a_gpu_and_never_wait(name, secti
 
 @pytest.mark.parametrize("name", PROBES)
 def test_a_probe_looks_at_networks_on_a_gpu(name, monkeypatch):
-    """At two linear layers, which all probes know, and inputs that the points do not see."""
+    """At two linear layers, or at one hidden layer of ReLU, and inputs that the points do not see."""
     monkeypatch.setattr(sharpness, "POWER_ITERATIONS", 2)
-    same_on_a_gpu(
-        stack(record={"steps": [0, FEW], "residuals": [], "probes": [name]}, **TWO_LINEAR_LAYERS), 4
-    )
+    record = {"steps": [0, FEW], "residuals": [], "probes": [name]}
+    same_on_a_gpu(stack(**first_possible([TWO_LINEAR_LAYERS, TWO_CLASSES], record=record)), 4)
 
 
 @pytest.mark.parametrize(("name", "loss"), PREDICTORS)

@@ -6,7 +6,8 @@ from math import log
 from typing import Any, ClassVar
 
 from minima.plan import parts
-from minima.plan.networks import is_two_linear_layers, kind_of
+from minima.plan.inits import is_whole
+from minima.plan.networks import has_one_hidden_layer, is_two_linear_layers, kind_of
 from minima.plan.parts import Part
 from minima.variables import PREDICTED, VARIABLES, Variable
 
@@ -41,6 +42,28 @@ class ProbeOfLayers(Probe):
         if not kind_of(cell["network"]).BY_LAYERS:
             kind = cell["network"]["kind"]
             yield f"record.probes: {self.called()} needs network.kind: mlp, not {kind}"
+
+
+class ProbeOfOwnLayers(ProbeOfLayers):
+    """A probe of fully connected layers that are a network by themselves."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        if not is_whole(scheme := cell["init"]["scheme"]):
+            yield f"record.probes: {self.called()} is of a network as it is; init: {scheme} trains another"
+
+
+class ProbeOfNeurons(ProbeOfOwnLayers):
+    """A probe of the units of `minima.engine.neurons`: one hidden layer of ReLU, one output, two classes."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        network, labels = cell["network"], cell["data"]["labels"]
+        if not has_one_hidden_layer(network) or network["activation"] != "relu":
+            needs = "one hidden layer of ReLU: activation: relu, depth: 2"
+            yield f"record.probes: {self.called()} is for {needs}"
+        if labels != "sign":
+            yield f"record.probes: {self.called()} needs data with labels: sign, not {labels}"
 
 
 class ProbeOfPoints(Probe):
