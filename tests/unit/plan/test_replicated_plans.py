@@ -46,6 +46,7 @@ CLAIMS = [
     claim("mine-3", "main", "sizes"),
     claim("mine-4", "then"),
     claim("mine-5", "main", control="taught"),
+    claim("mine-6", "main", "whole"),
 ]
 IRIS = {"source": "iris", "classes": [0, 1], "test_size": 40}
 
@@ -57,6 +58,7 @@ def plan(tmp_path):
     folder.mkdir(parents=True)
     (folder / "study.yaml").write_text(yaml.safe_dump(STUDY))
     (folder / "claims.yaml").write_text(yaml.safe_dump({"claims": CLAIMS}))
+    (folder / "large.yaml").write_text(yaml.safe_dump({"blocks": {"whole": STUDY["blocks"]["main"]}}))
     (folder / "estimands.py").write_text("def number(tree, block): ...\n")
 
     def of(asked, **config):
@@ -104,7 +106,7 @@ def test_only_blocks_of_asked_claims_are_trained(plan):
     found = plan({"data": {"binary": IRIS}, "claims": ["mine-1", "mine-4"]}).of("other")
     assert set(found.blocks_of("mine")) == {"main", "shared", "first", "then"}
     assert [name for _, name in found.figures] == ["error_vs_scale"]
-    assert set(found.not_asked) == {"mine-2", "mine-3", "mine-5"}
+    assert set(found.not_asked) == {"mine-2", "mine-3", "mine-5", "mine-6"}
 
 
 def test_what_the_data_cannot_answer_is_not_asked_and_why_is_said(plan):
@@ -140,6 +142,18 @@ def test_what_starts_from_a_block_that_cannot_be_asked_is_not_asked(plan):
     found = plan({"data": {"binary": IRIS}} | block).of("other")
     assert "then" not in found.blocks_of("mine")
     assert found.not_asked["mine-4"][0].startswith("starts from first: ")
+
+
+def test_a_block_of_another_scale_is_asked_there_alone(plan):
+    """In a replication too; of blocks that no scale has nothing is known."""
+    asked = {"data": {"binary": IRIS}}
+    here, there = plan(asked), plan(asked, scale="large")
+    for found in (here, here.of("other")):
+        assert found.not_asked["mine-6"] == ["", "asked with scale: large alone"]
+    assert there.not_asked == {}
+    assert "mine-6" not in there.of("other").not_asked
+    jobs = type(here)(here.whole)
+    assert jobs.not_asked == here.not_asked
 
 
 def test_settings_of_a_study_are_laid_over_it(plan):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from minima.plan.mistakes import Mistake, unknown
-from minima.plan.studies import folders
+from minima.plan.studies import folders, own_files
 
 # libyaml's where PyYAML was built with it: ten times as fast
 SAFE_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -75,6 +75,12 @@ def lay(raw: Any) -> Laid:
         "studies": studies if wrong is None or isinstance(wrong, dict) else wrong,
     }
     return Laid(raw | whole, layers, mistakes)
+
+
+def scales_of_blocks(study: str) -> dict[str, str]:
+    """`scales_of_blocks` returns block → scale of the blocks of a study's overlays."""
+    overlays = (path for path in own_files(study, "*.yaml") if path.name not in (STUDY, CLAIMS))
+    return {block: path.stem for path in overlays for block in mapping(read_yaml(path)[0].get("blocks"))}
 
 
 def laid_over(below: Any, above: Any) -> Any:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from minima.plan import parts
+from minima.plan.config import Block
 from minima.plan.cost import kernel_problem
 from minima.plan.digest import canonical, digest
 from minima.plan.figures import caption, figure_module
 from minima.plan.files import DataFile, ReferenceFit, data_file, reference_fit
 from minima.plan.fingerprint import files_beside
 from minima.plan.grid import Cell, Grid
-from minima.plan.layers import CLAIMS, lay, listed, mapping
+from minima.plan.layers import CLAIMS, lay, listed, mapping, scales_of_blocks
 from minima.plan.layout import Layout, folder_of
 from minima.plan.mistakes import ConfigError, Mistake, unknown
 from minima.plan.own_modules import look_in
@@ -129,11 +130,25 @@ class Plan:
         """`verdicts_of` returns the file of the study's verdicts, where there are claims about it."""
         return [self.paths.verdicts(study)] if study in self.judged_studies else []
 
-    @property
+    @cached_property
     def not_asked(self) -> dict[str, list[str]]:
         """`not_asked` returns claim → of each of its parts, and its control, why it is not asked, or "", of
         those claims that are not asked whole."""
-        return {}
+        reasons = {claim.id: [self._why_not(claim, part) for part in claim.asked] for claim in self.claims}
+        return {claim: found for claim, found in reasons.items() if any(found)}
+
+    def _why_not(self, claim: Claim, part: Part) -> str:
+        """`_why_not` returns why a part is not asked, or "": its block may be one of another scale."""
+        if part.arguments.get("block") in self._blocks[claim.study]:
+            return ""
+        scales = scales_of_blocks(claim.study)
+        named = [one for one in part.blocks_named(scales) if one not in self._blocks[claim.study]]
+        return f"asked with scale: {scales[named[0]]} alone" if named else ""
+
+    @cached_property
+    def _blocks(self) -> dict[str, Mapping[str, Block]]:
+        """Study → its blocks."""
+        return {study: self.config.studies[study].blocks for study in self.studies}
 
     @cached_property
     def cells(self) -> dict[str, Cell]:
@@ -287,17 +302,13 @@ class Replicated(Plan):
         self.claims = plan.claims
         found = asked_by(plan.whole, plan.config, name, plan.claims, plan.studies)
         self.config, self.grids, self._blocks_not_asked, self._left_out = found
-        self._blocks = {study: plan.config.studies[study].blocks for study in plan.studies}
-
-    @cached_property
-    def not_asked(self) -> dict[str, list[str]]:
-        reasons = {claim.id: [self._why_not(claim, part) for part in claim.asked] for claim in self.claims}
-        return {claim: found for claim, found in reasons.items() if any(found)}
+        self._blocks = plan._blocks
 
     def _why_not(self, claim: Claim, part: Part) -> str:
         why = self._blocks_not_asked[claim.study]
         named = part.blocks_named(self._blocks[claim.study])
-        return self._left_out.get(claim.id) or next((why[block] for block in named if block in why), "")
+        own = self._left_out.get(claim.id) or next((why[block] for block in named if block in why), "")
+        return own or super()._why_not(claim, part)
 
 
 def check_writable(folder: str | os.PathLike) -> None:
