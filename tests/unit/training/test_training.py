@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from tests.unit.helpers import (
     CPU,
     arrays,
     cell,
     cells,
     first_weights,
+    grid,
     naive,
     predictors,
     relative_difference,
@@ -238,6 +240,23 @@ def test_the_step_grid_is_log_spaced(max_steps, per_decade):
     assert (gaps > 0).all()
     ratio = 10 ** (1 / per_decade)
     assert (gaps[1:] <= 1 + (ratio - 1) * np.array(steps[1:-1]) * (1 + 1e-9)).all()
+
+
+@pytest.mark.parametrize(("max_steps", "steps"), [(9, [0, 3, 6, 9]), (10, [0, 3, 6, 9, 10]), (1, [0, 1])])
+def test_every_third_step_is_recorded_and_the_last_one(max_steps, steps):
+    fields = cell(record={"every": 3}, stop={"max_steps": max_steps})
+    assert coordinates(fields)["step"] == steps
+
+
+def test_one_grid_of_steps_is_given():
+    with pytest.raises(ValidationError, match="steps and every both say which steps are recorded"):
+        cell(record={"every": 3, "steps": [1, 2]})
+
+
+def test_a_cell_that_records_as_before_is_written_as_before():
+    """So that cells in a store are found again."""
+    assert "every" not in grid().cells[0].json
+    assert '"every":3' in grid(record={"every": 3}).cells[0].json
 
 
 def test_declared_steps_and_levels_are_sorted_once():

@@ -6,7 +6,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator
 
 from minima.plan import parts
 from minima.plan.inits import AnyInit
@@ -14,6 +14,7 @@ from minima.plan.networks import AnyNetwork
 from minima.plan.optimizers import AnyOptimizer
 from minima.plan.options import LATER, NAME_PATTERN, VARIES, Options
 from minima.plan.recipes import DataRecipe
+from minima.plan.recording import Record
 
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 NEAREST_WITHIN = 0.05  # of a network's norm: nearer than that a minimizer is the network's own
@@ -87,47 +88,6 @@ class Augment(Options):
 
     shift: int = Field(0, ge=0, description="Shift by up to this many pixels each way, padding with zeros.")
     flip: bool = Field(False, description="Mirror an image with probability ½.")
-
-
-class Plane(Options):
-    """A square grid over the plane of the inputs, on which a trained network is evaluated."""
-
-    side: int = Field(100, ge=2, le=1000, description="Points per side.")
-    low: float = Field(-3.0, description="Least coordinate.")
-    high: float = Field(3.0, description="Largest coordinate.")
-
-    @model_validator(mode="after")
-    def _has_a_size(self) -> "Plane":
-        if self.low >= self.high:
-            raise ValueError(f"low {self.low:g} is not below high {self.high:g}")
-        return self
-
-
-class Record(Options):
-    """What is recorded during training."""
-
-    model_config = ConfigDict(defer_build=True)
-
-    steps_per_decade: int = Field(
-        10, ge=1, le=1000, description="Number of recorded steps per decade, log-spaced."
-    )
-    steps: list[Annotated[int, Field(ge=0)]] | None = Field(
-        None, min_length=1, description="The recorded steps, in place of log-spaced ones."
-    )
-    probes: list[Annotated[str, parts.NameOf("probes")]] = Field(
-        [], description="What else is kept at the recorded steps."
-    )
-    plane: Plane | None = Field(
-        None, description="Grid on which a trained network is evaluated, for data in the plane."
-    )
-    residuals: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        [0.1, 0.01], description="Residuals; the first step at or below each is recorded."
-    )
-    spectrum: bool = Field(
-        False,
-        description="Keep the tangent kernel's eigenvalues at the start and the error's components along its "
-        "eigenvectors, from which minima.theory.dynamics predicts the training curve (loss: mse).",
-    )
 
 
 class SeedRange(Options):

@@ -22,8 +22,6 @@ from minima.plan.config import (
     Figure,
     LinearizedRun,
     NetworkRun,
-    Plane,
-    Record,
     Replication,
     SeedRange,
     Stop,
@@ -32,6 +30,7 @@ from minima.plan.config import (
 from minima.plan.inits import LayerInit, ModuleInit, StartingInit
 from minima.plan.networks import Network
 from minima.plan.optimizers import Damping, Optimizer, RateOfLeast, RelativeRate, WeightDecay
+from minima.plan.recording import Plane, Record
 
 ROOT = Path(__file__).parents[3]
 BEGIN, END = "<!-- options: written by `make generated` -->", "<!-- end of options -->"

@@ -7,10 +7,12 @@ import numpy as np
 
 
 def step_grid(record: Mapping[str, Any], max_steps: int) -> list[int]:
-    """`step_grid` returns the recorded steps: the declared ones, or 0 and a log-spaced grid to the last
-    step."""
+    """`step_grid` returns the recorded steps: the declared ones, or every so many, or 0 and a log-spaced
+    grid; the latter two to the last step."""
     if record["steps"] is not None:
         return sorted({step for step in record["steps"] if step <= max_steps})
+    if every := record.get("every"):
+        return sorted({*range(0, max_steps, every), max_steps})
     count = int(record["steps_per_decade"] * np.log10(max_steps)) + 2
     return [0, *sorted({round(step) for step in np.geomspace(1, max_steps, count).tolist()})]
 
