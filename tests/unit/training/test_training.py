@@ -1,6 +1,7 @@
 """Cells in, trained cells out: each as if it were alone, stopped where it says, recorded as it was."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -311,9 +312,11 @@ def test_every_result_is_a_known_variable(dtype):
     """Names and dimensions are those of the table that store, packs and datasets share."""
     sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
     sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16, "power": 2}
+    sizes |= {"neurons": 3, "changes": 2, "neuron_cosine": 3, "output_sign": 2, "class_sum": 3}
     two_linear_layers = ["imbalance", "rate_bounds", "unseen"]
+    two_classes = ["class_sums", "neuron_cosines", "output_signs", "own_cone", "wrong_changes"]
     rest = {"stop": {"residual": 0.5}, "keep_parameters": True, "dtype": dtype}
-    probes = [name for name in parts.names("probes") if name not in two_linear_layers]
+    probes = [name for name in parts.names("probes") if name not in two_linear_layers + two_classes]
     deep = cell(
         network=NETWORK,
         optimizer={"name": "heavy_ball"},
@@ -326,10 +329,24 @@ def test_every_result_is_a_known_variable(dtype):
         record={"probes": two_linear_layers},
         **rest,
     )
+    classes = cell(
+        recipe={"source": "cone", "cosine": 0.1, "train_size": 8, "test_size": 6},
+        network={"width": 16, "depth": 2},
+        record={"probes": two_classes},
+        **rest,
+    )
+    signs = arrays()
+    signs = replace(signs, y_train=np.sign(signs.y_train))
     sizes["step"] = len(coordinates(deep)["step"])
     found = {}
-    for fields, own in ((linear, {"layer": 2, "parameter": 112}), (deep, {})):
-        (values,) = trained([fields], SPLIT)
+    shallow = {"layer": 2, "parameter": 112}
+    ran = [
+        (linear, SPLIT, shallow),
+        (classes, signs, shallow | {"output": 1, "parameter": 96}),
+        (deep, SPLIT, {}),
+    ]
+    for fields, split, own in ran:
+        (values,) = trained([fields], split)
         found |= values
         for name, value in values.items():
             assert np.shape(value) == tuple((sizes | own)[dim] for dim in variables()[name].dims), name
