@@ -24,7 +24,7 @@ from tests.unit.helpers import (
 from minima.engine import core, optimizers
 from minima.engine.device import cache_bytes
 from minima.plan import parts
-from minima.plan.marks import variables
+from minima.plan.marks import ProbeOfLinearNets, variables
 from minima.training import memory as training
 from minima.training.cells import train_cells
 from minima.training.recording import coordinates, step_grid
@@ -311,9 +311,10 @@ def test_kept_parameters_are_the_network(dtype, scheme):
 def test_every_result_is_a_known_variable(dtype):
     """Names and dimensions are those of the table that store, packs and datasets share."""
     sizes = {"step": 0, "level": 2, "train_point": 8, "point": 6, "output": 2, "layer": 3, "parameter": 368}
-    sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16, "power": 2}
+    sizes |= {"hidden_layer": 2, "extreme": 2, "bound": 2, "mode": 16, "power": 2, "constant": 9}
     sizes |= {"neurons": 3, "changes": 2, "neuron_cosine": 3, "output_sign": 2, "class_sum": 3}
-    two_linear_layers = ["imbalance", "rate_bounds", "unseen"]
+    known = parts.options("probes").items()
+    two_linear_layers = [name for name, probe in known if issubclass(probe, ProbeOfLinearNets)]
     two_classes = ["class_sums", "neuron_cosines", "output_signs", "own_cone", "wrong_changes"]
     rest = {"stop": {"residual": 0.5}, "keep_parameters": True, "dtype": dtype}
     probes = [name for name in parts.names("probes") if name not in two_linear_layers + two_classes]

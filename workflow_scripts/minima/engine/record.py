@@ -107,6 +107,8 @@ class Record:
         column = self.columns[step]
         self.losses[:, column], self.times[:, column] = loss, time
         for name, probe in self.rules.probes.items():
+            if getattr(probe, "ONCE", False) and name in self.probes:
+                continue
             value = probe.measure(state).to(self.losses)
             if name not in self.probes:
                 self.probes[name] = value.new_full((*self.losses.shape, *value.shape[1:]), torch.nan)

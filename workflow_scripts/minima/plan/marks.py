@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from minima.plan import parts
 from minima.plan.inits import is_whole
+from minima.plan.linear_nets import not_linear_descent
 from minima.plan.networks import has_one_hidden_layer, is_two_linear_layers, kind_of
 from minima.plan.parts import Part
 from minima.variables import PREDICTED, VARIABLES, Variable
@@ -81,6 +82,13 @@ class ProbeOfLinearNets(Probe):
         if not is_two_linear_layers(cell["network"]):
             needs = "two linear layers: activation: linear, depth: 2"
             yield f"record.probes: {self.called()} is for {needs}"
+
+
+class ProbeOfLinearDescent(ProbeOfLinearNets):
+    """A probe of what theory says of gradient descent on two linear layers."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        return (f"record.probes: {self.called()} {why}" for why in not_linear_descent(cell))
 
 
 class Predictor(Part):

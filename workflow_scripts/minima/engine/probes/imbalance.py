@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from minima.plan.marks import ProbeOfLinearNets
@@ -22,15 +21,9 @@ class Imbalance(ProbeOfLinearNets):
 
 def measure(state: State) -> Tensor:
     """`measure` returns ‖Λ − Λ₀‖/‖Λ₀‖ [E]."""
-    from minima.engine.seen import row_space
+    from minima.engine.seen import imbalance, row_space
     from minima.engine.state import norms
 
     basis = row_space(state.x)
-    now, then = (_imbalance(weights, basis) for weights in (state.weights, state.start))
+    now, then = (imbalance(weights, basis) for weights in (state.weights, state.start))
     return norms(now - then) / norms(then)
-
-
-def _imbalance(weights: Sequence[Tensor], basis: Tensor) -> Tensor:
-    """Λ [E, K, h, h]."""
-    seen = weights[0] @ basis
-    return seen @ seen.mT - weights[1].mT @ weights[1]

@@ -24,18 +24,13 @@ class RateBounds(ProbeOfLinearNets):
 def measure(state: State) -> Tensor:
     """`measure` returns lower bounds [E, 2] on −L̇/L of the training loss ‖y − f‖²/2n under gradient flow,
     per learning rate × steps: by Theorem 1 and by Proposition 1′ of 2105.06351, for nets of one copy."""
-    import torch
+    from minima.theory.linear_nets import Net, Problem, imbalance, rate, rate_now
+    from minima.theory.linear_states import measured
 
-    from minima.theory.linear_nets import imbalance, narrow, net, problem, rate, rate_now
+    points = state.x.shape[1]
 
-    found = []
-    factor = state.ensemble.model.factors[0] * state.ensemble.model.factors[1]
-    for row in range(len(state.x)):
-        x, y = (array[row].double().cpu().numpy() for array in (state.x, state.y))
-        first, second = (weight[row, 0].double().cpu().numpy() for weight in state.weights)
-        data = problem(factor * x, y)
-        here = narrow(net(data, first.T, second))
+    def bounds(data: Problem, here: Net) -> list[float]:
         extremes = imbalance(here)
-        bounds = rate(data, extremes), rate_now(data, extremes, here)
-        found.append([float(bound) / len(x) for bound in bounds])
-    return torch.tensor(found, dtype=torch.float64, device=state.x.device)
+        return [float(bound) / points for bound in (rate(data, extremes), rate_now(data, extremes, here))]
+
+    return measured(state, bounds)
