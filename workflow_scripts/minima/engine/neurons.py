@@ -16,35 +16,51 @@ from minima.engine.state import State
 
 @dataclass(frozen=True)
 class Neurons:
-    """`Neurons` are the units [E, m] of E networks at n points: w [E, m, d], v [E, m], and which unit sees
-    which point [E, m, n]."""
+    """`Neurons` are the units [E, m] of E networks at n points: w [E, m, d], v [E, m], and 1 where a unit
+    sees a point, else 0, [E, m, n]. Points are counted by products, which take no pass of their own."""
 
     w: Tensor
     v: Tensor
     sees: Tensor
-    y: Tensor  # [E, n]
+    y: Tensor  # ±1 [E, n]
 
     @cached_property
-    def own(self) -> Tensor:
-        """`own` returns which points are a unit's own [E, m, n]."""
-        return (self.v > 0).unsqueeze(2) == (self.y > 0).unsqueeze(1)
+    def sign(self) -> Tensor:
+        """`sign` returns ±1 for the class of each unit [E, m]."""
+        return torch.where(self.v > 0, 1.0, -1.0).to(self.y)
+
+    @cached_property
+    def seen(self) -> Tensor:
+        """`seen` returns how many points each unit sees [E, m]."""
+        return self.sees.sum(2)
+
+    @cached_property
+    def lead(self) -> Tensor:
+        """`lead` returns how many more of its own points than of others each unit sees [E, m]."""
+        return self.sign * (self.sees @ self.y.unsqueeze(2))[..., 0]
+
+    @property
+    def sees_own(self) -> Tensor:
+        """`sees_own` returns which units see a point of their own [E, m]."""
+        return self.seen + self.lead > 0
 
     @property
     def dead(self) -> Tensor:
         """`dead` returns which units see no point [E, m]."""
-        return ~self.sees.any(2)
+        return self.seen == 0
 
     @property
     def in_cone(self) -> Tensor:
-        """`in_cone` returns which units see their own points and no others [E, m]."""
-        return (self.sees == self.own).all(2)
+        """`in_cone` returns which units see their own points and no others [E, m]: the lead is as large as
+        it can be, the number of their own points."""
+        return 2 * self.lead == self.y.shape[1] + self.sign * self.y.sum(1, keepdim=True)
 
 
 def neurons_of(state: State, weights: Sequence[Tensor]) -> Neurons:
     """`neurons_of` returns the units of networks with these weights, such as those of a state or of its
     start, at the state's points."""
-    (seen,) = state.ensemble.signs(weights, state.x)
-    return Neurons(weights[0][:, 0], weights[1][:, 0, 0], seen.mT, state.y[..., 0])
+    w, v = weights[0][:, 0], weights[1][:, 0, 0]  # of the only copy
+    return Neurons(w, v, (w @ state.x.mT).gt_(0), state.y[..., 0])
 
 
 def share(which: Tensor, among: Tensor) -> Tensor:

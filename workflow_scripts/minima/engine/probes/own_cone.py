@@ -34,6 +34,5 @@ def measure(state: State) -> Tensor:
     from minima.engine.neurons import neurons_of, share
 
     then, now = neurons_of(state, state.start), neurons_of(state, state.weights)
-    saw_own = (then.sees & then.own).any(2)
-    shares = [share(now.in_cone, saw_own), share(now.in_cone, ~now.dead), now.dead.double().mean(1)]
+    shares = [share(now.in_cone, then.sees_own), share(now.in_cone, ~now.dead), now.dead.double().mean(1)]
     return torch.stack(shares, dim=1)

@@ -31,6 +31,8 @@ def measure(state: State) -> Tensor:
     from minima.engine.neurons import neurons_of
 
     then, now = neurons_of(state, state.start), neurons_of(state, state.weights)
-    changed = now.sees != then.sees
-    wrong = changed & (now.sees != then.own)
-    return torch.stack([part.flatten(1).double().mean(1) for part in (wrong, changed)], dim=1)
+    change = now.sees - then.sees
+    changed = change.abs().sum(2)
+    right_less_wrong = then.sign * (change @ now.y.unsqueeze(2))[..., 0]
+    both = torch.stack([(changed - right_less_wrong) / 2, changed], dim=1)
+    return both.mean(2) / now.y.shape[1]
