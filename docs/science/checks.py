@@ -298,6 +298,32 @@ def _slope(x: Array, y: Array) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
+def alignment() -> Iterator[str]:
+    """What (28) of 2307.12851 asks for, where the stable rank goes, and how centred digits stand to it."""
+    n, h, μ = 20, 50, 0.1
+    log10 = np.log10(0.5 / np.sqrt(h)) - 64 * n * np.log(n) / np.sqrt(μ) / np.log(10)
+    yield f"ε of (28) at n = {n}, h = {h}, μ = {μ}, even with ζ = ξ = 1    10^{log10:.0f}"
+    yield f"there Lemma 1 holds, at ε = 1e-6, until t =          {np.log(1e6 / np.sqrt(h)) / (4 * n):.2f}"
+    for μ in (0.5, 0.1, 0.01):
+        c = n / 2 * μ / (1 + (n / 2 - 1) * μ)
+        yield f"2/(1 + |c|) of two classes of ten points, μ = {μ:<4}    {2 / (1 + c):.3f}"
+    yield "centred digits, 100 points, seeds 0 to 9:    pairs with a positive cosine    cos(x₊, x₋)"
+    for classes in ([0, 1], [3, 8], [1, 7]):
+        data = prepare(RECIPES["digit_pairs"] | {"classes": classes}, range(10), ".")
+        x = data.x_train.values * data.y_train.values
+        inside = [np.mean((row @ row.T)[np.triu_indices(len(row), 1)] > 0) for row in x]
+        sums = [
+            (row[y > 0].sum(0), -row[y < 0].sum(0))
+            for row, y in zip(x, data.y_train.values[..., 0], strict=True)
+        ]
+        cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in sums]
+        yield (
+            f"    {classes[0]} and {classes[1]}".ljust(45)
+            + f"{np.mean(inside):.0%}".ljust(32)
+            + f"{np.mean(cosines):.3f}"
+        )
+
+
 def shown(page: Path) -> str | None:
     """The block that a page shows."""
     found = BLOCK.search(page.read_text(encoding="utf-8"))
@@ -312,6 +338,7 @@ PAGES = {
     STUDIES / "linear_nets" / "page.md": linear_nets_page,
     STUDIES / "momentum" / "page.md": momentum,
     STUDIES / "networks" / "page.md": networks,
+    STUDIES / "alignment" / "page.md": alignment,
 }
 
 if __name__ == "__main__":
