@@ -76,8 +76,8 @@ def _rows(panel: str, trained: xr.Dataset) -> list[tuple]:
     }
     rows = []
     for series, curve in curves.items():
-        for column, x in enumerate(times.mean("seed").values.tolist()):
-            here = curve.isel(step=column).values
+        values = curve.transpose("step", "seed").values  # of all steps at once: read from the file one time
+        for x, here in zip(times.mean("seed").values.tolist(), values, strict=True):
             if x <= last and np.isfinite(here).all():
                 rows.append((panel, series, x, *mean_interval(here)))
     known = {name: (end * per_step).mean("seed", skipna=False) for name, end in ends.items()}
