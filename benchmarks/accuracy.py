@@ -212,7 +212,7 @@ def prediction_of(name: str, cell: Found, growth: float | None) -> Callable[[], 
 
     def call() -> tuple[np.ndarray, float]:
         kernels = kernels_of(cells, network.ensemble, start)
-        numbers = resolved_numbers(cells, [kernel.spectrum for kernel in kernels], start.points)
+        numbers = resolved_numbers(cells, network.ensemble, start, kernels)
         recipe = recipe_of(cells, numbers, start.points, split.shape)
         linearization = linearization_of(cells, network.ensemble, start, kernels, [split], recipe)
         with growing_by(growth):
@@ -283,8 +283,9 @@ def absolute(optimizer: str, cell: Found, start: Start) -> float:
     rate = cell["optimizer"]["lr"]
     if optimizer not in RELATIVE:
         return rate
-    kernels = kernels_of([cell], network_of(cell, split_of(cell["seed"])).ensemble, start)
-    (numbers,) = resolved_numbers([cell], [kernel.spectrum for kernel in kernels], start.points)
+    ensemble = network_of(cell, split_of(cell["seed"])).ensemble
+    kernels = kernels_of([cell], ensemble, start)
+    (numbers,) = resolved_numbers([cell], ensemble, start, kernels)
     return numbers["lr"]
 
 

@@ -82,7 +82,7 @@ def prepared(case: Case) -> Callable[[], object]:
         kernels = kernels_of(cells, made.ensemble, start)
         if not predict:
             return kernels
-        numbers = resolved_numbers(cells, [kernel.spectrum for kernel in kernels], start.points)
+        numbers = resolved_numbers(cells, made.ensemble, start, kernels)
         recipe = recipe_of(cells, numbers, start.points, splits[0].shape)
         linearization = linearization_of(cells, made.ensemble, start, kernels, splits, recipe)
         return predictions_of(linearization, cells[0]["predict"])

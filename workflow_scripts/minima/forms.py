@@ -45,6 +45,23 @@ def is_linear(optimizer: str) -> bool:
     return declared(f"minima.engine.optimizers.{optimizer}", "LINEAR")
 
 
+def in_kernel_units(option: Any) -> bool:
+    """`in_kernel_units` returns whether a learning rate or momentum, as a cell has it, asks for eigenvalues
+    of the tangent kernel."""
+    if not isinstance(option, Mapping):
+        return False
+    return "rate" not in option or declared(f"minima.theory.rates.{option['rate']}", "NEEDS_SPECTRUM")
+
+
+def start_modules(optimizer: Mapping[str, Any]) -> list[str]:
+    """`start_modules` returns the modules of theory that make numbers of a network's start for a cell's
+    `optimizer` section: its learning rate's, where theory names it, and what the optimizer asks for by
+    FROM_START."""
+    rate, module = optimizer.get("lr"), f"minima.engine.optimizers.{optimizer['name']}"
+    named = [f"minima.theory.rates.{rate['rate']}"] if isinstance(rate, Mapping) and "rate" in rate else []
+    return [*named, *filter(None, [declared(module, "FROM_START", "")])]
+
+
 def degree(optimizer: str) -> float | None:
     """`degree` returns the power of the gradient with which an optimizer's steps grow: 1 where it combines
     gradients linearly, 0 where it divides each coordinate's by its own size; None where that is not known."""

@@ -185,7 +185,7 @@ def _no_lines_in_the_log(monkeypatch):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_an_optimizer_steps_on_a_gpu_and_never_waits(name):
-    same_and_never_waits(optimizer=optimizer(name))
+    same_and_never_waits(**first_possible(({}, TWO_LINEAR_LAYERS), optimizer=optimizer(name)))
 
 
 def test_gradient_flow_is_followed_on_a_gpu():

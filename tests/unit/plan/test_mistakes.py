@@ -102,6 +102,18 @@ def test_the_config_that_the_others_break_is_right():
             f"{MAIN}.optimizer.lr.relative",
             "'relative_to_least'?",
         ),
+        (
+            f"{MAIN}.optimizer.lr",
+            {"rate": "best_constant", "time": 1},
+            f"{MAIN}.optimizer.lr.time",
+            "did you mean 'times'?",
+        ),
+        (
+            f"{MAIN}.optimizer.lr",
+            {"rate": "best_constnt"},
+            f"{MAIN}.optimizer.lr.rate",
+            "did you mean 'best_constant'?",
+        ),
         (f"{MAIN}.stop.max_step", 3, f"{MAIN}.stop.max_step", "did you mean 'max_steps'?"),
         (f"{MAIN}.seed.end", 3, f"{MAIN}.seed.end", "known: start, count"),
         # unknown words

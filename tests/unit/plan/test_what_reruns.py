@@ -178,7 +178,7 @@ PARTS = {
     "data": ["sources"],
     "engine": ["activations", "inits", "losses", "models", "optimizers", "probes", "schedules"],
     "findings": ["estimands", "figures"],
-    "theory": ["activations", "predictors", "probes", "references"],
+    "theory": ["activations", "predictors", "probes", "rates", "references"],
 }
 
 

@@ -93,6 +93,7 @@ def train(
                     return
                 rows = torch.tensor(going, device=y.device)
                 stack = stack.keep(rows)  # and with it the gradient of this step
+                now = now._replace(loss=now.loss[rows])
                 record.keep(rows)
                 looks.keep(rows)
                 if recipe.augment is not None:
@@ -101,16 +102,16 @@ def train(
                     batches.keep(going)
                 passes = passes_of(ensemble, stack, recipe.loss, recipe.augment)
         if batches is not None:
-            passes.batch(batches.next(step, y.device))
+            now = passes.batch(batches.next(step, y.device))
         looks_away = blind > 1 and step >= open_eyes_until
         ahead = min(blind, record.next_wanted(step) - step) if looks_away else 1
         if ahead > 1:
-            now = _take_blind_steps(stack, passes, recipe, record, step, ahead)
-            if now is not None:
-                step += ahead
+            after = _take_blind_steps(stack, passes, recipe, record, step, ahead, now.loss)
+            if after is not None:
+                step, now = step + ahead, after
                 continue
             open_eyes_until = step + ahead
-        _take_step(stack, recipe, step)
+        _take_step(stack, recipe, step, now.loss)
         step, now = step + 1, None
 
 
@@ -121,16 +122,23 @@ def steps_between_looks(device: torch.device) -> int:
 
 
 def _take_blind_steps(
-    stack: Stack, passes: PlainPasses | BoundPasses, recipe: Recipe, record: Record, step: int, ahead: int
+    stack: Stack,
+    passes: PlainPasses | BoundPasses,
+    recipe: Recipe,
+    record: Record,
+    step: int,
+    ahead: int,
+    loss: Tensor,
 ) -> Evaluated | None:
-    """`_take_blind_steps` takes `ahead` steps and returns the pass behind them. Where a network reached a
-    goal or diverged on the way, the function undoes the steps, so that weights and gradient are the old ones,
-    and returns None."""
+    """`_take_blind_steps` takes `ahead` steps from this loss and returns the pass behind them. Where a
+    network reached a goal or diverged on the way, the function undoes the steps, so that weights and gradient
+    are the old ones, and returns None."""
     before, losses = [*stack.copies(), stack.gradient.clone()], []
     for each in range(step, step + ahead):
-        _take_step(stack, recipe, each)
+        _take_step(stack, recipe, each, loss)
         now = passes.full()
-        losses.append(now.loss)
+        loss = now.loss
+        losses.append(loss)
     if record.nothing_happens(torch.stack(losses[:-1])):  # the last one is looked at where it is recorded
         return now
     *old, gradient = before
@@ -139,9 +147,11 @@ def _take_blind_steps(
     return None
 
 
-def _take_step(stack: Stack, recipe: Recipe, step: int) -> None:
-    """`_take_step` moves the weights by the gradient that the stack holds."""
+def _take_step(stack: Stack, recipe: Recipe, step: int, loss: Tensor) -> None:
+    """`_take_step` moves the weights by the gradient that the stack holds, of networks of this loss [E]."""
     numbers, theta = stack.numbers, stack.theta
+    if getattr(recipe.optimizer, "READS_LOSS", False):
+        numbers = numbers | {"loss": loss.reshape(-1, 1, 1, 1)}
     if recipe.schedule is not None:
         numbers = numbers | {"lr": numbers["lr"] * recipe.schedule(numbers, step)}
     if recipe.decay_toward is None:

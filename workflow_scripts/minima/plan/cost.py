@@ -14,7 +14,7 @@ from math import ceil, prod
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from minima.forms import is_linear, is_stacked
+from minima.forms import in_kernel_units, is_linear, is_stacked
 from minima.plan import parts
 from minima.plan.convergence import Known, expected_run, expected_steps, recorded
 from minima.plan.files import training_rows
@@ -334,5 +334,5 @@ def _step_work(cell: Cell, sizes: Sizes, steps: float) -> dict[str, float]:
 
 def _needs_kernel(cell: Cell) -> bool:
     """As `minima.training` has it: for what is predicted or recorded of it, and for numbers in its units."""
-    relative = any(isinstance(cell["optimizer"].get(name), dict) for name in ("lr", "momentum"))
+    relative = any(in_kernel_units(cell["optimizer"].get(name)) for name in ("lr", "momentum"))
     return bool(cell["predict"]) or cell["record"]["spectrum"] or relative

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from minima.forms import drawing_scheme, forms_of, probe_module
+from minima.forms import drawing_scheme, forms_of, probe_module, start_modules
 from minima.plan import parts
 from minima.plan.digest import digest
 from minima.plan.own_modules import PREFIX, imports_beside, looks, path_of, source_of
@@ -44,6 +44,7 @@ def training_modules(cell: Mapping) -> list[str]:
         f"minima.engine.losses.{cell['loss']}",
         f"minima.engine.optimizers.{optimizer['name']}",
         *([f"minima.engine.schedules.{optimizer['schedule']['kind']}"] if "schedule" in optimizer else []),
+        *start_modules(optimizer),
         *(["minima.engine.augment"] if any(cell["augment"].values()) else []),
         *map(probe_module, cell["record"]["probes"]),
         *(["minima.training.predictions"] if cell["predict"] else []),

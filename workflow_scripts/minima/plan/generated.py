@@ -29,7 +29,7 @@ from minima.plan.config import (
 )
 from minima.plan.inits import LayerInit, ModuleInit, StartingInit
 from minima.plan.networks import Network
-from minima.plan.optimizers import Damping, Optimizer, RateOfLeast, RelativeRate, WeightDecay
+from minima.plan.optimizers import Damping, NamedRate, Optimizer, RateOfLeast, RelativeRate, WeightDecay
 from minima.plan.recording import Plane, Record
 
 ROOT = Path(__file__).parents[3]
@@ -52,6 +52,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "augment": Augment,
     "lr: {relative: …}": RelativeRate,
     "lr: {relative_to_least: …}": RateOfLeast,
+    "lr: {rate: …}": NamedRate,
     "momentum: {damping: …}": Damping,
     "stop": Stop,
     "record": Record,
@@ -67,6 +68,7 @@ PARTS = {  # kind of part → the title of a part's table
     "models": "network: {{kind: {}}}",
     "inits": "init: {{scheme: {}}}",
     "optimizers": "optimizer: {{name: {}}}",
+    "rates": "lr: {{{{rate: {}}}}}",
     "schedules": "optimizer.schedule: {{kind: {}}}",
     "sources": "data.&lt;name&gt;, source: {}",
     "references": "studies.&lt;name&gt;.references.{}",

@@ -1,5 +1,5 @@
 """What all optimizers of the config share. Each is a module of `minima.engine.optimizers`, schedules of the
-step size of `minima.engine.schedules`."""
+step size of `minima.engine.schedules`, learning rates that theory names of `minima.theory.rates`."""
 
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag
 
 from minima.plan.files import training_rows
+from minima.plan.linear_nets import not_linear_descent
 from minima.plan.options import VARIES, Options
 from minima.plan.parts import OneOf, Part
 
@@ -33,7 +34,49 @@ class Damping(Options):
     damping: float = Field(gt=0, description="b in units of √λmin of the tangent kernel at start.")
 
 
+class NamedRate(Part):
+    """A learning rate that theory names: a module of `minima.theory.rates`."""
+
+    times: float = Field(1.0, gt=0, description="What the named rate is multiplied by.")
+
+
+class RateOfKernel(NamedRate):
+    """A learning rate in units of the tangent kernel at start."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        if (loss := cell["loss"]) != "mse":
+            yield f"optimizer.lr: {self.called()} is about loss: mse, not {loss}"
+
+
+class RateOfLinearDescent(NamedRate):
+    """A learning rate of a theorem on gradient descent of two linear layers."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        return (f"optimizer.lr: {self.called()} {why}" for why in not_linear_descent(cell))
+
+
+def below_one() -> Any:
+    """`below_one` returns the field of c1."""
+    description = "c1: the share of α0 below which λmin(τ) must not fall."
+    return Field(0.5, gt=0, lt=1, description=description, json_schema_extra=VARIES)
+
+
+def above_one() -> Any:
+    """`above_one` returns the field of c2."""
+    description = "c2: how many times β0 is above λmax(τ)."
+    return Field(1.5, gt=1, description=description, json_schema_extra=VARIES)
+
+
+class RateOfBounds(RateOfLinearDescent):
+    """A learning rate of the bounds of `minima.theory.descent_bound`."""
+
+    c1: float = below_one()
+    c2: float = above_one()
+
+
 def _form_of_rate(rate: Any) -> str:
+    if isinstance(rate, NamedRate) or (isinstance(rate, dict) and "rate" in rate):
+        return "named"
     if isinstance(rate, RateOfLeast) or (isinstance(rate, dict) and "relative_to_least" in rate):
         return "of the least"
     return "a mapping" if isinstance(rate, dict | RelativeRate) else "a number"
@@ -42,7 +85,8 @@ def _form_of_rate(rate: Any) -> str:
 Rate = Annotated[
     Annotated[float, Field(gt=0), Tag("a number")]
     | Annotated[RelativeRate, Tag("a mapping")]
-    | Annotated[RateOfLeast, Tag("of the least")],
+    | Annotated[RateOfLeast, Tag("of the least")]
+    | Annotated[Any, OneOf("rates", "rate"), Tag("named")],
     Discriminator(_form_of_rate),
 ]
 Momentum = Annotated[
@@ -63,6 +107,13 @@ class WeightDecay(Options):
 
     strength: float = Field(0.0, ge=0, description="λ of λ(θ − anchor).", json_schema_extra=VARIES)
     toward: Literal["zero", "start"] = Field("zero", description="Anchor: 0, or the weights at the start.")
+
+
+def _in_units(rate: Any) -> tuple[str, float]:
+    """`_in_units` returns the unit of a learning rate, given as plain values, and its number."""
+    if not isinstance(rate, Mapping):
+        return "absolute", rate
+    return (rate["rate"], rate["times"]) if "rate" in rate else next(iter(rate.items()))
 
 
 class OptimizerBase(Part):
@@ -87,7 +138,7 @@ class Optimizer(OptimizerBase):
         RelativeRate(relative=0.5),
         description="Step size η, or {relative: r}: r times the stability edge of gradient descent, or "
         "{relative_to_least: s}: the rate at which a step of gradient descent removes the share s of the "
-        "slowest mode's error.",
+        "slowest mode's error, or {rate: name, times: t}: one that theory names.",
         json_schema_extra=VARIES,
     )
     batch_size: int | None = Field(None, ge=1, description="Points per step; null: all.")
@@ -104,16 +155,14 @@ class Optimizer(OptimizerBase):
 
     @classmethod
     def clock(cls, options: Mapping[str, Any]) -> tuple[str, float]:
-        rate, unit = options["lr"], "absolute"
-        if isinstance(rate, Mapping):
-            ((unit, rate),) = rate.items()
+        unit, rate = _in_units(options["lr"])
         return unit, rate**cls.time_of_rate / max(1 - cls.memory(options), 0.02)
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
         rows, loss = training_rows(cell["data"]), cell["loss"]
         if self.batch_size is not None and self.batch_size > rows:
             yield f"optimizer.batch_size {self.batch_size} is more than the {rows} training rows"
-        if loss != "mse" and not isinstance(self.lr, float):
+        if loss != "mse" and isinstance(self.lr, RelativeRate | RateOfLeast):
             yield f"optimizer.lr: the stability edge is that of loss: mse; with {loss} give an absolute rate"
 
 
@@ -133,7 +182,7 @@ class OptimizerWithMomentum(Optimizer):
         momentum, rate = options["momentum"], options["lr"]
         if not isinstance(momentum, Mapping):
             return super().clock(options)
-        unit, number = next(iter(rate.items())) if isinstance(rate, Mapping) else ("absolute", rate)
+        unit, number = _in_units(rate)
         return f"{unit}, damped", number**0.5 / momentum["damping"]  # 1 − μ = b√η in that unit
 
     def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:

@@ -40,6 +40,7 @@ class Kind(NamedTuple):
 KINDS = {
     "optimizers": Kind("optimizer", ("minima.engine.optimizers",), tag="name"),
     "schedules": Kind("schedule", ("minima.engine.schedules",), tag="kind"),
+    "rates": Kind("learning rate", ("minima.theory.rates",), tag="rate"),
     "models": Kind("network", ("minima.engine.models",), tag="kind"),
     "activations": Kind("activation", ("minima.engine.activations",), declared=False),
     "inits": Kind("initialization", ("minima.engine.inits",), tag="scheme"),

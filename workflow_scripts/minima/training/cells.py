@@ -49,7 +49,7 @@ def _train_stack(
     first, ensemble = cells[0], network.ensemble
     start = start_of(network, cells, splits, device)
     at_start = kernels.kernels_of(cells, ensemble, start)
-    numbers = resolved_numbers(cells, [kernel and kernel.spectrum for kernel in at_start], start.points)
+    numbers = resolved_numbers(cells, ensemble, start, at_start)
     recipe = recipe_of(cells, numbers, start.points, splits[0].shape) if numbers else None
     predicted: list[dict[str, Any]] = [{}] * len(cells)
     if first["predict"]:

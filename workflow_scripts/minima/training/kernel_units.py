@@ -18,6 +18,11 @@ def is_relative(option: Option | None) -> bool:
     return isinstance(option, Mapping)
 
 
+def is_named(option: Option | None) -> bool:
+    """`is_named` returns whether a learning rate is one that theory names (`minima.theory.rates`)."""
+    return is_relative(option) and "rate" in option
+
+
 def learning_rate(option: Option, spectrum: Array | None, points: int) -> float:
     """η of `optimizer.lr`; `spectrum`: the kernel's ascending eigenvalues, `points`: N."""
     if not is_relative(option):

@@ -12,8 +12,8 @@ from minima.engine import budget
 from minima.engine.decompositions import eigh, eigvalsh
 from minima.engine.ensemble import Ensemble
 from minima.engine.jacobians import jacobian
+from minima.forms import in_kernel_units
 from minima.theory.lanczos import largest_eigenvalue
-from minima.training import kernel_units
 from minima.training.start import Start
 
 Array = NDArray[np.float64]
@@ -40,12 +40,12 @@ def kernels_of(cells: Sequence[Mapping[str, Any]], ensemble: Ensemble, start: St
 
 def _needs_values(cell: Mapping[str, Any]) -> bool:
     rate, momentum = (cell["optimizer"].get(name) for name in ("lr", "momentum"))
-    least = kernel_units.is_relative(momentum) or (kernel_units.is_relative(rate) and "relative" not in rate)
+    least = in_kernel_units(momentum) or (in_kernel_units(rate) and "relative" not in rate)
     return bool(cell["predict"]) or cell["record"]["spectrum"] or least
 
 
 def _needs_edge(cell: Mapping[str, Any]) -> bool:
-    return kernel_units.is_relative(cell["optimizer"].get("lr"))
+    return in_kernel_units(cell["optimizer"].get("lr"))
 
 
 def _kernel(ensemble: Ensemble, start: Start, row: int, values: bool) -> Kernel:

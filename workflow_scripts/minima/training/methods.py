@@ -11,11 +11,14 @@ from torch import Tensor
 
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe
+from minima.engine.ensemble import Ensemble
+from minima.engine.passes import Loss
 from minima.engine.record import Rules
 from minima.forms import form_of, forms_of
 from minima.training import kernel_units
+from minima.training.kernels import Kernel
 from minima.training.recording import coordinates
-from minima.training.start import probes_of
+from minima.training.start import Start, probes_of
 
 Array = NDArray[np.float64]
 BELOW_ZERO = -1e-30  # a residual that is never reached, not even where the loss is rounded to 0
@@ -24,20 +27,39 @@ STORED_AS = {"lr": "learning_rate", "momentum": "momentum_used"}
 
 
 def resolved_numbers(
-    cells: Sequence[Mapping[str, Any]], spectra: Sequence[Array | None], points: int
+    cells: Sequence[Mapping[str, Any]], ensemble: Ensemble, start: Start, kernels: Sequence[Kernel | None]
 ) -> list[dict[str, float]]:
-    """`resolved_numbers` returns the absolute learning rate of each network and, where its optimizer has one,
-    its absolute momentum; [] for an optimizer that takes no steps."""
+    """`resolved_numbers` returns what the start of each network makes of its optimizer's options: its
+    absolute learning rate, its absolute momentum where it has one, and what else the optimizer asks for; []
+    for an optimizer that takes no steps. `kernels` are of those networks that need theirs."""
     found: list[dict[str, float]] = []
     if "lr" not in cells[0]["optimizer"]:
         return found
-    for cell, spectrum in zip(cells, spectra, strict=True):
-        rate = kernel_units.learning_rate(cell["optimizer"]["lr"], spectrum, points)
+    for row, (cell, kernel) in enumerate(zip(cells, kernels, strict=True)):
+        options, spectrum = cell["optimizer"], kernel and kernel.spectrum
+        rate = _rate(options["lr"], cell, ensemble, start, row, spectrum)
         found.append({"lr": rate})
-        if "momentum" in cell["optimizer"]:
-            momentum = cell["optimizer"]["momentum"]
-            found[-1]["momentum"] = kernel_units.momentum(momentum, rate, spectrum, points)
+        if "momentum" in options:
+            found[-1]["momentum"] = kernel_units.momentum(options["momentum"], rate, spectrum, start.points)
+        optimizer = import_module(f"minima.engine.optimizers.{options['name']}")
+        if module := getattr(optimizer, "FROM_START", ""):
+            one = start.state(ensemble, row, _loss(cell))
+            found[-1] |= import_module(module).numbers(options, one)
     return found
+
+
+def _rate(
+    option: Any, cell: Mapping[str, Any], ensemble: Ensemble, start: Start, row: int, spectrum: Array | None
+) -> float:
+    """`_rate` returns one network's learning rate."""
+    if not kernel_units.is_named(option):
+        return kernel_units.learning_rate(option, spectrum, start.points)
+    named = import_module(f"minima.theory.rates.{option['rate']}")
+    return option["times"] * named.rate(option, start.state(ensemble, row, _loss(cell)), spectrum)
+
+
+def _loss(cell: Mapping[str, Any]) -> Loss:
+    return import_module(f"minima.engine.losses.{cell['loss']}").loss
 
 
 def rules_of(cells: Sequence[Mapping[str, Any]]) -> Rules:
@@ -81,7 +103,7 @@ def recipe_of(
     return Recipe(
         optimizer=import_module(f"minima.engine.optimizers.{first['name']}"),
         numbers={name: torch.tensor(values, dtype=torch.float64) for name, values in numbers.items()},
-        loss=import_module(f"minima.engine.losses.{cells[0]['loss']}").loss,
+        loss=_loss(cells[0]),
         schedule=schedule.schedule(first["schedule"], cells[0]["stop"]["max_steps"]),
         batches=batches,
         augment=augment,

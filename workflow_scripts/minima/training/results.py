@@ -45,7 +45,7 @@ def results_of(
     if numbers is None:
         values |= {"flow_time": done.time, "time_path": done.times.cpu().numpy()}
     else:
-        values |= {STORED_AS[name]: number for name, number in numbers.items()}
+        values |= {STORED_AS[name]: number for name, number in numbers.items() if name in STORED_AS}
     for name, probe in probes_of(cell).items():
         if hasattr(probe, "of_weights"):
             values[name] = probe.of_weights(ensemble, weights)[0].cpu().numpy()

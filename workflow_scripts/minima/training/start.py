@@ -13,6 +13,8 @@ from torch import Tensor
 
 from minima.engine import draws
 from minima.engine.ensemble import Ensemble
+from minima.engine.passes import Loss
+from minima.engine.state import State
 from minima.forms import degree, drawing_scheme, laid_over, probe_module
 
 Array = NDArray[np.float64]
@@ -58,6 +60,12 @@ class Start:
     def points(self) -> int:
         """The number of training points."""
         return self.x.shape[1]
+
+    def state(self, ensemble: Ensemble, row: int, loss: Loss) -> State:
+        """`state` returns one network alone, in float64, as probes and rates see it."""
+        own = [weight[row : row + 1].double() for weight in self.weights]
+        x, y, f = (part[row : row + 1].double() for part in (self.x, self.y, self.f[:, : self.points]))
+        return State(ensemble, loss, own, own, x, y, f)
 
 
 def network_of(cell: Mapping[str, Any], split: Arrays) -> Network:

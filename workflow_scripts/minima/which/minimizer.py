@@ -168,7 +168,7 @@ def _linearization(own: Given, cell: Mapping[str, Any]) -> Linearization:
     f, _ = ensemble.forward(weights, x_all)
     start = Start(weights, x, x_all, y[None], f, torch.zeros_like(f))
     kernels = kernels_of([cell], ensemble, start)
-    resolved = resolved_numbers([cell], [kernel and kernel.spectrum for kernel in kernels], start.points)
+    resolved = resolved_numbers([cell], ensemble, start, kernels)
     recipe = recipe_of([cell], resolved, start.points, split.shape) if resolved else None
     return linearization_of([cell], ensemble, start, kernels, [split], recipe)
 

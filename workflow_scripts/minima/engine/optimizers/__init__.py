@@ -13,7 +13,9 @@ flow at small steps is known (`minima.theory.flows`): what S keeps, the α of S 
 S ← S + g², and whether S is divided by 1 − α^k. `MEMORY` says what a step remembers of gradients, so that
 what many steps do together is known (`minima.theory.methods`): None, or the name of β in a ← βa + g with how
 a enters the step, `sum`, `ahead` (Nesterov's) or `mean` (a ← βa + (1 − β)g, over 1 − β^k). `DEGREE` says
-with which power of the gradient steps grow, where neither `LINEAR` (1) nor `SQUARES` (0) does. An optimizer
-that looks at layers, or has options that are no numbers, has `start_by_layers(theta, shapes, options)` in
-place of `start`.
+with which power of the gradient steps grow, where neither `LINEAR` (1) nor `SQUARES` (0) does. `READS_LOSS`
+asks for `numbers["loss"]`, the loss [E, 1, 1, 1] that this gradient is of. `FROM_START` names a module of
+theory whose `numbers(options, state)` makes more numbers of one network's start, from the cell's optimizer
+section and a `minima.engine.state.State` of that network alone. An optimizer that looks at layers, or has
+options that are no numbers, has `start_by_layers(theta, shapes, options)` in place of `start`.
 """
