@@ -152,7 +152,7 @@ def test_the_config_that_the_others_break_is_right():
         (f"{MAIN}.seed", {"start": 3}, f"{MAIN}.seed.count", "is missing"),
         ("data.digits", {}, "data.digits.source", "is missing"),
         ("data", NOTHING, f"{MAIN}.data", "'digits' is no data recipe (known: none)"),
-        ("studies", {}, "run", "'question' is no study (known: adaptive, bad_minima"),
+        ("studies", {}, "run", "'question' is no study (known: adaptive"),
         ("results", "", "results", "at least 1"),
         # true is no 1
         (f"{MAIN}.network.width", True, f"{MAIN}.network.width", "not 'true'"),
