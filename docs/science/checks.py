@@ -307,21 +307,19 @@ def alignment() -> Iterator[str]:
     for μ in (0.5, 0.1, 0.01):
         c = n / 2 * μ / (1 + (n / 2 - 1) * μ)
         yield f"2/(1 + |c|) of two classes of ten points, μ = {μ:<4}    {2 / (1 + c):.3f}"
-    yield "centred digits, 100 points, seeds 0 to 9:    pairs with a positive cosine    cos(x₊, x₋)"
-    for classes in ([0, 1], [3, 8], [1, 7]):
-        data = prepare(RECIPES["digit_pairs"] | {"classes": classes}, range(10), ".")
-        x = data.x_train.values * data.y_train.values
-        inside = [np.mean((row @ row.T)[np.triu_indices(len(row), 1)] > 0) for row in x]
-        sums = [
-            (row[y > 0].sum(0), -row[y < 0].sum(0))
-            for row, y in zip(x, data.y_train.values[..., 0], strict=True)
-        ]
-        cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b) for a, b in sums]
-        yield (
-            f"    {classes[0]} and {classes[1]}".ljust(45)
-            + f"{np.mean(inside):.0%}".ljust(32)
-            + f"{np.mean(cosines):.3f}"
-        )
+    yield "centred digits, 100 points, seeds 0 to 9"
+    for a, b in ((0, 1), (3, 8), (1, 7)):
+        data = prepare(RECIPES["digit_pairs"] | {"classes": [a, b]}, range(10), ".")
+        signed, y = data.x_train.values * data.y_train.values, data.y_train.values[..., 0]
+        inside = [(x @ x.T)[np.triu_indices(len(x), 1)] > 0 for x in signed]
+        sums = [(x[own > 0].sum(0), x[own < 0].sum(0)) for x, own in zip(data.x_train.values, y, strict=True)]
+        cosines = [p @ m / np.linalg.norm(p) / np.linalg.norm(m) for p, m in sums]
+        seen = [(x @ p > 0) == (own > 0) for x, own, (p, _) in zip(data.x_train.values, y, sums, strict=True)]
+        right = f"{sum(map(all, seen))} of {len(seen)}"
+        yield f"    {a} and {b}: cos(x₊, x₋)                              {np.mean(cosines):.3f}"
+        yield f"        pairs of points y x with a positive cosine        {np.mean(inside):.0%}"
+        yield f"        points on their side of x₊                        {np.mean(seen):.1%}"
+        yield f"        seeds in which all are, so that x₊ is in S₊       {right}"
 
 
 def shown(page: Path) -> str | None:
