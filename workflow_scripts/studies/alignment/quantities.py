@@ -20,15 +20,10 @@ SLOPES = {"logistic": 0.5, "exponential": 1.0, "mse": 1.0}  # of the loss at f =
 SEERS, LIVE, DEAD = range(
     3
 )  # in `own_cone`: share of neurons that saw their own class, of live ones; dead ones
-WRONG, ANY = range(2)  # in `wrong_changes`
+WRONG = 0  # in `wrong_changes`
 COSINES = {"median": 0, "least": 1, "weighted by energy": 2}  # in `neuron_cosines`
 FLIPPED, RIGHT = range(2)  # in `output_signs`
-X_PLUS, X_MINUS, COSINE = range(3)  # in `class_sums`
-PUBLISHED = {  # pair of MNIST digits → steps to half of the first loss, read off the figures
-    "mnist_0_1": 3300,
-    "mnist_3_8": 7000,
-    "mnist_1_7": 4700,
-}
+X_PLUS, COSINE = 0, 2  # in `class_sums`
 
 
 def entry(trained: xr.Dataset, probe: str, number: int) -> xr.DataArray:
@@ -38,7 +33,7 @@ def entry(trained: xr.Dataset, probe: str, number: int) -> xr.DataArray:
 
 
 def class_sum(trained: xr.Dataset, number: int = X_PLUS) -> xr.DataArray:
-    """`class_sum` returns ‖x₊‖, ‖x₋‖ or the cosine c between both."""
+    """`class_sum` returns ‖x₊‖, or another number of the probe."""
     return entry(trained, "class_sums", number).isel(step=0, drop=True)
 
 
