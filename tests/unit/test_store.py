@@ -93,6 +93,16 @@ def test_any_code_joins_cells_that_store_other_variables(tmp_path):
     np.testing.assert_array_equal(found["residual"].values, [np.nan, 0.5])
 
 
+def test_what_only_some_cells_of_a_shard_have_is_missing_in_the_others(tmp_path):
+    """In whichever order they come: rates in units of the kernel store its edge, others do not know it."""
+    cells = [(identity(f"ce{number}"), results(number)) for number in (1, 2, 3)]
+    cells[1][1]["kernel_max"] = 4.5
+    store.write(tmp_path, "g", cells, COORDINATES, MODULES)
+    found = find(tmp_path, wanted(1, 2, 3))
+    np.testing.assert_array_equal(found.kernel_max, [np.nan, 4.5, np.nan])
+    np.testing.assert_array_equal(found.steps, [1, 2, 3])
+
+
 def test_the_same_cell_written_twice_is_found_once(tmp_path):
     """Two jobs that met."""
     write(tmp_path, [1, 2])

@@ -226,7 +226,8 @@ def to_dataset(
     coordinates: Mapping[str, Sequence[float]],
     variables: Mapping[str, Variable] = VARIABLES,
 ) -> xr.Dataset:
-    """Cells that share their dimensions as one dataset with the dimension `cell`."""
+    """Cells that share their dimensions as one dataset with the dimension `cell`. What only some of them
+    have, as those whose rates are in units of the kernel have its edge, is NaN in the others."""
     labels = {
         name: ("cell", np.array([getattr(identity, name) for identity, _ in cells]), {"long_name": text})
         for name, text in LABELS.items()
@@ -242,9 +243,14 @@ def to_dataset(
         for name, values in coordinates.items()
     }
     results = {}
-    for name in cells[0][1]:
+    for name, one in {name: value for _, found in cells for name, value in found.items()}.items():
         variable = variables[name]
-        values = np.stack([np.asarray(values[name]) for _, values in cells])
+        values = np.stack(
+            [
+                np.asarray(found[name]) if name in found else np.full(np.shape(one), np.nan)
+                for _, found in cells
+            ]
+        )
         results[name] = (("cell", *variable.dims), values, _attributes(variable))
     cell = {"cell": labels.pop("cell")}
     return xr.Dataset(results | labels, coords=cell | shared)
