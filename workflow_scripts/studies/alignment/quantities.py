@@ -1,5 +1,4 @@
-"""Quantities of two-layer ReLU networks at small initialization, for estimands and figures
-(arXiv:2307.12851).
+"""Quantities of two-layer ReLU networks that start small, for estimands and figures (arXiv:2307.12851).
 
 The paper's loss is a sum over the points of losses whose slope at f = 0 is 1. The time t of its flow is
 learning rate × steps / n, and half of that for log(1 + e^(−yf)). The clock is t‖x₊‖, x₊ the sum of the
@@ -17,9 +16,7 @@ from minima.findings.stats import NotEstimable
 
 ALIGNED = 0.25  # max |f| on the training points at the end of the paper's first phase, t₂
 SLOPES = {"logistic": 0.5, "exponential": 1.0, "mse": 1.0}  # of the loss at f = 0, per point
-SEERS, LIVE, DEAD = range(
-    3
-)  # in `own_cone`: share of neurons that saw their own class, of live ones; dead ones
+SEERS, LIVE = 0, 1  # in `own_cone`: of the neurons that saw their own class at the start, of live ones
 WRONG = 0  # in `wrong_changes`
 COSINES = {"median": 0, "least": 1, "weighted by energy": 2}  # in `neuron_cosines`
 FLIPPED, RIGHT = range(2)  # in `output_signs`
