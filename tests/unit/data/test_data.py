@@ -336,6 +336,26 @@ def test_a_linear_teachers_inputs_have_the_spectrum_asked_for():
     assert random.shape == (5, 12)
 
 
+@pytest.mark.parametrize("condition", [1.0, 2.0, 25.0])
+def test_a_linear_teachers_spectrum_is_even_between_its_ends(condition):
+    """Square or not, and in no direction of the inputs that another split shares."""
+    for rows in (5, 12):
+        x = linear_teacher(spectrum="even", condition=condition, train_size=rows).x_train.values
+        np.testing.assert_allclose(
+            np.linalg.svd(x)[1], np.linspace(1, np.sqrt(condition), rows)[::-1], rtol=1e-12
+        )
+        other = prepare({"source": "linear_teacher", "dimension": 12, "train_size": rows, "test_size": 1,
+                         "spectrum": "even", "condition": condition}, [0, 1], ".")  # fmt: skip
+        assert np.abs(np.diff(other.x_train.values, axis=0)).max() > 0.1
+
+
+def test_a_linear_teacher_is_as_large_as_asked_for():
+    """Its entries, the same but for the scale."""
+    small, large = (linear_teacher(teacher_scale=scale).y_test.values for scale in (0.5, 2.0))
+    np.testing.assert_allclose(large, 4 * small, rtol=1e-15)
+    np.testing.assert_allclose(linear_teacher().y_test.values, small * 2 / np.sqrt(12), rtol=1e-15)
+
+
 def test_a_linear_teachers_targets_are_linear_up_to_its_noise():
     quiet, noisy = linear_teacher(noise=0), linear_teacher(noise=0.5)
     theta = quiet.y_test.values  # the test rows are the unit vectors

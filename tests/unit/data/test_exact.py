@@ -16,6 +16,7 @@ SCRIPTS = str(Path(__file__).parents[3] / "workflow_scripts")
 RECIPES = [
     {"source": "linear_teacher", "dimension": 400, "train_size": 100, "outputs": 3},
     {"source": "linear_teacher", "spectrum": "random", "outputs": 3},
+    {"source": "linear_teacher", "spectrum": "even", "condition": 9.0, "dimension": 100},
     {"source": "sphere_teacher", "dimension": 30, "teacher_width": 50},
     {"source": "moons"},
     {"source": "blobs", "normalize": "unit"},

@@ -1,6 +1,7 @@
 """How networks start, as far as initializations share it. Parts import this module: it imports no arrays."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -11,14 +12,21 @@ if TYPE_CHECKING:
 
 
 def start(
-    init: ModuleType, model: Any, options: Mapping[str, Any], seed: int, x: "ndarray | None" = None
+    init: ModuleType,
+    model: Any,
+    options: Mapping[str, Any],
+    seed: int,
+    x: "ndarray | None" = None,
+    y: "ndarray | None" = None,
 ) -> "list[ndarray]":
     """`start` returns the weights of one network, one array [copies, out, in] per tensor, by a cell's `init`
-    section, for training points x [n, d]: what the initialization's own `start` says, else what its `draw`
-    gives as the model scales it."""
+    section, for training points x [n, d] and their targets y: what the initialization's own `start` says,
+    else what its `draw` gives as the model scales it."""
     if own := getattr(init, "start", None):
         return own(model, options, seed, x)
-    return model.drawn(init.draw, options, seed, x)
+    there = {"y": y, "options": options, "model": model}
+    asked = {name: there[name] for name in getattr(init, "ASKS_FOR", ())}
+    return model.drawn(partial(init.draw, **asked), options, seed, x)
 
 
 def copied(weights: "Sequence[ndarray]", copies: int) -> "list[ndarray]":

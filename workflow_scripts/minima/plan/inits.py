@@ -17,12 +17,18 @@ LayerScales = list[Factor] | dict[str, Factor]
 
 
 def _draws(scheme: str) -> str:
-    plain = {"scheme", *LayerInit.model_fields, *ModuleInit.model_fields}  # no options of their own
+    plain = {"scheme", *LayerInit.model_fields, *ModuleInit.model_fields}
     inits = parts.options("inits").items()
-    known = [name for name, init in inits if {*init.model_fields} <= plain and is_whole(name)]
+    known = [name for name, init in inits if _needed(init) <= plain and is_whole(name)]
     if scheme not in known:
         raise ValueError(unknown(scheme, known, "no scheme that draws"))
     return scheme
+
+
+def _needed(init: type[Part]) -> set[str]:
+    """`_needed` returns the options that have no default, as where a start looks for another cell, and those
+    that say who draws."""
+    return {name for name, field in init.model_fields.items() if field.is_required() or name == "draw"}
 
 
 Drawing = Annotated[str, AfterValidator(_draws)]
@@ -130,6 +136,16 @@ class LinearInit(LayerInit):
     def not_for(cls, network: Mapping[str, Any]) -> str:
         needs = f"init.scheme: {cls.called()} is for two linear layers: activation: linear, depth: 2"
         return super().not_for(network) or ("" if is_two_linear_layers(network) else needs)
+
+
+class BuiltLinearInit(LinearInit):
+    """How two linear layers start that are built of few directions, a and b the sizes of their layers: what
+    the layers' entries would have as standard deviation, so `layer_scales: [a, b]`."""
+
+    def impossible(self, cell: Mapping[str, Any]) -> Iterator[str]:
+        yield from super().impossible(cell)
+        if self.output != "gaussian":
+            yield f"init.output: {self.called()} has no entries that are drawn one by one: leave it out"
 
 
 class ModuleInit(Init):

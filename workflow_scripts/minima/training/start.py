@@ -106,7 +106,9 @@ def start_of(
         return torch.as_tensor(np.stack(arrays), dtype=dtype, device=device)
 
     drawn = [
-        draws.start(network.draws, network.asked_for, cell["init"], cell["seed"], split.x_train)
+        draws.start(
+            network.draws, network.asked_for, cell["init"], cell["seed"], split.x_train, split.y_train
+        )
         for cell, split in zip(cells, splits, strict=True)
     ]
     copies = len(network.ensemble.readout)
