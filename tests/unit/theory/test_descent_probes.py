@@ -17,7 +17,8 @@ from minima.plan.mistakes import ConfigError
 from minima.theory.drift import drift
 from minima.theory.linear_nets import net, problem
 
-PROBES = ["descent_constants", "drift_constant", "imbalance_norm", "operator_extremes"]
+ONCE = ["descent_constants", "drift_constant"]
+PROBES = [*ONCE, "imbalance_norm", "operator_extremes", "product_extremes"]
 LINEAR = {"activation": "linear", "depth": 2, "width": 40, "parametrization": "none"}
 INPUTS = 6
 
@@ -60,6 +61,7 @@ def test_probes_see_what_the_points_see(points, outputs, parametrization):
         assert found["imbalance_norm"][row] == pytest.approx(np.linalg.norm(imbalance))
         singular = np.linalg.svd(x, compute_uv=False)
         product = np.linalg.svd(first @ second, compute_uv=False)
+        np.testing.assert_allclose(found["product_extremes"][row], product[[-1, 0]], rtol=1e-9)
         wanted = (
             *written_out(x, y, first, second),
             singular[-1] ** 2,
@@ -93,7 +95,7 @@ def test_trained_networks_are_seen_alike_narrow_and_wide():
         np.testing.assert_allclose(first[f"{name}_path"], second[f"{name}_path"], rtol=1e-7, atol=1e-9)
         known = np.isfinite(first[f"{name}_path"])
         assert known[0].all()
-        assert known[1].all() == (name != "drift_constant")
+        assert known[1].all() == known[1].any() == (name not in ONCE)
 
 
 @pytest.mark.parametrize("probe", ["descent_constants", "drift_constant"])

@@ -12,16 +12,18 @@ if TYPE_CHECKING:
     from minima.engine.state import State
 
 SAME_IN = ("narrow",)
+ONCE = True
 
 
 class DescentConstants(ProbeOfLinearDescent):
-    """p1, p2, α0 (printed, covered by its proof), β0, μ, K, σmin(W) and σmax(W) of Xu et al. (2023)."""
+    """p1, p2, α0 (printed, covered by its proof), β0, μ, K, σmin(W) and σmax(W) of Xu et al. (2023), at the first
+    recorded step."""
 
     dims = ("constant",)
 
 
 def measure(state: State) -> Tensor:
-    """`measure` returns [E, 9] of the networks as they are now: p1, p2, α0 as printed and as the proof covers
+    """`measure` returns [E, 9] of the networks, taken as starts: p1, p2, α0 as printed and as the proof covers
     it, β0, μ, K, and the least and largest singular value of the product W, on what the points see. In units
     of L = ½‖y − f‖², N times the training loss, whose step is the learning rate over N."""
     from numpy.linalg import svd
