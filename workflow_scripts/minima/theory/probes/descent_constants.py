@@ -16,16 +16,16 @@ ONCE = True
 
 
 class DescentConstants(ProbeOfLinearDescent):
-    """p1, p2, α0 (printed, covered by its proof), β0, μ, K, σmin(W) and σmax(W) of Xu et al. (2023), at the first
-    recorded step."""
+    """p1, p2, α0 (printed, covered by its proof), β0, μ, K, σmin(W), σmax(W) at the first recorded step."""
 
     dims = ("constant",)
 
 
 def measure(state: State) -> Tensor:
-    """`measure` returns [E, 9] of the networks, taken as starts: p1, p2, α0 as printed and as the proof covers
-    it, β0, μ, K, and the least and largest singular value of the product W, on what the points see. In units
-    of L = ½‖y − f‖², N times the training loss, whose step is the learning rate over N."""
+    """`measure` returns [E, 9] of networks taken as starts: p1, p2, α0 as printed and as the proof covers it,
+    β0, μ, K of Xu et al. (2023), and the least and largest singular value of the product W, on what the
+    points see. In units of L = ½‖y − f‖², N times the training loss, whose step is the learning rate over
+    N."""
     from numpy.linalg import svd
 
     from minima.theory.descent_bound import constants
