@@ -185,13 +185,13 @@ def test_the_tail_of_the_loss(power):
 
 
 def test_the_loss_may_be_above_its_bound():
-    """α = μ²/32 and the sum of 20 points from t₂ on, where the loss is still 1: a loss that stays breaks
-    it."""
+    """α = μ²/32 and the sum of 20 points, of twice the logistic loss, from t₂ on, where the mean is still
+    1: a loss that stays breaks it."""
     output = {"largest_output": lambda k: 1e-3 * np.exp(k / 80)}
     start = 80 * np.log(250)
 
     def bound(k):
-        return 1 / (1 + 0.5**2 / 32 * N * PER_STEP * np.maximum(k - start, 0))
+        return 1 / (1 + 0.5**2 / 32 * 2 * N * PER_STEP * np.maximum(k - start, 0))
 
     kept = world(output | {"loss": lambda k: bound(k) ** 2}, cosine=0.5)
     stays = world(output | {"loss": lambda k: 1 + 0 * k}, cosine=0.5)

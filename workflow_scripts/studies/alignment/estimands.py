@@ -8,7 +8,6 @@ in units of 1/‖x₊‖ where it is said. A network that did not get as far as 
 import numpy as np
 import xarray as xr
 
-from minima.findings.measures import fixed
 from minima.findings.samples import Selection, node_of, only_seeds, per_seed
 from minima.findings.stats import NotEstimable, Sample
 from studies.alignment.quantities import (
@@ -30,6 +29,7 @@ from studies.alignment.quantities import (
     half_scale,
     late_share,
     one_number,
+    paper_loss,
     relative_loss,
     time_per_step,
 )
@@ -123,12 +123,12 @@ def over_bound(tree: xr.DataTree, block: str, select: Selection = None) -> Sampl
     recorded steps after t₂: L is the paper's sum, α = μ²/32 for points of norm 1."""
     trained = node_of(tree, "trained", block, select)
     step = alignment_end(trained)
-    start = at_step(trained.loss, step) * fixed(trained, "data", "train_size")
+    loss = paper_loss(trained)
+    start = at_step(loss, step)
     cosine = one_number(trained, select, "data", "cosine")
     since = time_per_step(trained) * (trained.step - at_step(trained.step, step))
     bound = start / (1 + cosine**2 / 32 * start * since)
-    ratio = (trained.loss * fixed(trained, "data", "train_size") / bound).where(since > 0)
-    return _sample(ratio.max("step"))
+    return _sample((loss / bound).where(since > 0).max("step"))
 
 
 def rank(tree: xr.DataTree, block: str, loss: float, select: Selection = None) -> Sample:

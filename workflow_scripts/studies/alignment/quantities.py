@@ -36,10 +36,20 @@ def class_sum(trained: xr.Dataset, number: int = X_PLUS) -> xr.DataArray:
 
 def time_per_step(trained: xr.Dataset) -> xr.DataArray:
     """`time_per_step` returns the time of the paper's flow that a step takes."""
+    return trained.learning_rate / _paper_over_ours(trained)
+
+
+def paper_loss(trained: xr.Dataset) -> xr.DataArray:
+    """`paper_loss` returns the paper's loss, the sum over the points of losses of slope 1."""
+    return trained.loss * _paper_over_ours(trained)
+
+
+def _paper_over_ours(trained: xr.Dataset) -> float:
+    """`_paper_over_ours` returns the paper's loss over the mean that is trained."""
     loss = shared(trained)["loss"]
     if loss not in SLOPES:
         raise NotEstimable(f"the slope of loss: {loss} at f = 0 is not known")
-    return trained.learning_rate * SLOPES[loss] / fixed(trained, "data", "train_size")
+    return fixed(trained, "data", "train_size") / SLOPES[loss]
 
 
 def clock(trained: xr.Dataset) -> xr.DataArray:
