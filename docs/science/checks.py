@@ -27,11 +27,17 @@ from minima.engine.ensemble import Ensemble
 from minima.engine.jacobians import jacobian
 from minima.engine.networks.mlp import MLP
 from minima.streams import stream
-from minima.theory import linear_nets
+from minima.theory import descent_bound, linear_nets
 from minima.theory.flows import Rule, limit_of_flow
 from minima.theory.infinite_width import trained_limit
 from minima.theory.kernels import nngp_diagonal
 from minima.theory.linearization import Linearization
+from studies.finite_steps.quantities import (
+    PAPER_RATIOS,
+    PAPER_SQUARE,
+    PAPER_SQUARE_START,
+    PAPER_SQUARE_STEPS,
+)
 from studies.momentum.theory import loss_rate, window
 
 Array = NDArray[np.float64]
@@ -109,6 +115,60 @@ def _network(data: xr.Dataset, seed: int, width: int) -> tuple[Ensemble, list[to
     model = MLP((x.shape[2], width, 1), "relu", "ntk")
     weights = gaussian(model.weight_shapes, model.draw_stds, seed)
     return Ensemble(model), [torch.tensor(layer)[None] for layer in weights], x
+
+
+def finite_steps() -> Iterator[str]:
+    """What §4.1 can give as printed, what its figure says, and α0 in §4.2."""
+    found = {scale: [_square(seed, scale) for seed in range(20)] for scale in PAPER_SQUARE}
+    every = [one for some in found.values() for one in some]
+    most = [descent_bound.largest_rate(one, 0.5, 1.5) for one in every]
+    left = [
+        1 - descent_bound.decay(one, 0.5, 1.5).factor(rate, one.loss)
+        for one, rate in zip(every, most, strict=True)
+    ]
+    conditions = [one.condition for one in found[0.1]]
+    yield "§4.1 as printed, 20 draws for each of σ = 0.1, 2, 10"
+    yield f"κ of X                                       {min(conditions):.0f} to {max(conditions):.0f}"
+    logs = np.log10([one.loss for one in every])
+    yield f"log10 L(0)                                   {logs.min():.2f} to {logs.max():.2f}"
+    yield f"ηmax                                         {min(most):.1e} to {max(most):.1e}"
+    yield f"1 − f(ηmax, 0)                               {min(left):.1e} to {max(left):.1e}"
+    yield "Figure 1: fall of its adaptive bound's log in a step, the most for κ = 1, decays over the bounds'"
+    yield "σ      α0/β0   fall     the most   fixed, adaptive"
+    for scale, (fixed, its_bound, adaptive, bound) in PAPER_SQUARE.items():
+        ratio = PAPER_RATIOS[scale]
+        step = (PAPER_SQUARE_START - bound) * np.log(10) / PAPER_SQUARE_STEPS
+        pairs = ((fixed, its_bound), (adaptive, bound))
+        over = ", ".join(
+            f"{(PAPER_SQUARE_START - end) / (PAPER_SQUARE_START - bounded):.2f}" for end, bounded in pairs
+        )
+        yield f"{scale:<6g} {ratio:<7g} {step:<8.4f} {-np.log1p(-(ratio**2) / 9):<10.4f} {over}"
+    near = [_near(seed) for seed in range(20)]
+    yield "§4.2, 20 draws: over λmin(τ) at the start"
+    for name, place in (("α0 as printed", 0), ("α0 with p1 in one summand", 1)):
+        values = [one[place] for one in near]
+        yield f"{name:<44} {min(values):.2f} to {max(values):.2f}"
+
+
+def _square(seed: int, scale: float) -> descent_bound.Constants:
+    """The constants of a draw of §4.1 as printed, h = 1000."""
+    rng = stream(seed, "check")
+    x, theta = rng.standard_normal((2, 20, 20))
+    first, second = scale * rng.standard_normal((20, 1000)), rng.standard_normal((20, 1000)) / scale
+    data = linear_nets.problem(x, x @ theta)
+    return descent_bound.constants(data, linear_nets.narrow(linear_nets.net(data, first, second)))
+
+
+def _near(seed: int) -> tuple[float, float]:
+    """α0, printed and covered, over λmin(τ) of a draw of §4.2, noise 0.01."""
+    rng = stream(seed, "check")
+    product = rng.standard_normal((20, 1)) / 2
+    size, unit = np.linalg.norm(product), np.zeros((1, 40))
+    unit[0, 0] = 1
+    data = linear_nets.problem(np.eye(20), product + 0.01 * rng.standard_normal((20, 1)))
+    start = linear_nets.net(data, product / np.sqrt(size) @ unit, np.sqrt(size) * unit)
+    found = descent_bound.constants(data, linear_nets.narrow(start))
+    return float(found.alpha / size), float(found.covered / size)
 
 
 def momentum() -> Iterator[str]:
@@ -334,6 +394,7 @@ PAGES = {
     STUDIES / "init_size" / "page.md": init_size,
     STUDIES / "adaptive" / "page.md": adaptive,
     STUDIES / "linear_nets" / "page.md": linear_nets_page,
+    STUDIES / "finite_steps" / "page.md": finite_steps,
     STUDIES / "momentum" / "page.md": momentum,
     STUDIES / "networks" / "page.md": networks,
     STUDIES / "alignment" / "page.md": alignment,

@@ -17,7 +17,7 @@ from minima.theory.flows import Rule, limit_of_flow
 SCIENCE = ROOT / "docs" / "science"
 STUDIES = {page.parent.name: page for page in (ROOT / "workflow_scripts" / "studies").glob("*/page.md")}
 PAGES = {"statistics": SCIENCE / "statistics.md"} | STUDIES
-CLAIM = re.compile(r"\b(?:init|adapt|align|lin|mom|bad|net)-\d+[a-z]?\b")
+CLAIM = re.compile(rf"\b(?:{'|'.join({claim.id.split('-')[0] for claim in CLAIMED})})-\d+[a-z]?\b")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 
 
