@@ -54,7 +54,8 @@ def bounded(power=2.0, steps=40, eta=ETA, least=1.2, alpha=ALPHA, c1=C1, c2=C2, 
         rates.append(grid[np.argmin(f(grid, loss[-1], alpha, c1, c2))] if adaptive else eta)
         loss.append(loss[-1] * f(rates[-1], loss[-1], alpha, c1, c2) ** power)
     shape = (1, len(SEEDS), steps + 1)
-    constants = np.broadcast_to([P1, P2, ALPHA, COVERED, BETA, MU, K, 0.6, 2.4], (*shape, 9))
+    constants = np.full((*shape, 9), np.nan)  # measured once
+    constants[:, :, 0] = P1, P2, ALPHA, COVERED, BETA, MU, K, 0.6, 2.0
     extremes = np.broadcast_to([least * c1 * alpha, 0.9 * c2 * BETA], (*shape, 2))
     chosen = {"c1": c1, "c2": c2}
     optimizer = {"name": "descent_bound", **chosen} if adaptive else {"name": "gd", "lr": chosen}
@@ -63,6 +64,7 @@ def bounded(power=2.0, steps=40, eta=ETA, least=1.2, alpha=ALPHA, c1=C1, c2=C2, 
         "loss": (("step",), np.broadcast_to(np.array(loss) / N, shape)),
         "descent_constants_path": (("step", "constant"), constants),
         "operator_extremes_path": (("step", "extreme"), extremes),
+        "product_extremes_path": (("step", "extreme"), np.broadcast_to([0.6, 2.4], (*shape, 2))),
         "imbalance_path": (("step",), np.broadcast_to(drift, shape)),
         "imbalance_norm_path": (("step",), np.broadcast_to(5 - drift, shape)),
         "learning_rate": ((), np.full(shape[:2], eta * N)),

@@ -100,7 +100,7 @@ def largest_eigenvalue(tree: xr.DataTree, block: str, select: Selection = None) 
 def product_norm(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
     """`product_norm` returns σmax(W) over p2, the largest of a seed's steps and networks."""
     trained = node_of(tree, "trained", block, select)
-    return _most(trained.descent_constants_path[{"constant": 8}] / constants(trained).most_product)
+    return _most(trained.product_extremes_path[{"extreme": 1}] / constants(trained).most_product)
 
 
 def drift_over_bound(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
