@@ -21,6 +21,7 @@ from minima.findings import replications, words
 from minima.findings.files import write_json
 from minima.findings.forest import drawn as forests_of
 from minima.findings.reach import elsewhere
+from minima.findings.style import with_palette
 from minima.findings.words import NOT_ASKED, REFUTED, SUPPORTED, VERDICTS, as_markdown, minus, row
 from minima.plan.workplan import Plan
 
@@ -267,7 +268,7 @@ def shrink(source: Path, output: Path) -> None:
         small = full.convert("RGB")
     small.thumbnail((WIDEST, 10 * WIDEST), Image.Resampling.LANCZOS)
     output.parent.mkdir(parents=True, exist_ok=True)
-    small.quantize(COLOURS, dither=Image.Dither.NONE).save(output, optimize=True)
+    with_palette(small, COLOURS).save(output, optimize=True)
 
 
 def default_plan(root: Path) -> Plan:
