@@ -11,6 +11,7 @@ from tests.unit.helpers import PHI, weights
 from minima.engine import optimizers, passes, products
 from minima.engine.batches import Batches
 from minima.engine.core import Recipe, Rules, train
+from minima.engine.decay_bound import DecayBound
 from minima.engine.device import cache_bytes
 from minima.engine.ensemble import Ensemble
 from minima.engine.networks import gram
@@ -19,6 +20,7 @@ from minima.engine.stack import stacked
 
 STEPS = 200
 COPIES = {"one copy": (1.0,), "antisymmetric": (0.5**0.5, -(0.5**0.5))}
+BOUND = [f"bound.{name}" for name in DecayBound._fields[1:]]
 NUMBERS = {
     "gd": {"lr": 0.1},
     "sgd": {"lr": 0.1},
@@ -35,6 +37,7 @@ NUMBERS = {
     "adamw": {"lr": 1e-3, "beta1": 0.9, "beta2": 0.99, "epsilon": 0.1},
     "preconditioned": {"lr": 1e-3, "epsilon": 0.1},
     "torch_optim": {"lr": 1e-3},
+    "descent_bound": {"lr": 0.2, "bound.fall": 1.0} | dict.fromkeys(BOUND, 2.0),
 }
 OPTIONS = {"torch_optim": {"class": "torch.optim.NAdam", "arguments": {"eps": 0.1}}}
 SAMPLE = (Path(optimizers.__file__).parent).glob("[a-z]*.py")
