@@ -22,6 +22,7 @@ container: "minima.sif"  # of --sdm apptainer alone; rules/envs/minima.def build
 include: "rules/package.smk"
 
 
+from minima.plan.given import given
 from minima.plan.mistakes import ConfigError
 from minima.plan.parts import beside, located
 from minima.plan.workplan import Plan, share_with_scripts
@@ -32,6 +33,8 @@ config["extensions"] = located(config.get("extensions", []), workflow.configfile
 config["network_dirs"] = located(
     config.get("network_dirs", beside(workflow.configfiles)), workflow.configfiles
 )
+asked = workflow.config_settings
+config["options"] = given(asked.configfiles, asked.config, asked.replace_workflow_config)
 try:
     PLAN = Plan(config)
     PLAN.check()

@@ -283,6 +283,7 @@ def studies(folder: Path) -> list[StudySection]:
                 figures,
                 NEAREST.get(name, []),
                 "results/again/",
+                "--configfile my.yaml",
             )
         )
     return sections

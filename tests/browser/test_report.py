@@ -181,9 +181,21 @@ def test_the_title_is_answered_first(html: str) -> None:
     grid = plain(found.split("<table")[1].split("</table>")[0])
     assert "width by scale width 1 3 64 linearized 9 of 10 0.0400 none 10 of 10 ntk 0.310 256" in grid
     assert grid.endswith("diverged 1")
-    assert 'class="m0"' in found
+    assert '<td class="m0">' in found
     assert 'class="lost"' in found
     assert '<section id="nearest"' not in render(CLAIMS, BARE, {}, {})
+
+
+def test_the_colours_of_a_map_are_those_of_its_legend(html: str) -> None:
+    """Of what some network converged to, and no other; a block's shares have them too."""
+    found = html.split('<section id="nearest"')[1]
+    assert plain(found.split('<ul class="legend">')[1].split("</ul>")[0]) == "linearized none not converged"
+    shares = found.split('<span class="shares"')[1].split("</span></summary>")[0]
+    assert re.findall(r'<span class="(\w*)" style="flex: (\d+)">', shares) == [
+        ("m0", "27"),
+        ("", "2"),
+        ("lost", "1"),
+    ]
 
 
 def test_a_place_holds_its_networks(html: str) -> None:
@@ -192,6 +204,7 @@ def test_a_place_holds_its_networks(html: str) -> None:
     assert opened.count("<path ") == opened.count("snakemake --cores 1 results/again/") == 10
     assert "<td>0</td><td>linearized</td><td>78</td><td><b>0.0400</b></td><td>0.310</td>" in opened
     assert "results/again/0000000000000009.nc" in opened
+    assert "/0000000000000009.nc --configfile my.yaml</code>" in opened, "with the config of this page"
     lost = html.split('id="map-init_size-scale-3"')[1].split("</details>")[0]
     assert "1 network; none converged" in plain(lost)
 
@@ -227,7 +240,7 @@ def test_a_page_of_2000_networks_is_small(sections: list[StudySection]) -> None:
     )
     page = render(CLAIMS, [study, *sections[1:]], FACTS, LINKS)
     assert page.count("results/again/") == 2000
-    assert len(page.encode()) < 2e6  # the figures of all studies are 3 MB
+    assert len(page.encode()) < 2e6  # the figures of all studies are 1.4 MB
 
 
 def test_the_published_number_stands_where_the_paper_gives_one(html: str) -> None:

@@ -292,6 +292,12 @@ def rerun(workflow: Workflow, *arguments: str):
     return workflow.run(*arguments, "--configfile", str(workflow.folder.parent / "my_config.yaml"))
 
 
+def test_a_run_says_by_which_options_snakemake_has_its_config_again(ran):
+    """With them the report says how a network is trained again."""
+    found = json.loads((ran.folder / "results" / "provenance.json").read_text(encoding="utf-8"))
+    assert found["config"]["options"] == f"--configfile {ran.folder.parent / 'my_config.yaml'}"
+
+
 def test_a_study_of_parts_of_ones_own_runs_from_outside_the_checkout(ran):
     results = ran.folder / "results"
     with xr.open_datatree(results / "mine" / "dataset.nc") as tree:

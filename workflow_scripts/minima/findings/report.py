@@ -30,7 +30,7 @@ class FigureEntry:
 class StudySection:
     """A study as the page shows it; `blocks` holds each block's name and what it trains, in words; `dataset`
     is a link relative to the page, `again` what stands before a network's name in the file that is made by
-    training the network again."""
+    training the network again, `options` those by which Snakemake has the config of this page."""
 
     name: str
     title: str
@@ -40,11 +40,14 @@ class StudySection:
     figures: list[FigureEntry]
     nearest: list[NearestMap]
     again: str = ""
+    options: str = ""
 
     @property
     def minimizers(self) -> list[str]:
-        """`minimizers` returns all that were computed for networks of the study: each has its colour."""
-        return list(dict.fromkeys(name for one in self.nearest for name in one.minimizers))
+        """`minimizers` returns those that networks of the study converged to: each has its colour."""
+        found = {name for one in self.nearest for nearest, _ in one.counts for name in nearest.split(" or ")}
+        names = dict.fromkeys(name for one in self.nearest for name in one.minimizers)
+        return [name for name in names if name in found]
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,9 @@ def _section(plan: "Plan", study: str, found: Section, output: Path, so_far: boo
     ]
     dataset = os.path.relpath(plan.paths.dataset(study), output.parent)
     title = settings.title or study
+    again, options = plan.paths.again(""), plan.config.options
     return StudySection(
-        study, title, settings.citation, dataset, blocks, figures, found.nearest, plan.paths.again("")
+        study, title, settings.citation, dataset, blocks, figures, found.nearest, again, options
     )
 
 

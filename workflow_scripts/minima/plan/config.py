@@ -290,6 +290,9 @@ class Config(Options):
         "older code too.",
     )
     prune: Literal["list", "move"] = Field("list", description="What `snakemake prune` does.")
+    options: str = Field(
+        "", description="What Snakemake was given to make this config; not to be set, a run writes it here."
+    )
     execution: Execution = Field(Execution(), description="How jobs run.")
     data: dict[Name, DataRecipe] = Field({}, description="Data recipes by name, laid over those of studies.")
     studies: dict[Name, Study] = Field(
