@@ -55,6 +55,19 @@ def test_one_gpu_for_each_training_job_and_none_for_the_others(campaign, undistu
 
 
 @pytest.mark.slow
+def test_packs_go_as_one_array_where_the_plugin_is_asked_to(campaign, undisturbed, slurm):
+    """As `docs/cluster.md` says: one submission, and the results are those of single jobs."""
+    run = campaign.finish(campaign.submit("--slurm-array-jobs", "train_pack", DATASET)).succeeded()
+    assert run.trained == PACK_COUNT * CELLS
+    for pattern in (PACKS, "question/dataset.nc"):
+        assert campaign.files(pattern) == undisturbed.files(pattern)
+    tasks = slurm.call("squeue", "--noheader", "--array", "-t", "all", "-o", "%F %K %T")
+    arrays = [line.split() for line in tasks.splitlines() if "N/A" not in line]
+    assert [len({job for job, _, _ in arrays}), len(arrays)] == [1, PACK_COUNT], tasks
+    assert {state for _, _, state in arrays} == {"COMPLETED"}
+
+
+@pytest.mark.slow
 def test_scancel_of_a_running_pack_loses_no_finished_cell(campaign, undisturbed, slurm):
     """The retry trains what is missing and nothing else."""
     campaign.hold()

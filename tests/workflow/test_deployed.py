@@ -1,12 +1,13 @@
 """The workflow as `snakedeploy deploy-workflow` lays it out: a folder with our config and profiles and a
 Snakefile that names the repository, of which Snakemake keeps a clone."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from harness import DATASET, Run, Workflow
+from harness import DATASET, ROOT, Run, Workflow
 
 # What snakedeploy 0.17 writes, word for word but for the source.
 SNAKEFILE = """from snakemake.utils import min_version
@@ -29,6 +30,8 @@ module minima:
 # use all rules from {repository}
 use rule * from minima
 """  # noqa: W291
+PAGE = (ROOT / "docs" / "running.md").read_text(encoding="utf-8")
+(CONSOLE,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 REPOSITORY = "https://github.com/owner/minima"
 GIT = ("git", "-c", "user.name=Minima", "-c", "user.email=minima@example.org")
 
@@ -83,3 +86,16 @@ def test_a_deployed_workflow_runs_where_it_was_deployed(deployed: Deployed):
     assert run.trained == 6
     assert "Nothing to be done" in deployed.run(DATASET).output
     assert before == {path: path.stat().st_mtime_ns for path in source.rglob("*")}
+
+
+def test_our_console_is_there_for_three_lines(deployed: Deployed):
+    """As docs/running.md says; without them Snakemake's own is."""
+    run = deployed.run(DATASET, "--until", "prepare_data").succeeded()
+    assert "Minima:" not in run.output
+    with (deployed.folder / "workflow" / "Snakefile").open("a", encoding="utf-8") as file:
+        file.write(f"\n\n{CONSOLE}")
+    run = deployed.run(DATASET).succeeded()
+    assert re.search(r"^Minima: ", run.output, re.MULTILINE)
+    assert re.search(r"^Done in \d+ s: 6 networks", run.output, re.MULTILINE)
+    assert "rule train_pack:" not in run.output
+    assert run.trained == 6
