@@ -74,6 +74,29 @@ def test_a_rate_too_large_diverges(lr, dtype):
         assert np.isfinite(values[name]).all(), name
 
 
+@pytest.mark.parametrize(
+    ("network", "probes"),
+    [
+        (NETWORK, ["kernel_extremes", "sharpness", "norm", "flips", "margin", "stable_rank", "path_norm"]),
+        ({"activation": "linear", "depth": 2, "width": 8}, ["imbalance", "rate_bounds", "operator_extremes"]),
+    ],
+)
+def test_of_weights_that_are_no_numbers_nothing_is_measured(network, probes):
+    """A step that leads out of all numbers, just before what is recorded, ends no job and no neighbour."""
+    record = {"probes": probes, "steps": [0, 1, 2, 3]}
+    many = [
+        cell(network=network, optimizer={"name": "gd", "lr": lr}, stop={"max_steps": 3}, record=record)
+        for lr in (1e-3, 1e300)
+    ]
+    neighbour, lost = trained(many, SPLIT)
+    (alone,) = trained(many[:1], SPLIT)
+    assert lost["status"] == "diverged"
+    for probe in probes:
+        assert np.isfinite(lost[f"{probe}_path"][0]).all(), probe
+        assert np.isnan(lost[f"{probe}_path"][1:]).all(), probe
+        np.testing.assert_allclose(neighbour[f"{probe}_path"], alone[f"{probe}_path"], rtol=1e-10)
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("lr", [0.1, {"relative": 0.5}])
 def test_a_dead_network_is_stopped(lr):

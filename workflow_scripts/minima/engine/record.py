@@ -16,7 +16,7 @@ from torch import Tensor
 from minima.engine.accuracy import accuracy_of
 from minima.engine.divergence import DIVERGED_LOSS
 from minima.engine.progress import Progress
-from minima.engine.state import State
+from minima.engine.state import State, of_each
 
 ROUNDINGS = 16  # a relative error of so many units in the last place is none
 
@@ -106,10 +106,12 @@ class Record:
     def write(self, step: int, loss: Tensor, state: State, time: Tensor | float = torch.nan) -> None:
         column = self.columns[step]
         self.losses[:, column], self.times[:, column] = loss, time
+        finite = loss.isfinite()
+        seen = state.of_numbers(finite) if self.rules.probes else state
         for name, probe in self.rules.probes.items():
             if getattr(probe, "ONCE", False) and name in self.probes:
                 continue
-            value = probe.measure(state).to(self.losses)
+            value = of_each(finite, probe.measure(seen).to(self.losses), torch.nan)
             if name not in self.probes:
                 self.probes[name] = value.new_full((*self.losses.shape, *value.shape[1:]), torch.nan)
             self.probes[name][:, column] = value

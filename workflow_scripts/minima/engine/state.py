@@ -1,7 +1,7 @@
 """A stack of networks at one step, as probes see it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -31,9 +31,20 @@ class State:
         self.ensemble.gradients(weights, tape, slope, gradient)
         return loss, [gradient[layer] for layer in self.ensemble.trained]
 
+    def of_numbers(self, finite: Tensor) -> "State":
+        """`of_numbers` returns the stack with zeros for the weights and predictions of the networks that are
+        not `finite` [E], of which nothing can be measured: an eigenvalue of no numbers would end the job."""
+        weights = [of_each(finite, weight, 0.0) for weight in self.weights]
+        return replace(self, weights=weights, f=of_each(finite, self.f, 0.0))
+
     def norms(self, weights: Sequence[Tensor]) -> Tensor:
         """`norms` returns the Frobenius norms [E, layers] of weights, layer by layer."""
         return torch.stack([norms(weights[layer]) for layer in self.ensemble.parameters], dim=1)
+
+
+def of_each(chosen: Tensor, values: Tensor, other: float) -> Tensor:
+    """`of_each` returns the values [E, …] of the chosen [E] networks, and `other` for those of the rest."""
+    return torch.where(chosen.view(-1, *[1] * (values.ndim - 1)), values, other)
 
 
 def norms(weight: Tensor) -> Tensor:
