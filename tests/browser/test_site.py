@@ -51,6 +51,16 @@ def test_a_study_shows_formulas_and_no_tex(browser):
     assert "\\frac" not in page.locator("article").inner_text()
 
 
+def test_a_drawing_is_words_where_there_is_no_network(browser):
+    """What draws it is fetched; its lines say the same."""
+    shown = browser.new_page(viewport={"width": PHONE, "height": 900}, offline=True)
+    shown.goto((SITE / "docs/architecture.html").as_uri())
+    drawing = shown.locator("pre", has_text="plan --> store").first
+    assert drawing.is_visible()
+    assert "plan --> data" in drawing.inner_text()
+    assert shown.evaluate("document.documentElement.scrollWidth") <= PHONE
+
+
 def test_the_gallery_shows_its_figures(browser):
     page = opened(browser, "docs/gallery.html")
     pictures = page.locator("article img")
