@@ -93,4 +93,12 @@ def test_verdicts_figures_and_report_rebuild_from_the_archive_without_training(j
         *("judge_study", "judge_claims", "draw_figures", "describe_study", "write_report"),
         "all",
     }
-    assert [again.files(pattern) for pattern in patterns] == found
+    *others, (page,) = [again.files(pattern) for pattern in patterns]
+    path = again.folder / "results" / page
+    options = " --replace-workflow-config --configfile archive/config.yaml</code>"
+    text = path.read_text(encoding="utf-8")
+    assert text.count(options) == text.count("results/again/") > 0, (
+        "a network is trained again by this config"
+    )
+    path.write_text(text.replace(options, "</code>"), encoding="utf-8")
+    assert [*others, again.files("report.html")] == found
