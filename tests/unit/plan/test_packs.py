@@ -61,6 +61,19 @@ def test_small_groups_on_data_of_one_source_share_a_job():
     assert len(make_packs([*grid, *moons], NO_BOUND, NO_BOUND)) == 2
 
 
+def test_no_study_waits_for_the_small_groups_of_another():
+    """What two studies ask for is trained once, in a pack of its own."""
+    widths = {8: ["a"], 9: ["a"], 16: ["b"], 32: ["a", "b"]}
+    grid = cells(2, widths=widths)
+    asking = {cell.digest: widths[cell["network"]["width"]] for cell in grid}
+    packs = make_packs(grid, NO_BOUND, NO_BOUND, asking).values()
+    assert sorted(sorted({cell["network"]["width"] for cell in pack.cells}) for pack in packs) == [
+        [8, 9],
+        [16],
+        [32],
+    ]
+
+
 def test_jobs_on_one_file_of_the_user_do_not_wait_for_another():
     own = [
         cells(2, recipe=recipe_of({"source": "file", "path": path, "train_size": 20, "test_size": 20}))

@@ -1,13 +1,13 @@
 """Packs: the cells that one job trains, with a membership that hardly moves.
 
 The cells of a group (same data recipe, architecture, optimizer …) are trained together. A large group is
-split by the bits of its cells' digests until each pack fits the wanted time and memory. Small groups on data
-of one source share packs, for a job's start alone takes seconds: they are split, whole, by the bits of their
-own digests until each pack is small again. Either way a new cell enters one pack and leaves the others
-untouched.
+split by the bits of its cells' digests until each pack fits the wanted time and memory. Small groups of the
+same studies, on data of one source, share packs, for a job's start alone takes seconds: they are split,
+whole, by the bits of their own digests until each pack is small again. Either way a new cell enters one pack
+and leaves the others untouched. No study waits for the small groups of another.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from pathlib import Path
@@ -40,8 +40,14 @@ class Pack:
         return cost_of(self.cells, at_most)
 
 
-def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[str, Pack]:
-    """Name → pack. `seconds` and `memory_mb` bound a pack of more than one cell."""
+def make_packs(
+    cells: Iterable[Cell],
+    seconds: float,
+    memory_mb: float,
+    studies: Mapping[str, Collection[str]] | None = None,
+) -> dict[str, Pack]:
+    """Name → pack. `seconds` and `memory_mb` bound a pack of more than one cell; `studies` maps a cell's
+    digest to those that ask for it."""
 
     def fits(cost: Cost, share: float = 1.0) -> bool:
         return cost.seconds <= share * seconds and cost.memory_mb <= memory_mb
@@ -57,8 +63,10 @@ def make_packs(cells: Iterable[Cell], seconds: float, memory_mb: float) -> dict[
         for path, some in _split(members, lambda some: fits(sum((each[name] for name in some), Cost()))):
             packs.append(_pack(group, path, [by_digest[name] for name in some]))
     families: dict[str, list[str]] = {}
+    asking = studies or {}
     for group in sorted(small):
-        families.setdefault(_family(groups[group][0]), []).append(group)
+        of = sorted({study for cell in groups[group] for study in asking.get(cell.digest, ())})
+        families.setdefault(_family(groups[group][0], of), []).append(group)
     for family, members in families.items():
         for path, some in _split(
             members, lambda some: fits(reduce(Cost.then, (costs[group] for group in some)), SMALL)
@@ -75,11 +83,12 @@ def _pack(of: str, path: str, cells: list[Cell]) -> Pack:
     return Pack(f"{cells[0]['data']['source']}_{what}_{which}", tuple(cells))
 
 
-def _family(cell: Cell) -> str:
-    """Digest of what small groups have in common that share a pack: the source of their data, with the user's
-    own files, and how many cells stand behind one, so that no pack waits for itself."""
+def _family(cell: Cell, studies: list[str]) -> str:
+    """Digest of what small groups have in common that share a pack: the studies that ask for them, the source
+    of their data, with the user's own files, and how many cells stand behind one, so that no pack waits for
+    itself."""
     own = [str(path) for path in cell.recipe.own_files(Path())]
-    return digest(canonical([cell["data"]["source"], own, cell.generation]))
+    return digest(canonical([cell["data"]["source"], own, cell.generation, studies]))
 
 
 def _split(

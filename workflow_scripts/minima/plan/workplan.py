@@ -167,7 +167,12 @@ class Plan:
     @cached_property
     def packs(self) -> dict[str, Pack]:
         execution = self.config.execution
-        return make_packs(self.cells.values(), 60 * execution.pack_minutes, 1000 * execution.device_memory_gb)
+        seconds, megabytes = 60 * execution.pack_minutes, 1000 * execution.device_memory_gb
+        asking: dict[str, set[str]] = {}
+        for (study, _), grid in self.grids.items():
+            for cell in grid.cells:
+                asking.setdefault(cell.digest, set()).add(study)
+        return make_packs(self.cells.values(), seconds, megabytes, asking)
 
     @cached_property
     def data_files(self) -> dict[str, DataFile]:
