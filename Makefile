@@ -8,6 +8,8 @@ DOCS := .venv-docs
 BIN := $(VENV)/bin
 CORES ?= all
 INTO ?= my_studies
+# So that `from minima import …` works in this environment, wherever Python is started.
+KNOWS := import sys, sysconfig; from pathlib import Path; Path(sysconfig.get_path("purelib"), "minima.pth").write_text(sys.argv[1])
 # A process per core, each with whole files of tests; a test takes half a gigabyte.
 TESTS := $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
@@ -73,6 +75,7 @@ $(VENV)/installed: requirements.lock
 	@echo "Building $(VENV) from requirements.lock (a minute or two, once)"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -c '$(KNOWS)' "$(CURDIR)/workflow_scripts"
 	@touch $@
 
 release: ## check that version, changelog and citation agree, and tag the release

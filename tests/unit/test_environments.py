@@ -1,6 +1,9 @@
 """Where the workflow runs: containers have its pins, profiles speak to what is there."""
 
+import os
 import re
+import subprocess
+import venv
 from pathlib import Path
 
 import pytest
@@ -34,3 +37,25 @@ def test_every_key_of_a_profile_is_known_to_what_is_installed(path):
         assert any(key.startswith("slurm-") for key in keys)
     assert [key for key in keys if f"--{key}" not in known] == []
     assert "--slurm-no-such-option" not in known
+
+
+def test_the_environment_of_make_knows_the_package_wherever_python_is_started(tmp_path):
+    """README's `from minima import which_minimizer`; here in one without the lock's packages, by make's own
+    recipe."""
+    copy = tmp_path / "a clone"
+    copy.mkdir()
+    for name in ("Makefile", "requirements.lock"):
+        (copy / name).write_bytes((ROOT / name).read_bytes())
+    (copy / "workflow_scripts").symlink_to(ROOT / "workflow_scripts")
+    said = subprocess.run(
+        ["make", "-n", ".venv/installed"], cwd=copy, capture_output=True, text=True, check=True
+    )
+    recipe = [line for line in said.stdout.splitlines() if "workflow_scripts" in line]
+    venv.create(copy / ".venv", with_pip=False)
+    subprocess.run(["sh", "-ec", "\n".join(recipe)], cwd=copy, check=True)
+    there = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    python, asked = copy / ".venv" / "bin" / "python", "import minima; print(minima.__path__[0])"
+    found = subprocess.run(
+        [python, "-c", asked], cwd=tmp_path, env=there, capture_output=True, text=True, check=True
+    )
+    assert Path(found.stdout.strip()).resolve() == ROOT / "workflow_scripts" / "minima"
