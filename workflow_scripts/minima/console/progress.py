@@ -43,14 +43,19 @@ class Progress:
             for key in networks
         }
         self._shown = 0.0
+        self._took = self._expected = PRIOR_SECONDS  # of training that has ended, and what was expected of it
 
     def begins(self, number: int, now: float) -> None:
         self.running[number] = now
         self.failed.pop(number, None)  # another attempt
 
     def ends(self, number: int, now: float) -> None:
-        if number in self.steps:
-            self.ended[number] = now - self.running.pop(number, now)
+        if number not in self.steps or number in self.ended:
+            return
+        self.ended[number] = now - self.running.pop(number, now)
+        if self.steps[number].networks:
+            self._took += self.ended[number]
+            self._expected += self.steps[number].seconds
 
     def fails(self, number: int) -> None:
         self.running.pop(number, None)
@@ -59,9 +64,7 @@ class Progress:
 
     @property
     def pace(self) -> float:
-        trained = [number for number in self.ended if self.steps[number].networks]
-        took = PRIOR_SECONDS + sum(self.ended[number] for number in trained)
-        return took / (PRIOR_SECONDS + sum(self.steps[number].seconds for number in trained))
+        return self._took / self._expected
 
     @property
     def seconds(self) -> float:
