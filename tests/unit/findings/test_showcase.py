@@ -53,11 +53,13 @@ def verdict(id: str, outcome: str, *parts: dict[str, Any], headline: bool = Fals
 
 def test_a_study_names_the_papers_whose_claims_it_tests_or_is_ours():
     plan = default_plan(ROOT)
-    found = {study: verdict("a-1", "supported") | {"study": study, "paper": ""} for study in plan.studies[:2]}
+    found = {study: verdict("a-1", "supported") | {"study": study, "paper": ""} for study in plan.studies[:3]}
     found[plan.studies[0]]["paper"] = "2011.02408"
-    _, _, first, second, *_ = studies(plan, list(found.values())).splitlines()
+    found[plan.studies[2]]["paper"] = "A Journal 2023"
+    _, _, first, second, third, *_ = studies(plan, list(found.values())).splitlines()
     assert "| [2011.02408](https://arxiv.org/abs/2011.02408) |" in first
     assert "| ours |" in second
+    assert "| A Journal 2023 |" in third
 
 
 def test_claims_without_a_control_are_folded_where_they_are_supported():
@@ -84,11 +86,20 @@ def test_claims_without_a_control_are_folded_where_they_are_supported():
 
 
 def test_claims_that_are_not_supported_are_listed_with_the_reason():
-    found = nulls([verdict("a-1", "supported"), verdict("a-2", "refuted")])
-    assert found == "- a-2 is refuted: a-2 | holds. Why: one of two."
+    """Of a refuted one, what was found of the parts that refute it."""
+    found = nulls([verdict("a-1", "supported"), verdict("a-2", "inconclusive")])
+    assert found == "- a-2 is inconclusive: a-2 | holds. Why: one of two."
     assert nulls([verdict("a-1", "supported")]) == "Every claim is supported."
-    ours = verdict("a-1", "supported") | {"verdict_ours": "refuted", "reason_ours": "refuted: the caveat"}
-    assert nulls([ours]) == "- What is ours beside a-1 is refuted. Why: the caveat."
+    yes, no = part("yes", "supported"), part("no", "refuted", -3.0)
+    caveat = part("the caveat", "refuted", -4.0) | {"source": "ours"}
+    (refuted,) = nulls([verdict("a-3", "refuted", yes, no, caveat)]).splitlines()
+    assert refuted.endswith("Why: no, −3.00 [−3.50, −2.50] 95 % t, not ≥ −2.")
+    ours = verdict("a-1", "supported", yes, caveat) | {"verdict_ours": "refuted"}
+    (beside,) = nulls([ours]).splitlines()
+    assert (
+        beside
+        == "- What is ours beside a-1 is refuted. Why: the caveat, −4.00 [−4.50, −3.50] 95 % t, not ≥ −2."
+    )
 
 
 def compared(**verdicts: list[str]) -> dict[str, Any]:

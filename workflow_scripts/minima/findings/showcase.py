@@ -8,6 +8,7 @@ What `snakemake replications` has not written there stays as it was copied befor
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[3]
 SHOWN = Path("docs/verdicts.json")
 ELSEWHERE = Path("docs/replications.json")
 NOTHING: dict[str, Any] = {"data_sets": [], "claims": []}  # before any replication
+ARXIV = re.compile(r"\d{4}\.\d{4,5}")
 PICTURES = "figures"  # beside the gallery
 WIDEST, COLOURS = 1000, 64  # pixels, palette: 28 pictures in about a megabyte
 WRITTEN = ("README.md", "docs/limits.md")  # by hand, with places for tables
@@ -142,14 +144,17 @@ def studies(
     lines = [row("study", "paper", "asks", *VERDICTS, "supported claims on other data"), "|" + "---|" * 7]
     for study in plan.studies:
         mine = [v for v in verdicts if v["study"] == study]
-        papers = ", ".join(
-            f"[{p}](https://arxiv.org/abs/{p})" for p in dict.fromkeys(v["paper"] for v in mine) if p
-        )
+        papers = ", ".join(_cited(p) for p in dict.fromkeys(v["paper"] for v in mine) if p)
         counts = [str(_count(mine, verdict)) for verdict in VERDICTS]
         name = f"[`{study}`](workflow_scripts/studies/{study}/page.md)"
         reach = _on_other_data([c for c in comparison["claims"] if c["study"] == study], comparison)
         lines.append(row(name, papers or "ours", plan.config.studies[study].title, *counts, reach))
     return "\n".join(lines)
+
+
+def _cited(paper: str) -> str:
+    """`_cited` returns a paper's name, a link where that is its arXiv number."""
+    return f"[{paper}](https://arxiv.org/abs/{paper})" if ARXIV.fullmatch(paper) else paper
 
 
 def _on_other_data(claims: Sequence[Mapping[str, Any]], comparison: Mapping[str, Any]) -> str:
@@ -163,14 +168,21 @@ def nulls(verdicts: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for v in verdicts:
         if v["verdict"] != SUPPORTED:
-            why = v["reason"].removeprefix(f"{v['verdict']}: ")
-            text = f"- {v['id']} is {v['verdict']}: {v['statement'].rstrip('.')}. Why: {why}."
-            lines.append(_wrapped(text, "  "))
+            said = f"{v['id']} is {v['verdict']}: {v['statement'].rstrip('.')}"
+            lines.append(f"- {said}. Why: {_why(v, v['verdict'], v['source'], v['reason'])}.")
         if words.beside(v) not in ("", SUPPORTED):
-            why = v["reason_ours"].removeprefix(f"{v['verdict_ours']}: ")
-            text = f"- What is ours beside {v['id']} is {v['verdict_ours']}. Why: {why}."
-            lines.append(_wrapped(text, "  "))
-    return "\n".join(lines) or "Every claim is supported."
+            said = f"What is ours beside {v['id']} is {v['verdict_ours']}"
+            lines.append(f"- {said}. Why: {_why(v, v['verdict_ours'], 'ours', v['reason_ours'])}.")
+    return "\n".join(_wrapped(line, "  ") for line in lines) or "Every claim is supported."
+
+
+def _why(claim: Mapping[str, Any], verdict: str, source: str, reason: str) -> str:
+    """`_why` returns the reason of a verdict; of a refuted statement, what was found of it."""
+    if verdict != REFUTED:
+        return reason.removeprefix(f"{verdict}: ")
+    parts = [part for part in claim["parts"] if (part["source"], part["verdict"]) == (source, REFUTED)]
+    found = [f"{part['label']}, {' '.join(words.estimate(part))}, not {part['region']}" for part in parts]
+    return minus("; ".join(found))
 
 
 def gallery(plan: Plan, verdicts: Sequence[Mapping[str, Any]]) -> str:

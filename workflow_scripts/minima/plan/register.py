@@ -117,7 +117,9 @@ class Claim(Options):
     """One statement, published or ours."""
 
     id: str = Field(description="Short name, like init-1 or lin-2b.")
-    paper: str = Field("", description="arXiv number of the paper that claims it; none has one of our own.")
+    paper: str = Field(
+        "", description="The paper that claims it: its arXiv number, or how it is called; none: ours."
+    )
     study: str = Field(
         description="The study whose dataset it is judged on; left out in the register of a study's folder."
     )
