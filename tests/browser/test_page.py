@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from tests.browser.sample import CLAIMS
 from tests.unit.side_by_side import TITLES, not_asked
 from tests.unit.side_by_side import claim as made_up
@@ -135,8 +134,7 @@ def test_nothing_scrolls_sideways(page: Any) -> None:
 @pytest.mark.browser
 def test_every_study_has_its_section(page: Any, sections: list[StudySection]) -> None:
     """Reached from the top, with a figure for each that the claims name, its data and its dataset."""
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    assert {section.name for section in sections} == {*config["run"]}
+    assert {section.name for section in sections} >= {claim["study"] for claim in CLAIMS}
     for section in sections:
         page.get_by_role("navigation").get_by_role("link", name=section.name, exact=True).click()
         region = page.get_by_role("region", name=section.title)
