@@ -72,10 +72,12 @@ def draw(table: pd.DataFrame) -> Figure:
         name=lambda series: NAMES.get(series, f"{NAMES[series.split()[-1]]}, published"),
         log="",
         title=lambda panel, here: f"{panel}, n = {int(here.n.max())}",
-        legend="last",
-        legend_at={"fontsize": "x-small"},
     )
-    return drawn.draw(table)
+    figure = drawn.draw(table)
+    last = figure.axes[-1]  # has all rules, and what is published: in the panel a legend covers that
+    last.get_legend().remove()
+    figure.legend(*last.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return figure
 
 
 def _rows(panel: str, trained: xr.Dataset) -> list[tuple]:
