@@ -48,17 +48,23 @@ def slopes(curves: xr.DataArray, usable: xr.DataArray, dim: str, over: float = 1
     return kept.rebuilt(np.log(kept.values), slope)
 
 
-def per_seed(values: xr.DataArray, usable: xr.DataArray, *dims: str) -> Sample:
-    """`per_seed` returns the usable seeds along the first axis, each the owner of its values.
+def per_seed(values: xr.DataArray, usable: xr.DataArray | None = None, *dims: str) -> Sample:
+    """`per_seed` returns the usable seeds along the first axis, each the owner of its values; where it is not
+    said which are usable, those whose value is known.
 
     Samples are made here and in `per_draw` alone. Which seeds share their data is no business of an
     estimand: the judge reads it off the blocks (`shared_data`) and pools those seeds, so that no estimand
     can lose it.
     """
     only_seeds(values, *dims)
-    values, usable = xr.align(values, usable, join="inner")
+    values, usable = xr.align(values, values.notnull() if usable is None else usable, join="inner")
     kept = usable.values
     return Sample(values.transpose("seed", *dims).values[kept], values.seed.values[kept], note=left_out(kept))
+
+
+def most_per_seed(values: xr.DataArray) -> Sample:
+    """`most_per_seed` returns the largest of each seed's networks and steps; NaN marks what is not known."""
+    return per_seed(values.max([dim for dim in values.dims if dim != "seed"]))
 
 
 def per_draw(draws: xr.DataArray) -> Sample:

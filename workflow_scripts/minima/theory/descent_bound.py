@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minima.engine.decay_bound import DecayBound, positive_root
-from minima.theory.linear_nets import Net, Problem, error, imbalance
+from minima.theory.linear_nets import Net, Problem, error, imbalance, least_rate
 
 Array = NDArray[np.float64]
 ARORA = 6144 * 8  # of (130), for two layers
@@ -61,17 +61,11 @@ def constants(problem: Problem, net: Net) -> Constants:
     least = np.linalg.svd(problem.targets, compute_uv=False)[-1]
     p1 = np.maximum(least - off, 0) / problem.roots[0]
     p2 = (norm + off) / problem.roots[-1]
-    above, below = here.most - here.least, here.most_negative - here.least_negative
-
-    def alpha(first: Array, second: Array) -> Array:
-        return (
-            np.hypot(above + here.gap, 2 * first) - above + np.hypot(below + here.gap, 2 * second) - below
-        ) / 2
-
     beta = here.most + np.hypot(here.most, 2 * p2) + here.most_negative + np.hypot(here.most_negative, 2 * p2)
-    covered = alpha(p1 if outputs <= inputs else 0 * p1, p1 if inputs <= outputs else 0 * p1)
+    alpha = least_rate(here, p1, p1) / 2
+    covered = least_rate(here, p1 if outputs <= inputs else 0 * p1, p1 if inputs <= outputs else 0 * p1) / 2
     mu, largest = float(problem.roots[-1] ** 2), float(problem.roots[0] ** 2)
-    return Constants(p1, p2, alpha(p1, p1), covered, beta / 2, mu, largest, off**2 / 2, norm)
+    return Constants(p1, p2, alpha, covered, beta / 2, mu, largest, off**2 / 2, norm)
 
 
 def decay(start: Constants, c1: float, c2: float) -> DecayBound:

@@ -178,9 +178,15 @@ def rate_now(problem: Problem, imbalance: Imbalance, net: Net) -> Array:
     none = np.zeros(singular.shape[:-1])
     sigma_m = singular[..., m - 1] if m <= r else none
     sigma_r = singular[..., r - 1] if r <= m else none
+    return problem.roots[-1] ** 2 * least_rate(imbalance, sigma_m, sigma_r)
+
+
+def least_rate(imbalance: Imbalance, sigma_m: Array, sigma_r: Array) -> Array:
+    """−Δ₊ + √((Δ₊ + c)² + 4σ_m²) − Δ₋ + √((Δ₋ + c)² + 4σ_r²) [...], a lower bound on twice the least
+    eigenvalue of M ↦ M VᵀV + U1U1ᵀM by the singular values of U1Vᵀ."""
     above = imbalance.most - imbalance.least
     below = imbalance.most_negative - imbalance.least_negative
-    return problem.roots[-1] ** 2 * (
+    return (
         np.hypot(above + imbalance.gap, 2 * sigma_m)
         - above
         + np.hypot(below + imbalance.gap, 2 * sigma_r)

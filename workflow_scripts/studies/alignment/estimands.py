@@ -8,7 +8,7 @@ in units of 1/‖x₊‖ where it is said. A network that did not get as far as 
 import numpy as np
 import xarray as xr
 
-from minima.findings.samples import Selection, node_of, only_seeds, per_seed
+from minima.findings.samples import Selection, most_per_seed, node_of, per_seed
 from minima.findings.stats import NotEstimable, Sample
 from studies.alignment.quantities import (
     COSINE,
@@ -50,7 +50,7 @@ def wrong_changes(tree: xr.DataTree, block: str, select: Selection = None) -> Sa
     class that it saw at the start, or sees one of the other that it did not: the largest of a seed's
     recorded steps and networks."""
     found = entry(node_of(tree, "trained", block, select), "wrong_changes", WRONG)
-    return _sample(found.max([dim for dim in found.dims if dim != "seed"]))
+    return most_per_seed(found)
 
 
 def clock_slope(
@@ -198,5 +198,4 @@ def _slope(curves: xr.DataArray, x: np.ndarray, axis: str) -> Sample:
 
 def _sample(found: xr.DataArray) -> Sample:
     """`_sample` returns the seeds that have a number."""
-    only_seeds(found)
     return per_seed(found, np.isfinite(found))

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from minima.findings.measures import converged
-from minima.findings.samples import Selection, at, node_of, only_seeds, per_seed, slopes
+from minima.findings.samples import Selection, at, most_per_seed, node_of, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 from studies.finite_steps.quantities import (
     choices,
@@ -50,7 +50,7 @@ def norm_ratio(tree: xr.DataTree, block: str, select: Selection = None) -> Sampl
     """`norm_ratio` returns ‖D‖ at the end over ‖D‖ at the start, the largest of a seed's networks."""
     trained = node_of(tree, "trained", block, select)
     found = trained.imbalance_norm_path
-    return _most(final(found) / found.isel(step=0, drop=True))
+    return most_per_seed(final(found) / found.isel(step=0, drop=True))
 
 
 def lowering_steps(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
@@ -61,7 +61,7 @@ def lowering_steps(tree: xr.DataTree, block: str, select: Selection = None) -> S
     change = norm.diff("step", label="lower")
     counts = change.notnull() & (trained.loss > RESOLVED * trained.loss.isel(step=0))
     dims = _others(change)
-    return _per_seed((counts & (change < 0)).sum(dims) / counts.sum(dims))
+    return per_seed((counts & (change < 0)).sum(dims) / counts.sum(dims))
 
 
 def step_over_bound(tree: xr.DataTree, block: str, covered: bool = False, select: Selection = None) -> Sample:
@@ -69,7 +69,7 @@ def step_over_bound(tree: xr.DataTree, block: str, covered: bool = False, select
     where Theorem 3.2 is broken. `covered`: with α0 as far as its proof goes."""
     trained = step_by_step(node_of(tree, "trained", block, select))
     logs = log_loss(trained).diff("step", label="lower") - log_factor(trained, covered=covered)
-    return _most(np.exp(logs))
+    return most_per_seed(np.exp(logs))
 
 
 def loss_over_bound(
@@ -79,7 +79,7 @@ def loss_over_bound(
     seed's steps and networks, with `factor` · c1α0 for c1α0."""
     trained = step_by_step(node_of(tree, "trained", block, select))
     logs = log_loss(trained) - log_bound(trained, factor, covered)
-    return _most(np.exp(logs.isel(step=slice(1, None))))
+    return most_per_seed(np.exp(logs.isel(step=slice(1, None))))
 
 
 def least_eigenvalue(
@@ -94,20 +94,20 @@ def largest_eigenvalue(tree: xr.DataTree, block: str, select: Selection = None) 
     """`largest_eigenvalue` returns λmax(τ) over c2β0, the largest of a seed's steps and networks."""
     trained = node_of(tree, "trained", block, select)
     most = choices(trained)[1] * constants(trained).beta
-    return _most(trained.operator_extremes_path[{"extreme": 1}] / most)
+    return most_per_seed(trained.operator_extremes_path[{"extreme": 1}] / most)
 
 
 def product_norm(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
     """`product_norm` returns σmax(W) over p2, the largest of a seed's steps and networks."""
     trained = node_of(tree, "trained", block, select)
-    return _most(trained.product_extremes_path[{"extreme": 1}] / constants(trained).most_product)
+    return most_per_seed(trained.product_extremes_path[{"extreme": 1}] / constants(trained).most_product)
 
 
 def drift_over_bound(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
     """`drift_over_bound` returns the drift of D over its bound (A3), the largest of a seed's steps and
     networks."""
     trained = node_of(tree, "trained", block, select)
-    return _most(drift(trained) / drift_bound(trained))
+    return most_per_seed(drift(trained) / drift_bound(trained))
 
 
 def steps_ratio(tree: xr.DataTree, block: str, rule: str, than: str, select: Selection = None) -> Sample:
@@ -148,7 +148,7 @@ def decay_over_bound(
     else:
         first = [path.isel(step=0, drop=True) for path in (seen, bound)]
     found = (final(seen) - first[0]) / (final(bound) - first[1])
-    return _per_seed(found.mean(_others(found)))
+    return per_seed(found.mean(_others(found)))
 
 
 def factor_over_plain(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
@@ -156,22 +156,12 @@ def factor_over_plain(tree: xr.DataTree, block: str, select: Selection = None) -
     them, over 1 − 1/κ."""
     trained = node_of(tree, "trained", block, select)
     factor = np.exp(-decay_per_step(trained))
-    return _per_seed(factor / (1 - 1 / constants(trained).condition))
+    return per_seed(factor / (1 - 1 / constants(trained).condition))
 
 
 def _others(found: xr.DataArray) -> list[str]:
     return [str(dim) for dim in found.dims if dim != "seed"]
 
 
-def _most(found: xr.DataArray) -> Sample:
-    """`_most` returns the largest value of each seed's networks and steps; NaN marks what is not known."""
-    return _per_seed(found.max(_others(found)))
-
-
 def _least(found: xr.DataArray) -> Sample:
-    return _per_seed(found.min(_others(found)))
-
-
-def _per_seed(found: xr.DataArray) -> Sample:
-    only_seeds(found)
-    return per_seed(found, found.notnull())
+    return per_seed(found.min(_others(found)))

@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from minima.findings.measures import converged, rms
-from minima.findings.samples import Selection, at, node_of, only_seeds, per_draw, per_seed, slopes
+from minima.findings.samples import Selection, at, most_per_seed, node_of, per_draw, per_seed, slopes
 from minima.findings.stats import NotEstimable, Sample
 from studies.linear_nets.quantities import (
     decay_over_bound,
@@ -28,7 +28,7 @@ def drift(
 ) -> Sample:
     """`drift` returns the largest drift of a variable on the way, over all networks of a seed."""
     found = node_of(tree, "trained", block, select)[variable]
-    return _worst(found)
+    return most_per_seed(found)
 
 
 def drift_slope(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
@@ -67,8 +67,8 @@ def guaranteed(
     networks, or, where `cases` are named, the least of theirs."""
     share = guaranteed_share(node_of(tree, "trained", block, select), factor)
     if not cases:
-        return _worst(share)
-    return _per_seed(share.max("step").sel(layer_scales=list(cases)).min("layer_scales"))
+        return most_per_seed(share)
+    return per_seed(share.max("step").sel(layer_scales=list(cases)).min("layer_scales"))
 
 
 def order(tree: xr.DataTree, block: str, last: str, cases: Sequence[str]) -> Sample:
@@ -77,7 +77,7 @@ def order(tree: xr.DataTree, block: str, last: str, cases: Sequence[str]) -> Sam
     first, second = (_final(node_of(tree, "trained", name, None).loss) for name in (block, last))
     first, second = xr.align(first, second, join="inner")
     losses = xr.concat([first.sel(layer_scales=case, drop=True) for case in cases] + [second], dim="case")
-    return _per_seed(np.log(losses).diff("case").min("case"))
+    return per_seed(np.log(losses).diff("case").min("case"))
 
 
 def as_unusual(tree: xr.DataTree, block: str, of: str, published: float, select: Selection = None) -> Sample:
@@ -88,7 +88,7 @@ def as_unusual(tree: xr.DataTree, block: str, of: str, published: float, select:
     law, its place among all distances is as likely to be one as another.
     """
     trained = node_of(tree, "trained", block, select)
-    draws = _per_seed(least_imbalance(trained) if of == "imbalance" else 2 * _final(trained.loss))
+    draws = per_seed(least_imbalance(trained) if of == "imbalance" else 2 * _final(trained.loss))
     logs = np.log([*draws.values, published])
     *distances, own = np.abs(logs - np.median(logs))
     return draws.rebuilt(np.array(distances) - own)
@@ -96,18 +96,18 @@ def as_unusual(tree: xr.DataTree, block: str, of: str, published: float, select:
 
 def final_loss(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
     """`final_loss` returns the paper's loss at the last step."""
-    return _per_seed(2 * _final(node_of(tree, "trained", block, select).loss))
+    return per_seed(2 * _final(node_of(tree, "trained", block, select).loss))
 
 
 def tightness(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
     """`tightness` returns the decay at the last step over the bound of Theorem 1."""
-    return _per_seed(_final(decay_over_bound(node_of(tree, "trained", block, select), 0)))
+    return per_seed(_final(decay_over_bound(node_of(tree, "trained", block, select), 0)))
 
 
 def bound_over_decay(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
     """`bound_over_decay` returns the bound of Proposition 1′ over the decay, the largest of a seed's steps
     and networks."""
-    return _worst(1 / decay_over_bound(node_of(tree, "trained", block, select), 1))
+    return most_per_seed(1 / decay_over_bound(node_of(tree, "trained", block, select), 1))
 
 
 def distance(tree: xr.DataTree, block: str, select: Selection = None) -> Sample:
@@ -187,7 +187,7 @@ def agreement(tree: xr.DataTree, block: str, direct: str, variable: str, select:
         raise NotEstimable(f"{block} and {direct} have no networks and steps in common")
     within = [dim for dim in one.dims if dim in ("step", "point", "output")]
     scale = np.abs(other) if "step" in within else rms(other)
-    return _worst(np.abs(one - other) / scale)
+    return most_per_seed(np.abs(one - other) / scale)
 
 
 def _relative(tree: xr.DataTree, block: str, select: Selection) -> xr.DataArray:
@@ -199,15 +199,3 @@ def _relative(tree: xr.DataTree, block: str, select: Selection) -> xr.DataArray:
 def _final(path: xr.DataArray) -> xr.DataArray:
     """`_final` returns the value at the last recorded step."""
     return path.isel(step=-1)
-
-
-def _worst(found: xr.DataArray) -> Sample:
-    """`_worst` returns the largest value of each seed's networks and steps; NaN marks steps that a network
-    did not reach."""
-    return _per_seed(found.max([dim for dim in found.dims if dim != "seed"]))
-
-
-def _per_seed(found: xr.DataArray) -> Sample:
-    only_seeds(found)
-    kept = found.notnull()
-    return per_seed(found, kept)
